@@ -1,0 +1,33 @@
+# Tests are found by name: tests/unit/ROOM_what_test.c links its room alone, tests/component/ everything.
+find_library(CMOCKA_LIBRARY cmocka REQUIRED)
+find_package(Python3 COMPONENTS Interpreter)
+
+function(mur_cmocka_test source kind)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX MATCH "^[a-z]+" room ${name})
+  add_executable(${name} ${source})
+  mur_compile_options(${name})
+  target_compile_definitions(${name} PRIVATE MUR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(kind STREQUAL "unit")
+    target_link_libraries(${name} PRIVATE mur_${room} ${CMOCKA_LIBRARY})
+  else()
+    target_link_libraries(${name} PRIVATE mur_cli ${CMOCKA_LIBRARY})
+  endif()
+  add_test(NAME ${kind}/${name} COMMAND ${name})
+  set_tests_properties(${kind}/${name} PROPERTIES LABELS ${kind} TIMEOUT 120
+    ENVIRONMENT "MURPACS_TESTDATA=$ENV{MURPACS_TESTDATA}" SKIP_RETURN_CODE 77)
+endfunction()
+
+foreach(kind unit component)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${kind}/*_test.c)
+  foreach(source IN LISTS sources)
+    mur_cmocka_test(${source} ${kind})
+  endforeach()
+endforeach()
+
+file(GLOB phantom_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/phantom/*.c)
+if(phantom_sources)
+  add_executable(phantom ${phantom_sources})
+  mur_compile_options(phantom)
+  target_link_libraries(phantom PRIVATE ZLIB::ZLIB Threads::Threads m)
+endif()
