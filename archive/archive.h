@@ -1,0 +1,152 @@
+/**
+ * The archive: what the node means. Everything that comes in (C-STORE, import, later STOW-RS) goes
+ * through an ingest, everything that is asked through query.h, everything that goes out through a
+ * plan. One directory holds one archive: index.sqlite, objects/, isa/, manifest.jsonl, lock.
+ *
+ * Threads: a struct mur_archive may be used by any number of threads at once; an ingest, a cursor
+ * or a plan by one at a time. Several processes may have the same archive open.
+ */
+#ifndef MUR_ARCHIVE_ARCHIVE_H
+#define MUR_ARCHIVE_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/query.h"
+#include "core/error.h"
+#include "core/own.h"
+
+enum mur_durability {
+    MUR_DURABLE, /**< success survives loss of power */
+    MUR_PROCESS, /**< success survives the process, not the machine */
+};
+
+struct mur_archive_options {
+    const char *directory; /**< made if absent */
+    enum mur_durability durability;
+    bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
+    const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
+    uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
+};
+
+struct mur_archive;
+
+/**
+ * Opens an archive, recovering what an unclean end left behind.
+ * @retval MUR_BUSY another node serves it; MUR_DENIED not writable; MUR_UNSUPPORTED index of a newer
+ *         version; MUR_CORRUPT index damaged, or missing while objects are there
+ */
+MUR_NODISCARD enum mur_status mur_archive_open(struct mur_archive **out,
+                                               const struct mur_archive_options *options,
+                                               struct mur_error *error);
+/** Waits for what was submitted. NULL is fine. */
+void mur_archive_close(struct mur_archive *archive);
+MUR_DEFINE_AUTO(mur_archive, mur_archive_close)
+
+const char *mur_archive_directory(const struct mur_archive *archive);
+
+/* ---- in ------------------------------------------------------------------------------------ */
+
+/** Where an object came from: kept in the manifest and the index. Texts may be NULL. */
+struct mur_origin {
+    const char *how;         /**< "C-STORE", "import", ... */
+    const char *calling_ae;  /**< AE title of the sender */
+    const char *peer;        /**< address of the sender, or path of the file */
+    int64_t isa_scan;        /**< ISA scan it belongs to (isa.h), 0 = not known */
+    bool segmentation;       /**< it is a segmentation of that scan, not its image */
+};
+
+struct mur_ingest;
+
+/**
+ * Begins to take one instance. @p sop_class, @p sop_instance and @p transfer_syntax are what the
+ * sender announced (PS3.7 9.1.1, or group 0002); the Data Set must agree with them at the end.
+ * @retval MUR_INVALID not UIDs; MUR_NO_SPACE, MUR_IO, MUR_DENIED the store cannot be written
+ */
+MUR_NODISCARD enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *archive,
+                                               const char *sop_class, const char *sop_instance,
+                                               const char *transfer_syntax,
+                                               const struct mur_origin *origin,
+                                               struct mur_error *error);
+
+/** Takes bytes of the encoded Data Set as they come; memory stays constant. On failure the ingest is
+ * only good for mur_ingest_free(). */
+MUR_NODISCARD enum mur_status mur_ingest_write(struct mur_ingest *ingest, const void *bytes,
+                                               size_t length, struct mur_error *error);
+
+enum mur_ingest_outcome {
+    MUR_STORED,    /**< new: durable and indexed */
+    MUR_UNCHANGED, /**< the same content was there already */
+};
+
+/**
+ * Hands the finished Data Set to the writer without waiting: many may be under way from one thread.
+ * @retval MUR_PARSE not a whole Data Set; MUR_MISMATCH UIDs missing, or others than announced
+ */
+MUR_NODISCARD enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *error);
+
+/**
+ * Waits until a submitted instance is durable and indexed.
+ * @retval MUR_EXISTS other content is stored under this SOP Instance UID: the first one was kept
+ */
+MUR_NODISCARD enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome,
+                                              struct mur_ingest *ingest, struct mur_error *error);
+
+/** Submit and wait. */
+MUR_NODISCARD enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome,
+                                                struct mur_ingest *ingest, struct mur_error *error);
+
+/** Gives up what was not submitted (nothing of it stays on disk) or waits for what was. */
+void mur_ingest_free(struct mur_ingest *ingest);
+MUR_DEFINE_AUTO(mur_ingest, mur_ingest_free)
+
+/* ---- out ----------------------------------------------------------------------------------- */
+
+enum { MUR_UID_SIZE = 65 };
+
+/** One instance to be sent. */
+struct mur_plan_item {
+    char sop_class[MUR_UID_SIZE];
+    char sop_instance[MUR_UID_SIZE];
+    char transfer_syntax[MUR_UID_SIZE];
+    char study_instance[MUR_UID_SIZE];
+    char series_instance[MUR_UID_SIZE];
+    uint64_t offset; /**< where the Data Set begins in the file */
+    uint64_t length; /**< bytes of the Data Set */
+    int64_t id;
+};
+
+struct mur_plan {
+    struct mur_plan_item *items;
+    size_t count;
+};
+void mur_plan_free(struct mur_plan *plan); /**< the content; NULL is fine */
+#define MUR_AUTO_PLAN __attribute__((cleanup(mur_plan_free)))
+
+/**
+ * Lists the instances that a C-MOVE or C-GET identifier names (PS3.4 C.4.2.1.4, C.4.3.1.3): the
+ * unique key of @p query->level must have values (UID lists allowed, no wildcards); keys of upper
+ * levels narrow it. Sorted by series and instance number.
+ * @retval MUR_INVALID  the level's unique key is absent, empty or a wildcard
+ */
+MUR_NODISCARD enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archive,
+                                               const struct mur_query *query,
+                                               struct mur_error *error);
+
+/** Opens the file of an item for reading; the caller closes it.
+ * @retval MUR_CORRUPT  missing, or its length is not what was stored */
+MUR_NODISCARD enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
+                                                    const struct mur_plan_item *item,
+                                                    struct mur_error *error);
+
+/* ---- what is there ------------------------------------------------------------------------- */
+
+struct mur_archive_counts {
+    int64_t patients, studies, series, instances, bytes;
+};
+MUR_NODISCARD enum mur_status mur_archive_count(struct mur_archive_counts *out,
+                                                struct mur_archive *archive,
+                                                struct mur_error *error);
+
+#endif
