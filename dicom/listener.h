@@ -1,0 +1,56 @@
+/**
+ * Listening for associations. A connection costs one descriptor and the bytes it has sent until its
+ * A-ASSOCIATE-RQ is there as a whole: silent and slow peers keep nobody waiting. No thread of its
+ * own: it works within mur_listener_next().
+ *
+ * Threads: one at a time, except mur_listener_wake().
+ */
+#ifndef MUR_DICOM_LISTENER_H
+#define MUR_DICOM_LISTENER_H
+
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/own.h"
+#include "dicom/association.h"
+
+struct mur_listener;
+
+struct mur_listener_options {
+    const char *bind_address; /**< numeric IPv4 or IPv6 ("::" takes IPv4 too), or a name */
+    uint16_t port;            /**< 0 = any free one */
+    int artim_timeout_ms;     /**< for the A-ASSOCIATE-RQ to be complete (PS3.8 9.1.5) */
+    unsigned max_pending;     /**< connections without a request; the oldest goes for a new one */
+};
+
+/** Binds exactly the address given. @retval MUR_BUSY port in use, MUR_DENIED, MUR_INVALID no such
+ * address here, MUR_IO */
+MUR_NODISCARD
+enum mur_status mur_listener_create(struct mur_listener **out,
+                                    const struct mur_listener_options *options,
+                                    struct mur_error *error);
+/** Closes the sockets and drops connections not yet handed out; accepts NULL. */
+void mur_listener_free(struct mur_listener *listener);
+MUR_DEFINE_AUTO(mur_listener, mur_listener_free)
+
+uint16_t mur_listener_port(const struct mur_listener *listener);
+
+/**
+ * The next association, its request read and parsed, to be answered by the caller.
+ * @param[out] out  the caller's to free
+ * @retval MUR_TIMEOUT    none within @p timeout_ms (-1 = no limit)
+ * @retval MUR_CANCELLED  mur_listener_wake()
+ * @retval MUR_PARSE, MUR_LIMIT, MUR_CLOSED  one connection was turned away (aborted or closed); the
+ *         message names its address and the reason. Call again.
+ * @retval MUR_IO         accepting fails for want of descriptors or memory. Call again.
+ */
+MUR_NODISCARD
+enum mur_status mur_listener_next(struct mur_association **out, struct mur_listener *listener,
+                                  int timeout_ms, struct mur_error *error);
+/** Connections that have not sent their request yet. */
+unsigned mur_listener_pending(const struct mur_listener *listener);
+
+/** Any thread, also a signal handler: mur_listener_next() returns MUR_CANCELLED, now and always. */
+void mur_listener_wake(struct mur_listener *listener);
+
+#endif
