@@ -1,0 +1,102 @@
+/* What processes that are gone left unfinished: found by their incoming folders alone. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "store/internal.h"
+
+/* One leftover: if it was placed and the index does not know it, the place is taken away. */
+static enum mur_status settle(struct mur_store *store, const char *path,
+                              mur_store_leftover_function ask, void *user, struct mur_error *error)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return mur_error_set_errno(error, errno, "cannot look at %s", path);
+    if (S_ISREG(info.st_mode) && info.st_nlink > 1) {
+        struct mur_store_leftover leftover = {.known = true};
+        enum mur_status status = ask(&leftover, path, user, error);
+        if (status != MUR_OK)
+            return status;
+        if (!leftover.known) {
+            static const char *const suffixes[] = {".dcm", ".json.zst"};
+            for (size_t i = 0; i < MUR_COUNT(suffixes); i++) {
+                MUR_AUTO_FREE char *place = NULL;
+                status = mur_store_object_path(&place, store, &leftover.name, suffixes[i], error);
+                if (status != MUR_OK)
+                    return status;
+                struct stat placed;
+                bool same = lstat(place, &placed) == 0 && placed.st_ino == info.st_ino;
+                if (i == 0 && !same)
+                    break; /* somebody else's file: not ours to remove */
+                if (i > 0 || same)
+                    (void)mur_store_remove(store, &leftover.name, suffixes[i], NULL);
+            }
+        }
+    }
+    if (unlink(path) != 0)
+        return mur_error_set_errno(error, errno, "cannot remove leftover %s", path);
+    return MUR_OK;
+}
+
+/* An incoming folder whose owner's lock can be had belongs to nobody any more. */
+static enum mur_status recover_folder(struct mur_store *store, const char *folder,
+                                      mur_store_leftover_function ask, void *user,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_FREE char *lock_path = NULL;
+    enum mur_status status =
+        mur_text_format(&lock_path, error, "%s/" MUR_INCOMING_LOCK, folder);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO_CLOSE int lock = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return MUR_OK; /* its owner lives */
+    if (lock < 0 && errno != ENOENT)
+        return mur_error_set_errno(error, errno, "cannot open %s", lock_path);
+    DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return errno == ENOENT ? MUR_OK
+                               : mur_error_set_errno(error, errno, "cannot read %s", folder);
+    const struct dirent *entry;
+    while (status == MUR_OK && (entry = readdir(entries)) != NULL) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, MUR_INCOMING_LOCK) == 0)
+            continue;
+        MUR_AUTO_FREE char *path = NULL;
+        status = mur_text_format(&path, error, "%s/%s", folder, entry->d_name);
+        if (status == MUR_OK)
+            status = settle(store, path, ask, user, error);
+    }
+    (void)closedir(entries);
+    if (status != MUR_OK)
+        return status;
+    (void)unlink(lock_path);
+    if (rmdir(folder) != 0 && errno != ENOENT)
+        return mur_error_set_errno(error, errno, "cannot remove %s", folder);
+    return MUR_OK;
+}
+
+enum mur_status mur_store_recover(struct mur_store *store, mur_store_leftover_function ask,
+                                  void *user, struct mur_error *error)
+{
+    DIR *entries = opendir(store->directory);
+    if (entries == NULL)
+        return mur_error_set_errno(error, errno, "cannot read %s", store->directory);
+    enum mur_status status = MUR_OK;
+    const struct dirent *entry;
+    while (status == MUR_OK && (entry = readdir(entries)) != NULL) {
+        if (strncmp(entry->d_name, MUR_INCOMING_PREFIX, strlen(MUR_INCOMING_PREFIX)) != 0)
+            continue;
+        MUR_AUTO_FREE char *folder = NULL;
+        status = mur_text_format(&folder, error, "%s/%s", store->directory, entry->d_name);
+        if (status == MUR_OK)
+            status = recover_folder(store, folder, ask, user, error);
+    }
+    (void)closedir(entries);
+    return status;
+}

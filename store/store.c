@@ -1,0 +1,454 @@
+#include "store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/digest.h"
+#include "core/text.h"
+#include "store/internal.h"
+
+enum {
+    HEAD_SIZE = 8192, /* small writes (Part 10 header, first PDVs) are gathered up to this */
+    FOLDER_MODE = 0750,
+    FILE_MODE = 0640,
+};
+
+struct mur_object {
+    struct mur_store *store; /* borrowed */
+    int descriptor;
+    char *incoming; /* first name */
+    char *placed;   /* second name, NULL until placed */
+    uint64_t length;
+    size_t gathered;
+    char head[HEAD_SIZE];
+};
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+enum mur_status mur_object_place_of(struct mur_object_place *out, const struct mur_object_name *name,
+                                    const char *suffix, struct mur_error *error)
+{
+    /* UIDs come from peers: as hashes they can never form a path (PS3.5 9.1 does not protect us). */
+    const char *uids[3] = {name->study, name->series, name->instance};
+    const size_t kept[3] = {8, 8, 16};
+    char text[3][33];
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t digest[MUR_SHA256_SIZE];
+        enum mur_status status = mur_sha256_of(digest, uids[i], strlen(uids[i]), error);
+        if (status != MUR_OK)
+            return status;
+        mur_hex_write(text[i], digest, kept[i]);
+    }
+    (void)snprintf(out->folder, sizeof out->folder, "%.2s/%s/%s", text[0], text[0], text[1]);
+    (void)snprintf(out->file, sizeof out->file, "%s%s", text[2], suffix);
+    return MUR_OK;
+}
+
+enum mur_status mur_store_object_path(char **out, struct mur_store *store,
+                                      const struct mur_object_name *name, const char *suffix,
+                                      struct mur_error *error)
+{
+    struct mur_object_place place;
+    enum mur_status status = mur_object_place_of(&place, name, suffix, error);
+    if (status != MUR_OK)
+        return status;
+    return mur_text_format(out, error, "%s/%s/%s", store->directory, place.folder, place.file);
+}
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+static enum mur_status make_incoming(struct mur_store *store, struct mur_error *error)
+{
+    uint64_t token;
+    if (getrandom(&token, sizeof token, 0) != (ssize_t)sizeof token)
+        return mur_error_set_errno(error, errno, "cannot get random bytes");
+    enum mur_status status =
+        mur_text_format(&store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%016" PRIx64,
+                        store->directory, token);
+    if (status != MUR_OK)
+        return status;
+    if (mkdir(store->incoming, FOLDER_MODE) != 0)
+        return mur_error_set_errno(error, errno, "cannot make folder %s", store->incoming);
+    MUR_AUTO_FREE char *lock = NULL;
+    status = mur_text_format(&lock, error, "%s/" MUR_INCOMING_LOCK, store->incoming);
+    if (status != MUR_OK)
+        return status;
+    store->incoming_lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    if (store->incoming_lock < 0)
+        return mur_error_set_errno(error, errno, "cannot make %s", lock);
+    if (flock(store->incoming_lock, LOCK_EX | LOCK_NB) != 0)
+        return mur_error_set_errno(error, errno, "cannot lock %s", lock);
+    return MUR_OK;
+}
+
+enum mur_status mur_store_open(struct mur_store **out, const struct mur_store_options *options,
+                               struct mur_error *error)
+{
+    MUR_AUTO(mur_store) *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return mur_error_no_memory(error);
+    store->directory_fd = -1;
+    store->incoming_lock = -1;
+    store->sync = options->sync;
+    store->min_free = options->min_free;
+    (void)pthread_mutex_init(&store->mutex, NULL);
+    enum mur_status status =
+        mur_text_copy(&store->directory, mur_slice_of(options->directory), error);
+    if (status != MUR_OK)
+        return status;
+    if (mkdir(store->directory, FOLDER_MODE) != 0 && errno != EEXIST)
+        return mur_error_set_errno(error, errno, "cannot make folder %s", store->directory);
+    store->directory_fd = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->directory_fd < 0)
+        return mur_error_set_errno(error, errno, "cannot open folder %s", store->directory);
+    *out = MUR_STEAL(store);
+    return MUR_OK;
+}
+
+void mur_store_close(struct mur_store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->incoming_lock >= 0) {
+        char path[PATH_MAX];
+        int length = snprintf(path, sizeof path, "%s/" MUR_INCOMING_LOCK, store->incoming);
+        if (length > 0 && (size_t)length < sizeof path)
+            (void)unlink(path);
+        (void)rmdir(store->incoming);
+        (void)close(store->incoming_lock);
+    }
+    if (store->directory_fd >= 0)
+        (void)close(store->directory_fd);
+    for (size_t i = 0; i < store->touched_count; i++)
+        free(store->touched[i]);
+    free(store->touched);
+    free(store->incoming);
+    free(store->directory);
+    (void)pthread_mutex_destroy(&store->mutex);
+    free(store);
+}
+
+enum mur_status mur_store_check_space(struct mur_store *store, struct mur_error *error)
+{
+    if (store->min_free == 0)
+        return MUR_OK;
+    struct statvfs info;
+    if (fstatvfs(store->directory_fd, &info) != 0)
+        return mur_error_set_errno(error, errno, "cannot ask for free space of %s",
+                                   store->directory);
+    uint64_t space = (uint64_t)info.f_bavail * info.f_frsize;
+    if (space < store->min_free)
+        return mur_error_set(error, MUR_NO_SPACE,
+                             "%s: %" PRIu64 " MiB free, %" PRIu64
+                             " MiB are kept (store.min_free); make room on the disk",
+                             store->directory, space >> 20, store->min_free >> 20);
+    return MUR_OK;
+}
+
+/* Remembers folders whose entries must be synced, each once. */
+static enum mur_status touch(struct mur_store *store, const char *folder, struct mur_error *error)
+{
+    for (size_t i = store->touched_count; i > 0; i--) /* the last one is nearly always it */
+        if (strcmp(store->touched[i - 1], folder) == 0)
+            return MUR_OK;
+    if (store->touched_count == store->touched_capacity) {
+        size_t capacity = store->touched_capacity == 0 ? 16 : store->touched_capacity * 2;
+        char **touched = realloc(store->touched, capacity * sizeof *touched);
+        if (touched == NULL)
+            return mur_error_no_memory(error);
+        store->touched = touched;
+        store->touched_capacity = capacity;
+    }
+    char *copy = NULL;
+    enum mur_status status = mur_text_copy(&copy, mur_slice_of(folder), error);
+    if (status == MUR_OK)
+        store->touched[store->touched_count++] = copy;
+    return status;
+}
+
+static enum mur_status touch_locked(struct mur_store *store, const char *folder,
+                                    struct mur_error *error)
+{
+    if (!store->sync)
+        return MUR_OK;
+    (void)pthread_mutex_lock(&store->mutex);
+    enum mur_status status = touch(store, folder, error);
+    (void)pthread_mutex_unlock(&store->mutex);
+    return status;
+}
+
+enum mur_status mur_store_sync_directories(struct mur_store *store, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    (void)pthread_mutex_lock(&store->mutex);
+    while (status == MUR_OK && store->touched_count > 0) {
+        char *folder = store->touched[store->touched_count - 1];
+        MUR_AUTO_CLOSE int fd = openat(store->directory_fd, folder[0] != '\0' ? folder : ".",
+                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fsync(fd) != 0)
+            status = mur_error_set_errno(error, errno, "cannot sync folder %s/%s", store->directory,
+                                         folder);
+        if (status == MUR_OK) {
+            free(folder);
+            store->touched_count--;
+        }
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    return status;
+}
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+static enum mur_status ensure_incoming(struct mur_store *store, struct mur_error *error)
+{
+    (void)pthread_mutex_lock(&store->mutex);
+    enum mur_status status = MUR_OK;
+    if (store->incoming_lock < 0) { /* not at opening: a full disk must not keep a node from reading */
+        free(store->incoming);
+        store->incoming = NULL;
+        status = make_incoming(store, error);
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    return status;
+}
+
+enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
+                                  struct mur_error *error)
+{
+    enum mur_status status = ensure_incoming(store, error);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO(mur_object) *object = malloc(sizeof *object);
+    if (object == NULL)
+        return mur_error_no_memory(error);
+    object->store = store;
+    object->descriptor = -1;
+    object->incoming = NULL;
+    object->placed = NULL;
+    object->length = 0;
+    object->gathered = 0;
+    status = mur_text_format(&object->incoming, error, "%s/%lu", store->incoming,
+                             atomic_fetch_add(&store->next_number, 1));
+    if (status != MUR_OK)
+        return status;
+    object->descriptor =
+        open(object->incoming, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (object->descriptor < 0)
+        return mur_error_set_errno(error, errno, "cannot make %s", object->incoming);
+    *out = MUR_STEAL(object);
+    return MUR_OK;
+}
+
+/* Writes what was gathered and then these bytes, in one call where the system takes it all. */
+static enum mur_status write_through(struct mur_object *object, const void *bytes, size_t length,
+                                     struct mur_error *error)
+{
+    struct iovec parts[2] = {{.iov_base = object->head, .iov_len = object->gathered},
+                             {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length}};
+    object->gathered = 0;
+    struct iovec *at = parts;
+    while (at < parts + 2) {
+        if (at->iov_len == 0) {
+            at++;
+            continue;
+        }
+        ssize_t written = writev(object->descriptor, at, (int)(parts + 2 - at));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return mur_error_set_errno(error, written < 0 ? errno : ENOSPC, "cannot write %s",
+                                       object->incoming);
+        size_t left = (size_t)written;
+        while (at < parts + 2 && left >= at->iov_len) {
+            left -= at->iov_len;
+            at++;
+        }
+        if (at < parts + 2) {
+            at->iov_base = (char *)at->iov_base + left;
+            at->iov_len -= left;
+        }
+    }
+    return MUR_OK;
+}
+
+enum mur_status mur_object_write(struct mur_object *object, const void *bytes, size_t length,
+                                 struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (length <= HEAD_SIZE - object->gathered) {
+        memcpy(object->head + object->gathered, bytes, length);
+        object->gathered += length;
+    } else {
+        status = write_through(object, bytes, length, error);
+    }
+    if (status == MUR_OK)
+        object->length += length;
+    return status;
+}
+
+enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error)
+{
+    enum mur_status status = write_through(object, NULL, 0, error);
+    if (status == MUR_OK && object->store->sync)
+        (void)sync_file_range(object->descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
+    return status;
+}
+
+enum mur_status mur_object_sync(struct mur_object *object, struct mur_error *error)
+{
+    if (object->store->sync && fdatasync(object->descriptor) != 0)
+        return mur_error_set_errno(error, errno, "cannot sync %s", object->incoming);
+    return MUR_OK;
+}
+
+/* Makes objects/ab/<study>/<series>, noting each folder that got a new entry. */
+static enum mur_status make_folders(struct mur_store *store, const char *folder,
+                                    struct mur_error *error)
+{
+    char path[64];
+    for (const char *end = strchr(folder, '/');; end = strchr(end + 1, '/')) {
+        size_t length = end != NULL ? (size_t)(end - folder) : strlen(folder);
+        memcpy(path, folder, length);
+        path[length] = '\0';
+        if (mkdirat(store->directory_fd, path, FOLDER_MODE) == 0) {
+            char *slash = strrchr(path, '/');
+            if (slash != NULL)
+                *slash = '\0';
+            enum mur_status status = touch_locked(store, slash != NULL ? path : "", error);
+            if (status != MUR_OK)
+                return status;
+        } else if (errno != EEXIST) {
+            return mur_error_set_errno(error, errno, "cannot make folder %s/%s", store->directory,
+                                       path);
+        }
+        if (end == NULL)
+            return MUR_OK;
+    }
+}
+
+enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error)
+{
+    struct mur_store *store = object->store;
+    struct mur_object_place place;
+    enum mur_status status = mur_object_place_of(&place, name, suffix, error);
+    MUR_AUTO_FREE char *path = NULL;
+    if (status == MUR_OK)
+        status = mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder,
+                                 place.file);
+    if (status != MUR_OK)
+        return status;
+    bool folders_made = false;
+    while (link(object->incoming, path) != 0) {
+        if (errno == ENOENT && !folders_made) {
+            status = make_folders(store, place.folder, error);
+            folders_made = true;
+        } else if (errno == EEXIST) {
+            if (unlink(path) != 0 && errno != ENOENT)
+                status = mur_error_set_errno(error, errno, "cannot replace leftover %s", path);
+        } else {
+            status = mur_error_set_errno(error, errno, "cannot place %s", path);
+        }
+        if (status != MUR_OK)
+            return status;
+    }
+    status = touch_locked(store, place.folder, error);
+    if (status != MUR_OK) {
+        (void)unlink(path);
+        return status;
+    }
+    object->placed = MUR_STEAL(path);
+    return MUR_OK;
+}
+
+void mur_object_displace(struct mur_object *object)
+{
+    if (object->placed == NULL)
+        return;
+    (void)unlink(object->placed);
+    free(object->placed);
+    object->placed = NULL;
+}
+
+uint64_t mur_object_length(const struct mur_object *object)
+{
+    return object->length;
+}
+
+const char *mur_object_path(const struct mur_object *object)
+{
+    return object->placed != NULL ? object->placed : object->incoming;
+}
+
+void mur_object_free(struct mur_object *object)
+{
+    if (object == NULL)
+        return;
+    if (object->descriptor >= 0) {
+        (void)unlink(object->incoming);
+        (void)close(object->descriptor);
+    }
+    free(object->incoming);
+    free(object->placed);
+    free(object);
+}
+
+/* ---- what is stored -------------------------------------------------------------------------- */
+
+enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
+                                      const struct mur_object_name *name, const char *suffix,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status != MUR_OK)
+        return status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return mur_error_set_errno(error, errno, "cannot open %s", path);
+    *descriptor = fd;
+    return MUR_OK;
+}
+
+enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status != MUR_OK)
+        return status;
+    if (unlink(path) != 0 && errno != ENOENT)
+        return mur_error_set_errno(error, errno, "cannot remove %s", path);
+    for (int level = 0; level < 3; level++) { /* series, study, first two digits: while empty */
+        *strrchr(path, '/') = '\0';
+        if (rmdir(path) != 0)
+            break;
+    }
+    return MUR_OK;
+}
+
+enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mur_error *error)
+{
+    DIR *folder = opendir(store->directory);
+    if (folder == NULL)
+        return mur_error_set_errno(error, errno, "cannot read folder %s", store->directory);
+    bool empty = true;
+    const struct dirent *entry;
+    while (empty && (entry = readdir(folder)) != NULL)
+        empty = entry->d_name[0] == '.'; /* "." and "..", and incoming folders */
+    (void)closedir(folder);
+    *out = empty;
+    return MUR_OK;
+}
