@@ -14,13 +14,9 @@
 #include <stdint.h>
 
 #include "archive/query.h"
+#include "core/config.h"
 #include "core/error.h"
 #include "core/own.h"
-
-enum mur_durability {
-    MUR_DURABLE, /**< success survives loss of power */
-    MUR_PROCESS, /**< success survives the process, not the machine */
-};
 
 struct mur_archive_options {
     const char *directory; /**< made if absent */
@@ -34,12 +30,13 @@ struct mur_archive;
 
 /**
  * Opens an archive, recovering what an unclean end left behind.
- * @retval MUR_BUSY another node serves it; MUR_DENIED not writable; MUR_UNSUPPORTED index of a newer
- *         version; MUR_CORRUPT index damaged, or missing while objects are there
+ * @retval MUR_BUSY another node serves it; MUR_DENIED not writable; MUR_UNSUPPORTED index of a
+ * newer version; MUR_CORRUPT index damaged, or missing while objects are there
  */
-MUR_NODISCARD enum mur_status mur_archive_open(struct mur_archive **out,
-                                               const struct mur_archive_options *options,
-                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_archive_open(struct mur_archive **out,
+                                 const struct mur_archive_options *options,
+                                 struct mur_error *error);
 /** Waits for what was submitted. NULL is fine. */
 void mur_archive_close(struct mur_archive *archive);
 MUR_DEFINE_AUTO(mur_archive, mur_archive_close)
@@ -50,11 +47,11 @@ const char *mur_archive_directory(const struct mur_archive *archive);
 
 /** Where an object came from: kept in the manifest and the index. Texts may be NULL. */
 struct mur_origin {
-    const char *how;         /**< "C-STORE", "import", ... */
-    const char *calling_ae;  /**< AE title of the sender */
-    const char *peer;        /**< address of the sender, or path of the file */
-    int64_t isa_scan;        /**< ISA scan it belongs to (isa.h), 0 = not known */
-    bool segmentation;       /**< it is a segmentation of that scan, not its image */
+    const char *how;        /**< "C-STORE", "import", ... */
+    const char *calling_ae; /**< AE title of the sender */
+    const char *peer;       /**< address of the sender, or path of the file */
+    int64_t isa_scan;       /**< ISA scan it belongs to (isa.h), 0 = not known */
+    bool segmentation;      /**< it is a segmentation of that scan, not its image */
 };
 
 struct mur_ingest;
@@ -64,16 +61,17 @@ struct mur_ingest;
  * sender announced (PS3.7 9.1.1, or group 0002); the Data Set must agree with them at the end.
  * @retval MUR_INVALID not UIDs; MUR_NO_SPACE, MUR_IO, MUR_DENIED the store cannot be written
  */
-MUR_NODISCARD enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *archive,
-                                               const char *sop_class, const char *sop_instance,
-                                               const char *transfer_syntax,
-                                               const struct mur_origin *origin,
-                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *archive,
+                                 const char *sop_class, const char *sop_instance,
+                                 const char *transfer_syntax, const struct mur_origin *origin,
+                                 struct mur_error *error);
 
-/** Takes bytes of the encoded Data Set as they come; memory stays constant. On failure the ingest is
- * only good for mur_ingest_free(). */
-MUR_NODISCARD enum mur_status mur_ingest_write(struct mur_ingest *ingest, const void *bytes,
-                                               size_t length, struct mur_error *error);
+/** Takes bytes of the encoded Data Set as they come; memory stays constant. On failure the ingest
+ * is only good for mur_ingest_free(). */
+MUR_NODISCARD
+enum mur_status mur_ingest_write(struct mur_ingest *ingest, const void *bytes, size_t length,
+                                 struct mur_error *error);
 
 enum mur_ingest_outcome {
     MUR_STORED,    /**< new: durable and indexed */
@@ -84,18 +82,21 @@ enum mur_ingest_outcome {
  * Hands the finished Data Set to the writer without waiting: many may be under way from one thread.
  * @retval MUR_PARSE not a whole Data Set; MUR_MISMATCH UIDs missing, or others than announced
  */
-MUR_NODISCARD enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *error);
 
 /**
  * Waits until a submitted instance is durable and indexed.
  * @retval MUR_EXISTS other content is stored under this SOP Instance UID: the first one was kept
  */
-MUR_NODISCARD enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome,
-                                              struct mur_ingest *ingest, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
+                                struct mur_error *error);
 
 /** Submit and wait. */
-MUR_NODISCARD enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome,
-                                                struct mur_ingest *ingest, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
+                                  struct mur_error *error);
 
 /** Gives up what was not submitted (nothing of it stays on disk) or waits for what was. */
 void mur_ingest_free(struct mur_ingest *ingest);
@@ -130,23 +131,23 @@ void mur_plan_free(struct mur_plan *plan); /**< the content; NULL is fine */
  * levels narrow it. Sorted by series and instance number.
  * @retval MUR_INVALID  the level's unique key is absent, empty or a wildcard
  */
-MUR_NODISCARD enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archive,
-                                               const struct mur_query *query,
-                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archive,
+                                 const struct mur_query *query, struct mur_error *error);
 
 /** Opens the file of an item for reading; the caller closes it.
  * @retval MUR_CORRUPT  missing, or its length is not what was stored */
-MUR_NODISCARD enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
-                                                    const struct mur_plan_item *item,
-                                                    struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
+                                      const struct mur_plan_item *item, struct mur_error *error);
 
 /* ---- what is there ------------------------------------------------------------------------- */
 
 struct mur_archive_counts {
     int64_t patients, studies, series, instances, bytes;
 };
-MUR_NODISCARD enum mur_status mur_archive_count(struct mur_archive_counts *out,
-                                                struct mur_archive *archive,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_archive_count(struct mur_archive_counts *out, struct mur_archive *archive,
+                                  struct mur_error *error);
 
 #endif

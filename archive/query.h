@@ -36,17 +36,18 @@ struct mur_query {
     enum mur_query_root root;
     struct mur_query_key *keys;
     size_t key_count;
-    size_t limit;  /**< 0 = all */
+    size_t limit; /**< 0 = all */
     size_t offset;
 };
 
-void mur_query_free(struct mur_query *query); /**< the content, not the struct itself; NULL is fine */
+void mur_query_free(
+    struct mur_query *query); /**< the content, not the struct itself; NULL is fine */
 #define MUR_AUTO_QUERY __attribute__((cleanup(mur_query_free)))
 
 /** Adds a key; copies its text. @retval MUR_LIMIT more than 1,000 keys or 1 MiB of text */
-MUR_NODISCARD enum mur_status mur_query_add(struct mur_query *query,
-                                            const struct mur_attribute_path *path, enum mur_vr vr,
-                                            struct mur_slice text, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribute_path *path,
+                              enum mur_vr vr, struct mur_slice text, struct mur_error *error);
 
 /** How the archive treats one key (for FF00 or FF01, PS3.4 C.4.1.1.4 and C.4.1.2.1). */
 enum mur_key_support {
@@ -59,8 +60,9 @@ enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t
 /** One value of an answer, in the order of query->keys. */
 struct mur_value {
     enum mur_vr vr;
-    const char *text; /**< borrowed until the next step; UTF-8, values separated by backslash, as stored;
-                           for SQ the DICOM JSON array of items (PS3.18 F.2.2); NULL = no value */
+    const char
+        *text; /**< borrowed until the next step; UTF-8, values separated by backslash, as stored;
+                    for SQ the DICOM JSON array of items (PS3.18 F.2.2); NULL = no value */
     size_t length;
 };
 
@@ -73,16 +75,17 @@ struct mur_cursor;
  * @retval MUR_INVALID  a key cannot be understood (bad range, level): the message says which
  * Threads: one at a time per cursor; different cursors in different threads.
  */
-MUR_NODISCARD enum mur_status mur_archive_find(struct mur_cursor **out, struct mur_archive *archive,
-                                               const struct mur_query *query,
-                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_archive_find(struct mur_cursor **out, struct mur_archive *archive,
+                                 const struct mur_query *query, struct mur_error *error);
 
 /**
  * Next row. @param[out] values  query->key_count values, borrowed until the next call
  * @param[out] found  false: no more rows
  */
-MUR_NODISCARD enum mur_status mur_cursor_next(const struct mur_value **values, bool *found,
-                                              struct mur_cursor *cursor, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_cursor_next(const struct mur_value **values, bool *found,
+                                struct mur_cursor *cursor, struct mur_error *error);
 void mur_cursor_free(struct mur_cursor *cursor);
 MUR_DEFINE_AUTO(mur_cursor, mur_cursor_free)
 

@@ -12,9 +12,9 @@
 
 struct mur_store {
     char *directory;
-    char *incoming;      /**< directory/.incoming-<token> */
+    char *incoming; /**< directory/.incoming-<token> */
     int directory_fd;
-    int incoming_lock;   /**< held locked while this process lives */
+    int incoming_lock; /**< held locked while this process lives */
     bool sync;
     uint64_t min_free;
     atomic_ulong next_number;
@@ -26,10 +26,11 @@ struct mur_store {
 
 /** "ab/<study>/<series>" below objects/, and the file's own name. */
 struct mur_object_place {
-    char folder[64];
+    char folder[80];
     char file[64];
 };
-enum mur_status mur_object_place_of(struct mur_object_place *out, const struct mur_object_name *name,
-                                    const char *suffix, struct mur_error *error);
+enum mur_status mur_object_place_of(struct mur_object_place *out,
+                                    const struct mur_object_name *name, const char *suffix,
+                                    struct mur_error *error);
 
 #endif

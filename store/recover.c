@@ -34,8 +34,9 @@ static enum mur_status settle(struct mur_store *store, const char *path,
                 bool same = lstat(place, &placed) == 0 && placed.st_ino == info.st_ino;
                 if (i == 0 && !same)
                     break; /* somebody else's file: not ours to remove */
-                if (i > 0 || same)
-                    (void)mur_store_remove(store, &leftover.name, suffixes[i], NULL);
+                status = mur_store_remove(store, &leftover.name, suffixes[i], error);
+                if (status != MUR_OK)
+                    return status;
             }
         }
     }
@@ -50,8 +51,7 @@ static enum mur_status recover_folder(struct mur_store *store, const char *folde
                                       struct mur_error *error)
 {
     MUR_AUTO_FREE char *lock_path = NULL;
-    enum mur_status status =
-        mur_text_format(&lock_path, error, "%s/" MUR_INCOMING_LOCK, folder);
+    enum mur_status status = mur_text_format(&lock_path, error, "%s/" MUR_INCOMING_LOCK, folder);
     if (status != MUR_OK)
         return status;
     MUR_AUTO_CLOSE int lock = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);

@@ -37,10 +37,12 @@ struct mur_object {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-enum mur_status mur_object_place_of(struct mur_object_place *out, const struct mur_object_name *name,
-                                    const char *suffix, struct mur_error *error)
+enum mur_status mur_object_place_of(struct mur_object_place *out,
+                                    const struct mur_object_name *name, const char *suffix,
+                                    struct mur_error *error)
 {
-    /* UIDs come from peers: as hashes they can never form a path (PS3.5 9.1 does not protect us). */
+    /* UIDs come from peers: as hashes they can never form a path (PS3.5 9.1 does not protect us).
+     */
     const char *uids[3] = {name->study, name->series, name->instance};
     const size_t kept[3] = {8, 8, 16};
     char text[3][33];
@@ -74,9 +76,8 @@ static enum mur_status make_incoming(struct mur_store *store, struct mur_error *
     uint64_t token;
     if (getrandom(&token, sizeof token, 0) != (ssize_t)sizeof token)
         return mur_error_set_errno(error, errno, "cannot get random bytes");
-    enum mur_status status =
-        mur_text_format(&store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%016" PRIx64,
-                        store->directory, token);
+    enum mur_status status = mur_text_format(
+        &store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%016" PRIx64, store->directory, token);
     if (status != MUR_OK)
         return status;
     if (mkdir(store->incoming, FOLDER_MODE) != 0)
@@ -215,7 +216,8 @@ static enum mur_status ensure_incoming(struct mur_store *store, struct mur_error
 {
     (void)pthread_mutex_lock(&store->mutex);
     enum mur_status status = MUR_OK;
-    if (store->incoming_lock < 0) { /* not at opening: a full disk must not keep a node from reading */
+    if (store->incoming_lock <
+        0) { /* not at opening: a full disk must not keep a node from reading */
         free(store->incoming);
         store->incoming = NULL;
         status = make_incoming(store, error);
@@ -346,8 +348,8 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
     enum mur_status status = mur_object_place_of(&place, name, suffix, error);
     MUR_AUTO_FREE char *path = NULL;
     if (status == MUR_OK)
-        status = mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder,
-                                 place.file);
+        status =
+            mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder, place.file);
     if (status != MUR_OK)
         return status;
     bool folders_made = false;

@@ -38,31 +38,35 @@ struct mur_object_name {
     const char *instance;
 };
 
-MUR_NODISCARD enum mur_status mur_store_open(struct mur_store **out,
-                                             const struct mur_store_options *options,
-                                             struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_open(struct mur_store **out, const struct mur_store_options *options,
+                               struct mur_error *error);
 void mur_store_close(struct mur_store *store); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_store, mur_store_close)
 
 /** @retval MUR_NO_SPACE less than min_free is left */
-MUR_NODISCARD enum mur_status mur_store_check_space(struct mur_store *store,
-                                                    struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_check_space(struct mur_store *store, struct mur_error *error);
 
 /** Starts a new object. */
-MUR_NODISCARD enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
-                                                struct mur_error *error);
-MUR_NODISCARD enum mur_status mur_object_write(struct mur_object *object, const void *bytes,
-                                               size_t length, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
+                                  struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_object_write(struct mur_object *object, const void *bytes, size_t length,
+                                 struct mur_error *error);
 /** Writes out what is buffered and has the system begin to write to disk, without waiting. */
-MUR_NODISCARD enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error);
 /** Waits until the bytes are on disk (nothing to do without options.sync). */
-MUR_NODISCARD enum mur_status mur_object_sync(struct mur_object *object, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_object_sync(struct mur_object *object, struct mur_error *error);
 /** Gives the finished object its place. A file that is there already without being known to the
  * index is a leftover and is replaced: the caller has asked the index first.
  * @param suffix ".dcm" or ".json.zst" */
-MUR_NODISCARD enum mur_status mur_object_place(struct mur_object *object,
-                                               const struct mur_object_name *name,
-                                               const char *suffix, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error);
 /** Takes the place away again after a failed commit. */
 void mur_object_displace(struct mur_object *object);
 uint64_t mur_object_length(const struct mur_object *object);
@@ -73,25 +77,27 @@ void mur_object_free(struct mur_object *object); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_object, mur_object_free)
 
 /** Makes the directory entries of all placed objects durable. One caller at a time (the writer). */
-MUR_NODISCARD enum mur_status mur_store_sync_directories(struct mur_store *store,
-                                                         struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_sync_directories(struct mur_store *store, struct mur_error *error);
 
 /** Opens a stored file. @retval MUR_NOT_FOUND */
-MUR_NODISCARD enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
-                                                    const struct mur_object_name *name,
-                                                    const char *suffix, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
+                                      const struct mur_object_name *name, const char *suffix,
+                                      struct mur_error *error);
 /** malloc'ed path. */
-MUR_NODISCARD enum mur_status mur_store_object_path(char **out, struct mur_store *store,
-                                                    const struct mur_object_name *name,
-                                                    const char *suffix, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_object_path(char **out, struct mur_store *store,
+                                      const struct mur_object_name *name, const char *suffix,
+                                      struct mur_error *error);
 /** Removes a stored file and folders that it leaves empty; absent is fine. */
-MUR_NODISCARD enum mur_status mur_store_remove(struct mur_store *store,
-                                               const struct mur_object_name *name,
-                                               const char *suffix, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error);
 
 /** Is there any object at all? (An index that is missing beside objects is damage.) */
-MUR_NODISCARD enum mur_status mur_store_is_empty(bool *out, struct mur_store *store,
-                                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mur_error *error);
 
 /**
  * Finds what processes that are gone left unfinished. For each placed leftover the callback is
@@ -99,14 +105,14 @@ MUR_NODISCARD enum mur_status mur_store_is_empty(bool *out, struct mur_store *st
  * kept when known. Leftovers of processes that live are not touched.
  */
 struct mur_store_leftover {
-    bool known;          /**< out: the index has it */
+    bool known;                  /**< out: the index has it */
     struct mur_object_name name; /**< out: borrowed from the callback until it is called again */
 };
 typedef enum mur_status (*mur_store_leftover_function)(struct mur_store_leftover *out,
                                                        const char *path, void *user,
                                                        struct mur_error *error);
-MUR_NODISCARD enum mur_status mur_store_recover(struct mur_store *store,
-                                                mur_store_leftover_function ask, void *user,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_store_recover(struct mur_store *store, mur_store_leftover_function ask,
+                                  void *user, struct mur_error *error);
 
 #endif
