@@ -17,6 +17,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/own.h"
+#include "dicom/uid.h"
 
 struct mur_archive_options {
     const char *directory; /**< made if absent */
@@ -104,15 +105,13 @@ MUR_DEFINE_AUTO(mur_ingest, mur_ingest_free)
 
 /* ---- out ----------------------------------------------------------------------------------- */
 
-enum { MUR_UID_SIZE = 65 };
-
 /** One instance to be sent. */
 struct mur_plan_item {
-    char sop_class[MUR_UID_SIZE];
-    char sop_instance[MUR_UID_SIZE];
-    char transfer_syntax[MUR_UID_SIZE];
-    char study_instance[MUR_UID_SIZE];
-    char series_instance[MUR_UID_SIZE];
+    char sop_class[MUR_UID_TEXT_SIZE];
+    char sop_instance[MUR_UID_TEXT_SIZE];
+    char transfer_syntax[MUR_UID_TEXT_SIZE];
+    char study_instance[MUR_UID_TEXT_SIZE];
+    char series_instance[MUR_UID_TEXT_SIZE];
     uint64_t offset; /**< where the Data Set begins in the file */
     uint64_t length; /**< bytes of the Data Set */
     int64_t id;

@@ -1,0 +1,171 @@
+-- The index. Text is UTF-8 as the objects say it, '' where they say nothing: the original values of an
+-- object stand in header. Typed columns are those of dicom/attributes.def; everything else that can be
+-- asked for stands in attribute. Levels: 0 patient, 1 study, 2 series, 3 image.
+
+-- One animal. Where the ISA-Tab names the animal, its values stand here (reconciled).
+CREATE TABLE patient (
+  id INTEGER PRIMARY KEY,
+  identity TEXT NOT NULL UNIQUE,        -- Patient ID and issuer; or the Study when there is no Patient ID
+  patient_id TEXT NOT NULL DEFAULT '',
+  issuer TEXT NOT NULL DEFAULT '',
+  name TEXT NOT NULL DEFAULT '',
+  name_fold TEXT NOT NULL DEFAULT '',
+  birth_date TEXT NOT NULL DEFAULT '',
+  sex TEXT NOT NULL DEFAULT '',
+  studies INTEGER NOT NULL DEFAULT 0,
+  series INTEGER NOT NULL DEFAULT 0,
+  instances INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX patient_by_patient_id ON patient(patient_id);
+CREATE INDEX patient_by_name ON patient(name_fold);
+
+CREATE TABLE study (
+  id INTEGER PRIMARY KEY,
+  patient INTEGER NOT NULL REFERENCES patient(id),
+  uid TEXT NOT NULL,
+  date TEXT NOT NULL DEFAULT '',
+  time TEXT NOT NULL DEFAULT '',
+  accession TEXT NOT NULL DEFAULT '',
+  study_id TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  referring TEXT NOT NULL DEFAULT '',
+  referring_fold TEXT NOT NULL DEFAULT '',
+  modalities TEXT NOT NULL DEFAULT '',  -- sorted, separated by backslash
+  sop_classes TEXT NOT NULL DEFAULT '', -- likewise
+  series INTEGER NOT NULL DEFAULT 0,
+  instances INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (uid, patient)                 -- one Study UID may be claimed by two patients: both are kept
+) STRICT;
+CREATE INDEX study_by_patient ON study(patient);
+CREATE INDEX study_by_date ON study(date);
+CREATE INDEX study_by_accession ON study(accession);
+
+-- Which study an object joins, by what its own header says: so that a scan under another Patient ID
+-- finds the animal's study again.
+CREATE TABLE study_claim (
+  study_uid TEXT NOT NULL,
+  patient_id TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  study INTEGER NOT NULL REFERENCES study(id),
+  PRIMARY KEY (study_uid, patient_id, issuer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX study_claim_by_study ON study_claim(study);
+
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY,
+  study INTEGER NOT NULL REFERENCES study(id),
+  uid TEXT NOT NULL,
+  modality TEXT NOT NULL DEFAULT '',
+  number TEXT NOT NULL DEFAULT '',
+  description TEXT NOT NULL DEFAULT '',
+  date TEXT NOT NULL DEFAULT '',
+  time TEXT NOT NULL DEFAULT '',
+  body_part TEXT NOT NULL DEFAULT '',
+  frame_of_reference TEXT NOT NULL DEFAULT '',
+  instances INTEGER NOT NULL DEFAULT 0,
+  isa_scan INTEGER REFERENCES isa_scan(id),
+  segmentation INTEGER NOT NULL DEFAULT 0, -- of that scan, not its image
+  UNIQUE (uid, study)
+) STRICT;
+CREATE INDEX series_by_study ON series(study);
+CREATE INDEX series_by_scan ON series(isa_scan) WHERE isa_scan IS NOT NULL;
+CREATE INDEX series_by_modality ON series(modality, study);
+
+-- SOP Class and transfer syntax UIDs, each once.
+CREATE TABLE uid (
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE instance (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  series INTEGER NOT NULL REFERENCES series(id),
+  uid TEXT NOT NULL UNIQUE,
+  sop_class INTEGER NOT NULL REFERENCES uid(id),
+  transfer_syntax INTEGER NOT NULL REFERENCES uid(id),
+  number TEXT NOT NULL DEFAULT '',
+  rows TEXT NOT NULL DEFAULT '',
+  columns TEXT NOT NULL DEFAULT '',
+  frames TEXT NOT NULL DEFAULT '',
+  data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
+  data_length INTEGER NOT NULL,          -- its bytes
+  digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes
+  received_us INTEGER NOT NULL           -- microseconds since 1970 UTC
+) STRICT;
+CREATE INDEX instance_by_series ON instance(series);
+
+-- All attributes but bulk data as DICOM JSON (PS3.18 F.2). form: 0 plain, 1 Zstandard; complete = 0: large
+-- sequences are left out here and the whole stands in the sidecar beside the object.
+CREATE TABLE header (
+  instance INTEGER PRIMARY KEY REFERENCES instance(id) ON DELETE CASCADE,
+  form INTEGER NOT NULL,
+  complete INTEGER NOT NULL,
+  json BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attribute_path (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE              -- "00100212", "00102202.00080100"
+) STRICT;
+
+-- Every other attribute that can be asked for, of patients, studies and series. source: 0 header, 1 ISA.
+-- Where both speak, the one that does not count has hidden = 1.
+CREATE TABLE attribute (
+  level INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  path INTEGER NOT NULL REFERENCES attribute_path(id),
+  source INTEGER NOT NULL,
+  item INTEGER NOT NULL,                 -- item of the outermost sequence; 0 outside of sequences
+  position INTEGER NOT NULL,             -- of several values
+  hidden INTEGER NOT NULL DEFAULT 0,
+  text TEXT NOT NULL,                    -- exact; for a sequence as a whole its DICOM JSON items
+  folded TEXT,                           -- PN: without case and diacritics
+  number REAL,                           -- numeric VRs
+  PRIMARY KEY (level, owner, path, source, item, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attribute_by_text ON attribute(path, level, text, owner, item) WHERE hidden = 0;
+CREATE INDEX attribute_by_fold ON attribute(path, level, folded, owner) WHERE hidden = 0 AND folded IS NOT NULL;
+CREATE INDEX attribute_by_number ON attribute(path, level, number, owner) WHERE hidden = 0 AND number IS NOT NULL;
+
+-- The ISA-Tab: each archive, and each of its scans with what it says in DICOM's terms.
+CREATE TABLE isa_dataset (
+  id INTEGER PRIMARY KEY,
+  identifier TEXT NOT NULL UNIQUE,
+  version INTEGER NOT NULL,
+  folder TEXT NOT NULL,                  -- the tables as delivered, below isa/
+  digest TEXT NOT NULL,
+  applied_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE isa_scan (
+  id INTEGER PRIMARY KEY,
+  dataset INTEGER NOT NULL REFERENCES isa_dataset(id),
+  study TEXT NOT NULL,
+  source TEXT NOT NULL,
+  sample TEXT NOT NULL,
+  assay_file TEXT NOT NULL,
+  assay TEXT NOT NULL,
+  digest TEXT NOT NULL,                  -- of its values: unchanged ones need no work
+  UNIQUE (dataset, study, assay_file, assay)
+) STRICT;
+CREATE INDEX isa_scan_by_source ON isa_scan(dataset, study, source);
+
+CREATE TABLE isa_value (
+  scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  level INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  vr TEXT NOT NULL,
+  item INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  number REAL,
+  PRIMARY KEY (scan, ordinal)
+) STRICT, WITHOUT ROWID;
+
+-- How much of the manifest belongs to what is committed here.
+CREATE TABLE manifest (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  length INTEGER NOT NULL
+) STRICT;
+INSERT INTO manifest VALUES (1, 0);
