@@ -87,6 +87,8 @@ MUR_DEFINE_AUTO(mur_association, mur_association_free)
 /** Without padding; borrowed from the association. */
 const char *mur_association_calling_ae_title(const struct mur_association *association);
 const char *mur_association_called_ae_title(const struct mur_association *association);
+/** Application Context Name of the request (PS3.7 A.2.1); acceptor only; borrowed. */
+const char *mur_association_application_context(const struct mur_association *association);
 /** Numeric IPv4 or IPv6 address of the peer; an IPv4 address is written as such even when it came
  * in by an IPv6 socket; borrowed. */
 const char *mur_association_peer_address(const struct mur_association *association);
@@ -160,7 +162,7 @@ struct mur_context_proposal {
     enum mur_role role;
 };
 
-struct mur_association_request {
+struct mur_association_options {
     const char *host; /**< name or numeric address */
     uint16_t port;
     const char *calling_ae_title; /**< 1 to 16 characters */
@@ -179,7 +181,7 @@ struct mur_association_request {
  */
 MUR_NODISCARD
 enum mur_status mur_association_request(struct mur_association **out,
-                                        const struct mur_association_request *request,
+                                        const struct mur_association_options *options,
                                         struct mur_error *error);
 
 /** A-RELEASE and wait for its confirmation (data that come meanwhile are dropped). The association

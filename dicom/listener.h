@@ -20,6 +20,7 @@ struct mur_listener_options {
     const char *bind_address; /**< numeric IPv4 or IPv6 ("::" takes IPv4 too), or a name */
     uint16_t port;            /**< 0 = any free one */
     int artim_timeout_ms;     /**< for the A-ASSOCIATE-RQ to be complete (PS3.8 9.1.5) */
+    uint32_t max_pdu;         /**< what is announced, 4096 to 131072; 0 = MUR_MAX_PDU_DEFAULT */
     unsigned max_pending;     /**< connections without a request; the oldest goes for a new one */
 };
 

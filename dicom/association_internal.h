@@ -1,0 +1,23 @@
+/** How the listener makes associations. Internal to dicom/. */
+#ifndef MUR_DICOM_ASSOCIATION_INTERNAL_H
+#define MUR_DICOM_ASSOCIATION_INTERNAL_H
+
+#include <sys/socket.h>
+
+#include "dicom/association.h"
+
+/** A peer's address in numbers; an IPv4 address mapped into IPv6 is written as IPv4. */
+void mur_format_address(char *out, size_t size, uint16_t *port, const struct sockaddr *address);
+
+/**
+ * An association from an A-ASSOCIATE-RQ that is there as a whole; checks it.
+ * @param[in,out] descriptor  taken (and -1 left behind) on success
+ * @retval MUR_PARSE, MUR_LIMIT  the request is malformed
+ */
+MUR_NODISCARD
+enum mur_status mur_association_receive(struct mur_association **out, int *descriptor,
+                                        const uint8_t *request, size_t length,
+                                        const struct sockaddr *peer, uint32_t max_pdu,
+                                        struct mur_error *error);
+
+#endif
