@@ -12,6 +12,7 @@ CREATE TABLE patient (
   name_fold TEXT NOT NULL DEFAULT '',
   birth_date TEXT NOT NULL DEFAULT '',
   sex TEXT NOT NULL DEFAULT '',
+  isa INTEGER NOT NULL DEFAULT 0,       -- 1: an animal of an ISA-Tab
   studies INTEGER NOT NULL DEFAULT 0,
   series INTEGER NOT NULL DEFAULT 0,
   instances INTEGER NOT NULL DEFAULT 0

@@ -1,0 +1,474 @@
+#include "db/connection.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/text.h"
+
+enum { BUSY_MS = 60000 };
+
+enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *database, int result,
+                                 const char *doing)
+{
+    enum mur_status status = MUR_IO;
+    const char *remedy = "";
+    switch (result & 0xFF) {
+    case SQLITE_FULL:
+        status = MUR_NO_SPACE;
+        remedy = "; make room on the disk";
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        status = MUR_BUSY;
+        remedy = "; another process is writing, try again";
+        break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        status = MUR_CORRUPT;
+        remedy = "; the index is damaged, the objects are not: keep the file and rebuild it";
+        break;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        status = MUR_DENIED;
+        break;
+    case SQLITE_NOMEM:
+        status = MUR_NO_MEMORY;
+        break;
+    case SQLITE_TOOBIG:
+        status = MUR_LIMIT;
+        break;
+    case SQLITE_CONSTRAINT:
+        status = MUR_EXISTS;
+        break;
+    case SQLITE_ERROR:
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+        status = MUR_INTERNAL;
+        break;
+    default:
+        break;
+    }
+    return mur_error_set(error, status, "%s: %s: %s%s", database->path, doing,
+                         database->handle != NULL ? sqlite3_errmsg(database->handle)
+                                                  : sqlite3_errstr(result),
+                         remedy);
+}
+
+/* ---- functions of SQL ------------------------------------------------------------------------ */
+
+/* Time of day in microseconds; missing parts are zero (PS3.5 6.2 TM). */
+static void sql_time(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    const unsigned char *text = sqlite3_value_text(arguments[0]);
+    if (text == NULL || text[0] == '\0') {
+        sqlite3_result_null(context);
+        return;
+    }
+    int64_t digits[12] = {0};
+    size_t used = 0;
+    for (; *text != '\0' && used < MUR_COUNT(digits); text++)
+        if (*text >= '0' && *text <= '9')
+            digits[used++] = *text - '0';
+    int64_t seconds = ((digits[0] * 10 + digits[1]) * 60 + digits[2] * 10 + digits[3]) * 60 +
+                      digits[4] * 10 + digits[5];
+    int64_t fraction = 0;
+    for (size_t i = 6; i < MUR_COUNT(digits); i++)
+        fraction = fraction * 10 + digits[i];
+    sqlite3_result_int64(context, seconds * 1000000 + fraction);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static enum mur_status execute(struct mur_database *database, const char *sql, const char *doing,
+                               struct mur_error *error)
+{
+    int result = sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+    return result == SQLITE_OK ? MUR_OK : mur_sqlite_error(error, database, result, doing);
+}
+
+static enum mur_status read_pragma(int64_t *out, struct mur_database *database, const char *sql,
+                                   struct mur_error *error)
+{
+    bool found;
+    enum mur_status status = mur_query_integer(out, &found, database, sql, NULL, 0, error);
+    if (status == MUR_OK && !found)
+        return mur_error_set(error, MUR_CORRUPT, "%s: no answer to %s", database->path, sql);
+    return status;
+}
+
+/* Schema and version change together or not at all; the version is read inside the lock. */
+static enum mur_status migrate(struct mur_database *database, struct mur_error *error)
+{
+    int64_t version;
+    enum mur_status status = read_pragma(&version, database, "PRAGMA user_version", error);
+    if (status != MUR_OK)
+        return status;
+    if (version == (int64_t)mur_migration_count)
+        return MUR_OK;
+    if (version > (int64_t)mur_migration_count)
+        return mur_error_set(error, MUR_UNSUPPORTED,
+                             "%s is of version %lld, this program knows %zu; use the newer murpacs",
+                             database->path, (long long)version, mur_migration_count);
+    status = execute(database, "BEGIN IMMEDIATE", "locking the index", error);
+    if (status != MUR_OK)
+        return status;
+    status = read_pragma(&version, database, "PRAGMA user_version", error);
+    for (size_t v = (size_t)version; status == MUR_OK && v < mur_migration_count; v++)
+        status = execute(database, mur_migrations[v].sql, mur_migrations[v].name, error);
+    if (status == MUR_OK) {
+        char pragma[64];
+        (void)snprintf(pragma, sizeof pragma, "PRAGMA user_version = %zu", mur_migration_count);
+        status = execute(database, pragma, "writing the version", error);
+    }
+    if (status == MUR_OK)
+        status = execute(database, "COMMIT", "committing the schema", error);
+    if (status != MUR_OK)
+        (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+enum mur_status mur_database_open(struct mur_database **out, const char *path,
+                                  enum mur_database_mode mode, bool durable, struct mur_error *error)
+{
+    MUR_AUTO(mur_database) *database = calloc(1, sizeof *database);
+    if (database == NULL)
+        return mur_error_no_memory(error);
+    database->mode = mode;
+    enum mur_status status = mur_text_copy(&database->path, mur_slice_of(path), error);
+    if (status != MUR_OK)
+        return status;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
+                (mode == MUR_DATABASE_WRITE ? SQLITE_OPEN_CREATE : 0);
+    int result = sqlite3_open_v2(path, &database->handle, flags, NULL);
+    if (result != SQLITE_OK)
+        return mur_sqlite_error(error, database, result, "cannot open the index");
+    (void)sqlite3_extended_result_codes(database->handle, 1);
+    (void)sqlite3_busy_timeout(database->handle, BUSY_MS);
+    result = sqlite3_create_function(database->handle, "mur_time", 1,
+                                     SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+                                     sql_time, NULL, NULL);
+    if (result != SQLITE_OK)
+        return mur_sqlite_error(error, database, result, "preparing the index");
+    if (mode == MUR_DATABASE_WRITE) {
+        status = execute(database, "PRAGMA journal_mode = WAL", "switching to WAL", error);
+        if (status == MUR_OK)
+            status = execute(database,
+                             durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                             "setting durability", error);
+        if (status == MUR_OK)
+            status = migrate(database, error);
+        if (status == MUR_OK)
+            status = execute(database, "PRAGMA wal_autocheckpoint = 2000", "setting the WAL", error);
+    } else {
+        status = execute(database, "PRAGMA query_only = ON", "setting read only", error);
+    }
+    if (status == MUR_OK)
+        status = execute(database,
+                         "PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;"
+                         "PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY;"
+                         "PRAGMA journal_size_limit = 67108864",
+                         "preparing the index", error);
+    if (status != MUR_OK)
+        return status;
+    *out = MUR_STEAL(database);
+    return MUR_OK;
+}
+
+void mur_database_close(struct mur_database *database)
+{
+    if (database == NULL)
+        return;
+    for (size_t i = 0; i < MUR_STATEMENT_SLOTS; i++)
+        (void)sqlite3_finalize(database->statements[i].handle);
+    if (database->handle != NULL)
+        (void)sqlite3_close(database->handle);
+    free(database->pending);
+    free(database->path);
+    free(database);
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+enum mur_status mur_statement_get(sqlite3_stmt **out, struct mur_database *database, const char *sql,
+                                  struct mur_error *error)
+{
+    uint64_t hash = mur_xxh64_of(sql, strlen(sql));
+    struct mur_statement *slot = NULL;
+    for (size_t i = 0; i < 8; i++) { /* a few neighbours: an old one gives way */
+        struct mur_statement *candidate =
+            &database->statements[(hash + i) % MUR_STATEMENT_SLOTS];
+        if (candidate->busy)
+            continue;
+        if (candidate->handle != NULL && candidate->hash == hash &&
+            strcmp(sqlite3_sql(candidate->handle), sql) == 0) {
+            candidate->busy = true;
+            *out = candidate->handle;
+            return MUR_OK;
+        }
+        if (slot == NULL || candidate->handle == NULL)
+            slot = slot != NULL && slot->handle == NULL ? slot : candidate;
+    }
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v3(database->handle, sql, -1,
+                                    slot != NULL ? SQLITE_PREPARE_PERSISTENT : 0, &statement, NULL);
+    if (result != SQLITE_OK)
+        return mur_sqlite_error(error, database, result, "preparing a statement");
+    if (slot != NULL) {
+        (void)sqlite3_finalize(slot->handle);
+        *slot = (struct mur_statement){.hash = hash, .handle = statement, .busy = true};
+    }
+    *out = statement;
+    return MUR_OK;
+}
+
+void mur_statement_done(struct mur_database *database, sqlite3_stmt *statement)
+{
+    if (statement == NULL)
+        return;
+    for (size_t i = 0; i < MUR_STATEMENT_SLOTS; i++)
+        if (database->statements[i].handle == statement) {
+            (void)sqlite3_reset(statement);
+            (void)sqlite3_clear_bindings(statement);
+            database->statements[i].busy = false;
+            return;
+        }
+    (void)sqlite3_finalize(statement); /* every slot near its hash was in use */
+}
+
+enum mur_status mur_bind_all(struct mur_database *database, sqlite3_stmt *statement,
+                             const struct mur_bind *binds, size_t count, struct mur_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        int index = (int)i + 1;
+        int result = SQLITE_OK;
+        switch (binds[i].kind) {
+        case MUR_BIND_TEXT:
+            result = sqlite3_bind_text(statement, index, binds[i].text, -1, SQLITE_STATIC);
+            break;
+        case MUR_BIND_INTEGER:
+            result = sqlite3_bind_int64(statement, index, binds[i].integer);
+            break;
+        case MUR_BIND_REAL:
+            result = sqlite3_bind_double(statement, index, binds[i].real);
+            break;
+        case MUR_BIND_BLOB:
+            result = sqlite3_bind_blob64(statement, index, binds[i].text, binds[i].length,
+                                         SQLITE_STATIC);
+            break;
+        case MUR_BIND_NULL:
+            result = sqlite3_bind_null(statement, index);
+            break;
+        }
+        if (result != SQLITE_OK)
+            return mur_sqlite_error(error, database, result, "binding a value");
+    }
+    return MUR_OK;
+}
+
+enum mur_status mur_run(struct mur_database *database, const char *sql, const struct mur_bind *binds,
+                        size_t count, struct mur_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum mur_status status = mur_statement_get(&statement, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, statement, binds, count, error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(statement);
+        if (result != SQLITE_DONE && result != SQLITE_ROW)
+            status = mur_sqlite_error(error, database, result, "writing the index");
+    }
+    mur_statement_done(database, statement);
+    return status;
+}
+
+enum mur_status mur_query_integer(int64_t *out, bool *found, struct mur_database *database,
+                                  const char *sql, const struct mur_bind *binds, size_t count,
+                                  struct mur_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum mur_status status = mur_statement_get(&statement, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, statement, binds, count, error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(statement);
+        if (result == SQLITE_ROW) {
+            *out = sqlite3_column_int64(statement, 0);
+            *found = true;
+        } else if (result == SQLITE_DONE) {
+            *found = false;
+        } else {
+            status = mur_sqlite_error(error, database, result, "reading the index");
+        }
+    }
+    mur_statement_done(database, statement);
+    return status;
+}
+
+/* A row of a two-column table of texts, made when it is new. */
+static enum mur_status text_row(int64_t *out, struct mur_database *database, const char *select,
+                                const char *insert, const char *text, struct mur_error *error)
+{
+    bool found;
+    int64_t id = 0;
+    enum mur_status status = MUR_QUERY_INTEGER(&id, &found, database, error, select, MUR_T(text));
+    if (status == MUR_OK && !found && database->mode == MUR_DATABASE_WRITE) {
+        status = MUR_RUN(database, error, insert, MUR_T(text));
+        id = sqlite3_last_insert_rowid(database->handle);
+    }
+    if (status == MUR_OK)
+        *out = id;
+    return status;
+}
+
+enum mur_status mur_uid_row(int64_t *out, struct mur_database *database, const char *uid,
+                            struct mur_error *error)
+{
+    return text_row(out, database, "SELECT id FROM uid WHERE uid = ?",
+                    "INSERT INTO uid(uid) VALUES (?)", uid, error);
+}
+
+enum mur_status mur_path_row(int64_t *out, struct mur_database *database, const char *path,
+                             struct mur_error *error)
+{
+    return text_row(out, database, "SELECT id FROM attribute_path WHERE path = ?",
+                    "INSERT INTO attribute_path(path) VALUES (?)", path, error);
+}
+
+const char *mur_level_table(enum mur_level level)
+{
+    switch (level) {
+    case MUR_LEVEL_PATIENT:
+        return "patient";
+    case MUR_LEVEL_STUDY:
+        return "study";
+    case MUR_LEVEL_SERIES:
+        return "series";
+    case MUR_LEVEL_IMAGE:
+        return "instance";
+    }
+    return "";
+}
+
+enum mur_status mur_fold_name(char **out, struct mur_slice name, struct mur_error *error)
+{
+    while (name.length > 0 && (name.data[0] == '=' || name.data[0] == ' ')) {
+        name.data++; /* no alphabetic group */
+        name.length--;
+    }
+    const char *end = memchr(name.data, '=', name.length);
+    if (end != NULL)
+        name.length = (size_t)(end - name.data);
+    while (name.length > 0 && (name.data[name.length - 1] == '^' ||
+                               name.data[name.length - 1] == ' '))
+        name.length--;
+    return mur_text_fold(out, name, error);
+}
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+void mur_forget_series(struct mur_database *database)
+{
+    memset(database->known, 0, sizeof database->known);
+}
+
+enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error)
+{
+    enum mur_status status = execute(database, "BEGIN IMMEDIATE", "beginning to write", error);
+    if (status != MUR_OK)
+        return status;
+    int64_t version = 0;
+    status = read_pragma(&version, database, "PRAGMA data_version", error);
+    if (status != MUR_OK) {
+        mur_database_rollback(database);
+        return status;
+    }
+    if (version != database->data_version)
+        mur_forget_series(database);
+    database->data_version = version;
+    database->pending_count = 0;
+    return MUR_OK;
+}
+
+enum mur_status mur_count_pending(struct mur_database *database, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < database->pending_count; i++) {
+        const struct mur_pending_count *pending = &database->pending[i];
+        status = MUR_RUN(database, error,
+                         "UPDATE series SET instances = instances + ? WHERE id = ?",
+                         MUR_I(pending->instances), MUR_I(pending->series));
+        if (status == MUR_OK)
+            status =
+                MUR_RUN(database, error, "UPDATE study SET instances = instances + ? WHERE id = ?",
+                        MUR_I(pending->instances), MUR_I(pending->study));
+        if (status == MUR_OK)
+            status = MUR_RUN(database, error,
+                             "UPDATE patient SET instances = instances + ? WHERE id = ?",
+                             MUR_I(pending->instances), MUR_I(pending->patient));
+    }
+    database->pending_count = 0;
+    return status;
+}
+
+enum mur_status mur_database_commit(struct mur_database *database, struct mur_error *error)
+{
+    enum mur_status status = mur_count_pending(database, error);
+    if (status == MUR_OK)
+        status = execute(database, "COMMIT", "committing", error);
+    if (status != MUR_OK)
+        mur_database_rollback(database);
+    return status;
+}
+
+void mur_database_rollback(struct mur_database *database)
+{
+    if (sqlite3_get_autocommit(database->handle) == 0)
+        (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+    database->pending_count = 0;
+    mur_forget_series(database);
+}
+
+enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,
+                                             struct mur_error *error)
+{
+    int64_t length;
+    enum mur_status status =
+        read_pragma(&length, database, "SELECT length FROM manifest WHERE id = 1", error);
+    if (status == MUR_OK)
+        *out = (uint64_t)length;
+    return status;
+}
+
+enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
+                                                 struct mur_error *error)
+{
+    return MUR_RUN(database, error, "UPDATE manifest SET length = ? WHERE id = 1", MUR_I(length));
+}
+
+enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
+                                   struct mur_error *error)
+{
+    struct {
+        const char *sql;
+        int64_t value;
+    } counts[] = {
+        {"SELECT count(*) FROM patient", 0},
+        {"SELECT count(*) FROM study", 0},
+        {"SELECT count(*) FROM series", 0},
+        {"SELECT coalesce(sum(instances), 0) FROM patient", 0},
+        {"SELECT coalesce(sum(data_length + data_offset), 0) FROM instance", 0},
+    };
+    for (size_t i = 0; i < MUR_COUNT(counts); i++) {
+        enum mur_status status = read_pragma(&counts[i].value, database, counts[i].sql, error);
+        if (status != MUR_OK)
+            return status;
+    }
+    *out = (struct mur_counts){counts[0].value, counts[1].value, counts[2].value, counts[3].value,
+                               counts[4].value};
+    return MUR_OK;
+}

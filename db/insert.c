@@ -1,0 +1,323 @@
+/* A new instance and the patient, study and series that it brings along. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/text.h"
+#include "db/connection.h"
+
+static uint64_t series_key(const char *study, const char *series, const char *patient_id,
+                           const char *issuer)
+{
+    const char *parts[4] = {study, series, patient_id, issuer};
+    uint64_t key = 0;
+    for (size_t i = 0; i < MUR_COUNT(parts); i++)
+        key = (key ^ mur_xxh64_of(parts[i], strlen(parts[i]))) * 0x9E3779B97F4A7C15u;
+    return key | 1u;
+}
+
+static struct mur_known_series *known_slot(struct mur_database *database, uint64_t key)
+{
+    return &database->known[(key >> 32) % MUR_SERIES_SLOTS];
+}
+
+bool mur_database_knows_series(struct mur_database *database, const char *study_uid,
+                               const char *series_uid, const char *patient_id, const char *issuer)
+{
+    uint64_t key = series_key(study_uid, series_uid, patient_id, issuer);
+    return known_slot(database, key)->key == key;
+}
+
+enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out,
+                                           struct mur_database *database, const char *sop_instance,
+                                           struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        "SELECT i.id, i.series, c.uid, t.uid, s.uid, e.uid, i.data_offset, i.data_length, i.digest"
+        " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
+        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.uid = ?",
+        error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_T(sop_instance), 1, error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(row);
+        if (result == SQLITE_ROW) {
+            struct mur_instance instance = {.id = sqlite3_column_int64(row, 0),
+                                            .series = sqlite3_column_int64(row, 1),
+                                            .offset = (uint64_t)sqlite3_column_int64(row, 6),
+                                            .length = (uint64_t)sqlite3_column_int64(row, 7)};
+            char *const texts[] = {instance.sop_class, instance.transfer_syntax,
+                                   instance.study_instance, instance.series_instance};
+            for (int i = 0; i < (int)MUR_COUNT(texts); i++)
+                (void)snprintf(texts[i], MUR_UID_TEXT_SIZE, "%s",
+                               (const char *)sqlite3_column_text(row, i + 2));
+            (void)snprintf(instance.sop_instance, MUR_UID_TEXT_SIZE, "%s", sop_instance);
+            if (sqlite3_column_bytes(row, 8) == (int)sizeof instance.digest)
+                memcpy(instance.digest, sqlite3_column_blob(row, 8), sizeof instance.digest);
+            *out = instance;
+            *found = true;
+        } else if (result == SQLITE_DONE) {
+            *found = false;
+        } else {
+            status = mur_sqlite_error(error, database, result, "looking for an instance");
+        }
+    }
+    mur_statement_done(database, row);
+    return status;
+}
+
+enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *database,
+                                const char *patient_id, const char *issuer, const char *fallback,
+                                struct mur_error *error)
+{
+    /* Animals without a Patient ID are not one animal: each Study is taken for one of its own. */
+    MUR_AUTO_FREE char *identity = NULL;
+    enum mur_status status =
+        patient_id[0] != '\0'
+            ? mur_text_format(&identity, error, "id\\%s\\%s", patient_id, issuer)
+            : mur_text_format(&identity, error, "study\\%s", fallback);
+    bool found = false;
+    int64_t id = 0;
+    if (status == MUR_OK)
+        status = MUR_QUERY_INTEGER(&id, &found, database, error,
+                                   "SELECT id FROM patient WHERE identity = ?", MUR_T(identity));
+    if (status == MUR_OK && !found) {
+        status = MUR_RUN(database, error,
+                         "INSERT INTO patient(identity, patient_id, issuer) VALUES (?, ?, ?)",
+                         MUR_T(identity), MUR_T(patient_id), MUR_T(issuer));
+        id = sqlite3_last_insert_rowid(database->handle);
+    }
+    if (status == MUR_OK) {
+        *out = id;
+        *made = !found;
+    }
+    return status;
+}
+
+static enum mur_status study_row(int64_t *study, int64_t *patient, struct mur_database *database,
+                                 const struct mur_new_instance *record, struct mur_error *error)
+{
+    const char *uid = record->instance.study_instance;
+    bool found = false;
+    int64_t study_id = 0;
+    int64_t patient_id = 0;
+    enum mur_status status = MUR_QUERY_INTEGER(
+        &study_id, &found, database, error,
+        "SELECT study FROM study_claim WHERE study_uid = ? AND patient_id = ? AND issuer = ?",
+        MUR_T(uid), MUR_T(record->patient_id), MUR_T(record->issuer));
+    if (status == MUR_OK && found)
+        status = MUR_QUERY_INTEGER(&patient_id, &found, database, error,
+                                   "SELECT patient FROM study WHERE id = ?", MUR_I(study_id));
+    if (status != MUR_OK || found) {
+        *study = study_id;
+        *patient = patient_id;
+        return status;
+    }
+    bool made = false;
+    status = mur_patient_row(&patient_id, &made, database, record->patient_id, record->issuer, uid,
+                             error);
+    if (status == MUR_OK && made)
+        status = mur_put_values(database, MUR_LEVEL_PATIENT, patient_id, 0, record->values,
+                                record->value_count, error);
+    if (status == MUR_OK)
+        status = MUR_QUERY_INTEGER(&study_id, &found, database, error,
+                                   "SELECT id FROM study WHERE uid = ? AND patient = ?", MUR_T(uid),
+                                   MUR_I(patient_id));
+    if (status == MUR_OK && !found) {
+        status = MUR_RUN(database, error, "INSERT INTO study(patient, uid) VALUES (?, ?)",
+                         MUR_I(patient_id), MUR_T(uid));
+        study_id = sqlite3_last_insert_rowid(database->handle);
+        if (status == MUR_OK)
+            status = MUR_RUN(database, error,
+                             "UPDATE patient SET studies = studies + 1 WHERE id = ?",
+                             MUR_I(patient_id));
+        if (status == MUR_OK)
+            status = mur_put_values(database, MUR_LEVEL_STUDY, study_id, 0, record->values,
+                                    record->value_count, error);
+    }
+    if (status == MUR_OK)
+        status = MUR_RUN(
+            database, error,
+            "INSERT INTO study_claim(study_uid, patient_id, issuer, study) VALUES (?, ?, ?, ?)",
+            MUR_T(uid), MUR_T(record->patient_id), MUR_T(record->issuer), MUR_I(study_id));
+    if (status == MUR_OK) {
+        *study = study_id;
+        *patient = patient_id;
+    }
+    return status;
+}
+
+/* Adds a value to a backslash-separated, sorted set in a column of study. */
+static enum mur_status add_to_set(struct mur_database *database, int64_t study, const char *select,
+                                  const char *update, const char *value, struct mur_error *error)
+{
+    if (value[0] == '\0')
+        return MUR_OK;
+    sqlite3_stmt *row = NULL;
+    MUR_AUTO_BUFFER struct mur_buffer set = MUR_BUFFER_INIT;
+    bool present = false;
+    bool placed = false;
+    enum mur_status status = mur_statement_get(&row, database, select, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(study), 1, error);
+    if (status == MUR_OK && sqlite3_step(row) == SQLITE_ROW) {
+        const char *at = (const char *)sqlite3_column_text(row, 0);
+        while (status == MUR_OK && at != NULL && *at != '\0') {
+            struct mur_slice one = {.data = at, .length = strcspn(at, "\\")};
+            present = present || mur_slice_equal(one, value);
+            if (!placed && strncmp(value, one.data, one.length) < 0) {
+                status = mur_buffer_append_format(&set, error, "%s\\", value);
+                placed = true;
+            }
+            if (status == MUR_OK)
+                status = mur_buffer_append_format(&set, error, "%.*s\\", (int)one.length, one.data);
+            at += one.length + (at[one.length] == '\\' ? 1 : 0);
+        }
+    }
+    mur_statement_done(database, row);
+    if (status != MUR_OK || present)
+        return status;
+    if (!placed)
+        status = mur_buffer_append_format(&set, error, "%s\\", value);
+    if (status == MUR_OK) {
+        set.data[set.length - 1] = '\0';
+        status = MUR_RUN(database, error, update, MUR_T(set.data), MUR_I(study));
+    }
+    return status;
+}
+
+static const char *series_value(const struct mur_new_instance *record, uint32_t tag)
+{
+    for (size_t i = 0; i < record->value_count; i++)
+        if (record->values[i].path.depth == 1 && record->values[i].path.tags[0] == tag)
+            return record->values[i].text;
+    return "";
+}
+
+static enum mur_status series_row(int64_t *series, int64_t study, int64_t patient,
+                                  struct mur_database *database,
+                                  const struct mur_new_instance *record, struct mur_error *error)
+{
+    bool found = false;
+    int64_t id = 0;
+    enum mur_status status = MUR_QUERY_INTEGER(
+        &id, &found, database, error, "SELECT id FROM series WHERE uid = ? AND study = ?",
+        MUR_T(record->instance.series_instance), MUR_I(study));
+    if (status == MUR_OK && !found) {
+        status = MUR_RUN(database, error, "INSERT INTO series(study, uid) VALUES (?, ?)",
+                         MUR_I(study), MUR_T(record->instance.series_instance));
+        id = sqlite3_last_insert_rowid(database->handle);
+        if (status == MUR_OK)
+            status = mur_put_values(database, MUR_LEVEL_SERIES, id, 0, record->values,
+                                    record->value_count, error);
+        if (status == MUR_OK)
+            status =
+                MUR_RUN(database, error, "UPDATE study SET series = series + 1 WHERE id = ?",
+                        MUR_I(study));
+        if (status == MUR_OK)
+            status =
+                MUR_RUN(database, error, "UPDATE patient SET series = series + 1 WHERE id = ?",
+                        MUR_I(patient));
+        if (status == MUR_OK)
+            status = add_to_set(database, study, "SELECT modalities FROM study WHERE id = ?",
+                                "UPDATE study SET modalities = ? WHERE id = ?",
+                                series_value(record, MUR_TAG_Modality), error);
+    }
+    if (status == MUR_OK)
+        *series = id;
+    return status;
+}
+
+static enum mur_status add_pending(struct mur_database *database, int64_t series, int64_t study,
+                                   int64_t patient, struct mur_error *error)
+{
+    for (size_t i = database->pending_count; i > 0; i--)
+        if (database->pending[i - 1].series == series) {
+            database->pending[i - 1].instances++;
+            return MUR_OK;
+        }
+    if (database->pending_count == database->pending_capacity) {
+        size_t capacity = database->pending_capacity == 0 ? 16 : database->pending_capacity * 2;
+        struct mur_pending_count *pending =
+            realloc(database->pending, capacity * sizeof *pending);
+        if (pending == NULL)
+            return mur_error_no_memory(error);
+        database->pending = pending;
+        database->pending_capacity = capacity;
+    }
+    database->pending[database->pending_count++] = (struct mur_pending_count){
+        .series = series, .study = study, .patient = patient, .instances = 1};
+    return MUR_OK;
+}
+
+enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
+                                             const struct mur_new_instance *record,
+                                             struct mur_error *error)
+{
+    const struct mur_instance *instance = &record->instance;
+    uint64_t key = series_key(instance->study_instance, instance->series_instance,
+                              record->patient_id, record->issuer);
+    struct mur_known_series *known = known_slot(database, key);
+    int64_t sop_class = 0;
+    int64_t transfer_syntax = 0;
+    enum mur_status status = mur_uid_row(&sop_class, database, instance->sop_class, error);
+    if (status == MUR_OK)
+        status = mur_uid_row(&transfer_syntax, database, instance->transfer_syntax, error);
+    struct mur_known_series series = {0};
+    if (status == MUR_OK && known->key == key) {
+        series = *known;
+    } else if (status == MUR_OK) {
+        series.key = key;
+        status = study_row(&series.study, &series.patient, database, record, error);
+        if (status == MUR_OK)
+            status = series_row(&series.series, series.study, series.patient, database, record,
+                                error);
+    }
+    if (status == MUR_OK && series.sop_class != sop_class) {
+        status = add_to_set(database, series.study, "SELECT sop_classes FROM study WHERE id = ?",
+                            "UPDATE study SET sop_classes = ? WHERE id = ?", instance->sop_class,
+                            error);
+        series.sop_class = sop_class;
+    }
+    int64_t row = 0;
+    if (status == MUR_OK) {
+        status = MUR_RUN(
+            database, error,
+            "INSERT INTO instance(series, uid, sop_class, transfer_syntax, number, rows, columns,"
+            " frames, data_offset, data_length, digest, received_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(sop_class),
+            MUR_I(transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
+            MUR_T(series_value(record, MUR_TAG_Rows)),
+            MUR_T(series_value(record, MUR_TAG_Columns)),
+            MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
+            MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
+            MUR_I(record->received_us));
+        row = sqlite3_last_insert_rowid(database->handle);
+    }
+    if (status == MUR_OK)
+        status = MUR_RUN(database, error,
+                         "INSERT INTO header(instance, form, complete, json) VALUES (?, ?, ?, ?)",
+                         MUR_I(row), MUR_I(record->header_form), MUR_I(record->header_complete),
+                         MUR_B(record->header, record->header_length));
+    if (status == MUR_OK)
+        status = add_pending(database, series.series, series.study, series.patient, error);
+    bool linked = true;
+    if (status == MUR_OK && known->key != key && record->isa_scan != 0) {
+        int64_t one;
+        status = MUR_QUERY_INTEGER(&one, &linked, database, error,
+                                   "SELECT 1 FROM series WHERE id = ? AND isa_scan = ?",
+                                   MUR_I(series.series), MUR_I(record->isa_scan));
+        if (status == MUR_OK && !linked)
+            status = mur_link_series_row(database, series.series, record->isa_scan,
+                                         record->segmentation, error);
+    }
+    if (status != MUR_OK)
+        return status;
+    if (linked) /* linking may have moved the study: its rows are looked up again next time */
+        *known = series;
+    *id = row;
+    return MUR_OK;
+}

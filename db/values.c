@@ -1,0 +1,179 @@
+/* Values of one patient, study or series: typed columns and rows of the attribute table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buffer.h"
+#include "db/connection.h"
+
+static bool is_column(const struct mur_index_value *value, const struct mur_attribute **attribute)
+{
+    if (value->path.depth != 1)
+        return false;
+    *attribute = mur_attribute_find(value->path.tags[0]);
+    return *attribute != NULL && (*attribute)->storage == MUR_STORAGE_COLUMN;
+}
+
+/* Columns that no header or table may set: they name the row itself. */
+static bool names_the_row(uint32_t tag)
+{
+    return tag == MUR_TAG_StudyInstanceUID || tag == MUR_TAG_SeriesInstanceUID ||
+           tag == MUR_TAG_SOPInstanceUID || tag == MUR_TAG_PatientID ||
+           tag == MUR_TAG_IssuerOfPatientID;
+}
+
+static enum mur_status put_column(struct mur_database *database, enum mur_level level,
+                                  int64_t owner, const char *column, const char *text,
+                                  bool only_if_empty, struct mur_error *error)
+{
+    char sql[160];
+    (void)snprintf(sql, sizeof sql, "UPDATE %s SET %s = ?1 WHERE id = ?2%s%s%s",
+                   mur_level_table(level), column, only_if_empty ? " AND " : "",
+                   only_if_empty ? column : "", only_if_empty ? " = ''" : "");
+    return MUR_RUN(database, error, sql, MUR_T(text), MUR_I(owner));
+}
+
+static enum mur_status put_name_fold(struct mur_database *database, enum mur_level level,
+                                     int64_t owner, const char *column, const char *text,
+                                     bool only_if_empty, struct mur_error *error)
+{
+    char fold_column[64];
+    (void)snprintf(fold_column, sizeof fold_column, "%s_fold", column);
+    MUR_AUTO_FREE char *folded = NULL;
+    enum mur_status status = mur_fold_name(&folded, mur_slice_of(text), error);
+    if (status != MUR_OK)
+        return status;
+    return put_column(database, level, owner, fold_column, folded, only_if_empty, error);
+}
+
+/* The ideographic and phonetic groups of a name are found through the attribute table. */
+static enum mur_status put_row(struct mur_database *database, enum mur_level level, int64_t owner,
+                               int source, const struct mur_index_value *value, bool hidden,
+                               const char *text, unsigned position, struct mur_error *error)
+{
+    char path_text[MUR_ATTRIBUTE_PATH_SIZE];
+    int64_t path = 0;
+    enum mur_status status = mur_path_row(
+        &path, database, mur_attribute_path_format(path_text, &value->path), error);
+    MUR_AUTO_FREE char *folded = NULL;
+    if (status == MUR_OK && value->vr == MUR_VR_PN)
+        status = mur_fold_name(&folded, mur_slice_of(text), error);
+    if (status != MUR_OK)
+        return status;
+    return MUR_RUN(database, error,
+                   "INSERT OR REPLACE INTO attribute(level, owner, path, source, item, position,"
+                   " hidden, text, folded, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   MUR_I(level), MUR_I(owner), MUR_I(path), MUR_I(source), MUR_I(value->item),
+                   MUR_I(position), MUR_I(hidden), MUR_T(text),
+                   folded != NULL ? MUR_T(folded) : MUR_NULL,
+                   value->has_number ? MUR_R(value->number) : MUR_NULL);
+}
+
+static enum mur_status put_name_groups(struct mur_database *database, enum mur_level level,
+                                       int64_t owner, int source,
+                                       const struct mur_index_value *value, struct mur_error *error)
+{
+    unsigned position = 0;
+    for (const char *group = strchr(value->text, '='); group != NULL; group = strchr(group, '=')) {
+        group++;
+        position++;
+        MUR_AUTO_FREE char *text = NULL;
+        enum mur_status status = mur_text_copy(
+            &text, (struct mur_slice){.data = group, .length = strcspn(group, "=")}, error);
+        if (status == MUR_OK && text[0] != '\0')
+            status = put_row(database, level, owner, source, value, false, text, position, error);
+        if (status != MUR_OK)
+            return status;
+    }
+    return MUR_OK;
+}
+
+/* Whether the other source speaks about the same attribute (all of a sequence counts as one). */
+static enum mur_status spoken_of(bool *out, struct mur_database *database, enum mur_level level,
+                                 int64_t owner, int source, const struct mur_attribute_path *path,
+                                 struct mur_error *error)
+{
+    char top[MUR_ATTRIBUTE_PATH_SIZE];
+    struct mur_attribute_path first = mur_attribute_path_of(path->tags[0]);
+    (void)mur_attribute_path_format(top, &first);
+    bool found;
+    int64_t one;
+    enum mur_status status = MUR_QUERY_INTEGER(
+        &one, &found, database, error,
+        "SELECT 1 FROM attribute a JOIN attribute_path p ON p.id = a.path WHERE a.level = ?"
+        " AND a.owner = ? AND a.source = ? AND substr(p.path, 1, 8) = ? LIMIT 1",
+        MUR_I(level), MUR_I(owner), MUR_I(source), MUR_T(top));
+    if (status == MUR_OK)
+        *out = found;
+    return status;
+}
+
+static enum mur_status hide_header(struct mur_database *database, enum mur_level level,
+                                   int64_t owner, const struct mur_attribute_path *path,
+                                   struct mur_error *error)
+{
+    char top[MUR_ATTRIBUTE_PATH_SIZE];
+    struct mur_attribute_path first = mur_attribute_path_of(path->tags[0]);
+    (void)mur_attribute_path_format(top, &first);
+    return MUR_RUN(database, error,
+                   "UPDATE attribute SET hidden = 1 WHERE level = ? AND owner = ? AND source = 0"
+                   " AND hidden = 0 AND path IN"
+                   " (SELECT id FROM attribute_path WHERE substr(path, 1, 8) = ?)",
+                   MUR_I(level), MUR_I(owner), MUR_T(top));
+}
+
+static enum mur_status put_value(struct mur_database *database, enum mur_level level, int64_t owner,
+                                 int source, const struct mur_index_value *value,
+                                 struct mur_error *error)
+{
+    const struct mur_attribute *attribute = NULL;
+    bool from_isa = source != 0;
+    if (is_column(value, &attribute)) {
+        if (names_the_row(attribute->tag))
+            return MUR_OK;
+        bool only_if_empty = from_isa && database->header_wins;
+        enum mur_status status = MUR_OK;
+        if (value->vr == MUR_VR_PN) {
+            status = put_name_fold(database, level, owner, attribute->column, value->text,
+                                   only_if_empty, error);
+            if (status == MUR_OK)
+                status = put_name_groups(database, level, owner, source, value, error);
+        }
+        if (status == MUR_OK)
+            status = put_column(database, level, owner, attribute->column, value->text,
+                                only_if_empty, error);
+        return status;
+    }
+    if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
+        return MUR_OK;
+    bool other = false;
+    enum mur_status status =
+        spoken_of(&other, database, level, owner, from_isa ? 0 : 1, &value->path, error);
+    bool hidden = other && (from_isa == database->header_wins);
+    if (status == MUR_OK && other && !hidden && from_isa)
+        status = hide_header(database, level, owner, &value->path, error);
+    if (status == MUR_OK)
+        status = put_row(database, level, owner, source, value, hidden, value->text,
+                         value->position, error);
+    return status;
+}
+
+enum mur_status mur_put_values(struct mur_database *database, enum mur_level level, int64_t owner,
+                               int source, const struct mur_index_value *values, size_t count,
+                               struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (source != 0) { /* replaced as a whole */
+        status = MUR_RUN(database, error,
+                         "DELETE FROM attribute WHERE level = ? AND owner = ? AND source = ?",
+                         MUR_I(level), MUR_I(owner), MUR_I(source));
+        if (status == MUR_OK)
+            status = MUR_RUN(database, error,
+                             "UPDATE attribute SET hidden = 0 WHERE level = ? AND owner = ?",
+                             MUR_I(level), MUR_I(owner));
+    }
+    for (size_t i = 0; status == MUR_OK && i < count; i++)
+        if (values[i].level == level)
+            status = put_value(database, level, owner, source, &values[i], error);
+    return status;
+}
