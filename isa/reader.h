@@ -1,0 +1,67 @@
+/** What the parts of the reader share. Private to isa/. */
+#ifndef MUR_ISA_READER_H
+#define MUR_ISA_READER_H
+
+#include "core/error.h"
+#include "isa/isa.h"
+#include "isa/strings.h"
+#include "isa/tokenizer.h"
+
+enum {
+    MUR_ISA_FILE_LIMIT = 512 * 1024 * 1024,
+    MUR_ISA_TABLE_CELLS = 32 * 1024 * 1024, /**< 178 columns of 77,486 rows are 14 million */
+};
+
+struct mur_isa_reader {
+    struct mur_isa *isa;
+    struct mur_isa_strings *strings;
+    struct mur_isa_diagnostics *diagnostics;
+};
+
+/** mur_isa_diagnose() into the reader's list. */
+#define mur_isa_report(reader, severity, code, file, line, error, ...)                             \
+    mur_isa_diagnose((reader)->diagnostics, severity, code, file, line, error, __VA_ARGS__)
+
+/**
+ * The text of a file beneath the archive's root, as UTF-8.
+ * @retval MUR_OK  *@p found is false, and diagnosed, when it cannot be used
+ */
+MUR_NODISCARD
+enum mur_status mur_isa_load_text(struct mur_buffer *out, bool *found,
+                                  const struct mur_isa_reader *reader, const char *path,
+                                  struct mur_error *error);
+
+/** Reports what the tokenizer noticed of a cell. */
+MUR_NODISCARD
+enum mur_status mur_isa_report_token(const struct mur_isa_reader *reader, const char *path,
+                                     const struct mur_isa_token *token, struct mur_error *error);
+/** Takes a comment line and reports it. */
+MUR_NODISCARD
+enum mur_status mur_isa_skip_comment(const struct mur_isa_reader *reader, const char *path,
+                                     struct mur_isa_tokenizer *tokenizer, struct mur_error *error);
+
+/** Reads an i_ file: appends one investigation and its studies, tables not yet read. */
+MUR_NODISCARD
+enum mur_status mur_isa_read_investigation(const struct mur_isa_reader *reader, const char *path,
+                                           struct mur_error *error);
+
+/** Reads a table. *@p readable is false, and diagnosed, when there is none.
+ * @param name  the cell that names it; @param folder  of the investigation file */
+MUR_NODISCARD
+enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable,
+                                   const struct mur_isa_reader *reader, const char *folder,
+                                   const char *name, struct mur_error *error);
+void mur_isa_table_clear(struct mur_isa_table *table);
+
+/** Sources and samples of the study table. */
+MUR_NODISCARD
+enum mur_status mur_isa_build_graph(const struct mur_isa_reader *reader,
+                                    struct mur_isa_study *study, struct mur_error *error);
+void mur_isa_graph_clear(struct mur_isa_study *study);
+
+/** Whether the tables use only what the study declares. */
+MUR_NODISCARD
+enum mur_status mur_isa_check_study(const struct mur_isa_reader *reader,
+                                    const struct mur_isa_study *study, struct mur_error *error);
+
+#endif
