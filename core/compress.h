@@ -53,14 +53,14 @@ struct mur_inflate;
 MUR_NODISCARD
 enum mur_status mur_inflate_create(struct mur_inflate **out, uint64_t limit,
                                    struct mur_error *error);
-void mur_inflate_free(struct mur_inflate *inflate);
+void mur_inflate_free(struct mur_inflate *inflater);
 MUR_DEFINE_AUTO(mur_inflate, mur_inflate_free)
 /** Puts what @p bytes yield into @p sink. Bytes after the end of the stream are ignored: PS3.5 A.5
  * allows one byte of padding. @retval MUR_PARSE  no such stream; MUR_LIMIT; or the sink's own */
 MUR_NODISCARD
-enum mur_status mur_inflate_write(struct mur_inflate *inflate, struct mur_sink sink,
+enum mur_status mur_inflate_write(struct mur_inflate *inflater, struct mur_sink sink,
                                   const void *bytes, size_t length, struct mur_error *error);
 /** Whether the end of the stream was seen: false after the last piece means that it was cut. */
-bool mur_inflate_ended(const struct mur_inflate *inflate);
+bool mur_inflate_ended(const struct mur_inflate *inflater);
 
 #endif

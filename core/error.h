@@ -57,8 +57,7 @@ enum mur_status mur_error_set_errno(struct mur_error *error, int errno_value, co
                                     ...) MUR_PRINTF(3, 4);
 
 /** Puts "text: " before the message that is there. @return the error's status */
-enum mur_status mur_error_prefix(struct mur_error *error, const char *format, ...)
-    MUR_PRINTF(2, 3);
+enum mur_status mur_error_prefix(struct mur_error *error, const char *format, ...) MUR_PRINTF(2, 3);
 
 /** Sets MUR_NO_MEMORY. */
 enum mur_status mur_error_no_memory(struct mur_error *error);

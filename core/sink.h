@@ -16,6 +16,6 @@ struct mur_sink {
 /** Appends to @p buffer, which must outlive the sink. */
 struct mur_sink mur_sink_buffer(struct mur_buffer *buffer);
 /** Writes to *@p descriptor, which must outlive the sink; see mur_write_full(). */
-struct mur_sink mur_sink_descriptor(const int *descriptor);
+struct mur_sink mur_sink_descriptor(int *descriptor);
 
 #endif

@@ -38,8 +38,8 @@ bool mur_slice_equal(struct mur_slice slice, const char *text)
     return strlen(text) == slice.length && memcmp(slice.data, text, slice.length) == 0;
 }
 
-static enum mur_status number_text(char out[NUMBER_SIZE], struct mur_slice text, const char *allowed,
-                                   struct mur_error *error)
+static enum mur_status number_text(char out[NUMBER_SIZE], struct mur_slice text,
+                                   const char *allowed, struct mur_error *error)
 {
     struct mur_slice trimmed = mur_slice_trim(text);
     if (trimmed.length == 0 || trimmed.length >= NUMBER_SIZE)
@@ -47,8 +47,8 @@ static enum mur_status number_text(char out[NUMBER_SIZE], struct mur_slice text,
                              (int)(text.length < 40 ? text.length : 40), text.data);
     for (size_t i = 0; i < trimmed.length; i++)
         if (memchr(allowed, trimmed.data[i], strlen(allowed)) == NULL)
-            return mur_error_set(error, MUR_PARSE, "\"%.*s\" is not a number",
-                                 (int)trimmed.length, trimmed.data);
+            return mur_error_set(error, MUR_PARSE, "\"%.*s\" is not a number", (int)trimmed.length,
+                                 trimmed.data);
     memcpy(out, trimmed.data, trimmed.length);
     out[trimmed.length] = '\0';
     return MUR_OK;

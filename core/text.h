@@ -1,6 +1,6 @@
 /**
- * Text that comes from outside: checked numbers, trimming, UTF-8, folding for comparison, wildcards.
- * All pure functions: any thread. Text is UTF-8 unless said otherwise.
+ * Text that comes from outside: checked numbers, trimming, UTF-8, folding for comparison,
+ * wildcards. All pure functions: any thread. Text is UTF-8 unless said otherwise.
  */
 #ifndef MUR_CORE_TEXT_H
 #define MUR_CORE_TEXT_H
@@ -24,28 +24,31 @@ bool mur_slice_equal(struct mur_slice slice, const char *text);
 
 /** The whole text, blanks around it allowed, must be one number in range; decimal, locale "C".
  * @retval MUR_PARSE not a number, MUR_LIMIT out of range */
-MUR_NODISCARD enum mur_status mur_parse_int64(int64_t *out, struct mur_slice text, int64_t low,
-                                              int64_t high, struct mur_error *error);
-MUR_NODISCARD enum mur_status mur_parse_uint64(uint64_t *out, struct mur_slice text, uint64_t low,
-                                               uint64_t high, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_parse_int64(int64_t *out, struct mur_slice text, int64_t low, int64_t high,
+                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_parse_uint64(uint64_t *out, struct mur_slice text, uint64_t low, uint64_t high,
+                                 struct mur_error *error);
 /** Finite decimal number ("1.5", "-3e2"); NaN, infinity and hexadecimal are MUR_PARSE. */
-MUR_NODISCARD enum mur_status mur_parse_double(double *out, struct mur_slice text,
-                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_parse_double(double *out, struct mur_slice text, struct mur_error *error);
 
 /** malloc'ed copy; free(). */
-MUR_NODISCARD enum mur_status mur_text_copy(char **out, struct mur_slice text,
-                                            struct mur_error *error);
-MUR_NODISCARD enum mur_status mur_text_format(char **out, struct mur_error *error,
-                                              const char *format, ...) MUR_PRINTF(3, 4);
+MUR_NODISCARD
+enum mur_status mur_text_copy(char **out, struct mur_slice text, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_text_format(char **out, struct mur_error *error, const char *format, ...)
+    MUR_PRINTF(3, 4);
 
 bool mur_utf8_valid(struct mur_slice text);
 /** Windows-1252 (a superset of printable Latin-1) to UTF-8; undefined codes become U+FFFD. */
-MUR_NODISCARD enum mur_status mur_utf8_from_cp1252(char **out, struct mur_slice text,
-                                                   struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_utf8_from_cp1252(char **out, struct mur_slice text, struct mur_error *error);
 /** Case and diacritics removed (NFKD, marks stripped, case fold): "Müller" and "MULLER" are equal
  * after it. Text that is not valid UTF-8 is folded as Windows-1252. */
-MUR_NODISCARD enum mur_status mur_text_fold(char **out, struct mur_slice text,
-                                            struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_text_fold(char **out, struct mur_slice text, struct mur_error *error);
 /** The largest length <= limit bytes that does not cut a UTF-8 sequence. */
 size_t mur_utf8_cut(struct mur_slice text, size_t limit);
 /** Number of Unicode code points (DICOM counts characters, PS3.5 6.2). */
