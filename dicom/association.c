@@ -87,10 +87,21 @@ static void establish(struct mur_association *association)
 
 /* ---- the acceptor's side ---- */
 
-enum mur_status mur_association_receive(struct mur_association **out, int *descriptor,
-                                        const uint8_t *request, size_t length,
-                                        const struct sockaddr *peer, uint32_t max_pdu,
-                                        struct mur_error *error)
+void mur_abort_connection(int descriptor, uint8_t reason)
+{
+    struct mur_stream stream;
+    mur_stream_init(&stream, descriptor);
+    uint8_t pdu[MUR_PDU_CONTROL_SIZE];
+    mur_pdu_control(pdu, MUR_PDU_ABORT, 0, 2, reason);
+    struct iovec vector = {.iov_base = pdu, .iov_len = sizeof(pdu)};
+    if (mur_stream_write(&stream, &vector, 1, mur_deadline_after(0), NULL) == MUR_OK)
+        mur_stream_finish(&stream);
+}
+
+static enum mur_status receive_request(struct mur_association **out, int descriptor,
+                                       const uint8_t *request, size_t length,
+                                       const struct sockaddr *peer, uint32_t max_pdu,
+                                       struct mur_error *error)
 {
     enum mur_status status = mur_pdu_check_associate(request, length, MUR_PDU_ASSOCIATE_RQ, error);
     if (status != MUR_OK)
@@ -100,14 +111,30 @@ enum mur_status mur_association_receive(struct mur_association **out, int *descr
     if (status != MUR_OK)
         return status;
     status =
-        mur_dcmnet_receive(&association->negotiated, request, length, *descriptor, max_pdu, error);
+        mur_dcmnet_receive(&association->negotiated, request, length, descriptor, max_pdu, error);
     if (status != MUR_OK)
         return status;
     const struct mur_negotiated *negotiated = association->negotiated;
     if (negotiated->calling_ae_title[0] == '\0' || negotiated->called_ae_title[0] == '\0')
         return mur_error_set(error, MUR_PARSE, "an AE title is blank (PS3.8 9.3.2)");
-    mur_stream_init(&association->stream, mur_steal_descriptor(descriptor));
     *out = MUR_STEAL(association);
+    return MUR_OK;
+}
+
+enum mur_status mur_association_receive(struct mur_association **out, int *descriptor,
+                                        const uint8_t *request, size_t length,
+                                        const struct sockaddr *peer, uint32_t max_pdu,
+                                        struct mur_error *error)
+{
+    struct mur_association *association = NULL;
+    enum mur_status status =
+        receive_request(&association, *descriptor, request, length, peer, max_pdu, error);
+    if (status != MUR_OK) {
+        mur_abort_connection(*descriptor, MUR_ABORT_INVALID_PARAMETER);
+        return status;
+    }
+    mur_stream_init(&association->stream, mur_steal_descriptor(descriptor));
+    *out = association;
     return MUR_OK;
 }
 
@@ -599,6 +626,8 @@ bool mur_association_data_waiting(struct mur_association *association, int timeo
 
 /* ---- writing ---- */
 
+enum { DATA_HEAD = MUR_PDU_HEAD + MUR_PDV_HEAD, PDUS_AT_ONCE = 64 };
+
 /* Where a call to write stands: the PDV under way and how much of it is cut into PDUs already. */
 struct cutter {
     const struct mur_pdv *pdvs;
@@ -606,35 +635,48 @@ struct cutter {
     size_t piece_limit;
 };
 
-enum { PDUS_AT_ONCE = 64 };
-
-static size_t cut(struct iovec *vectors, uint8_t heads[][MUR_PDU_HEAD + MUR_PDV_HEAD],
-                  struct cutter *cutter)
+static struct cutter cutter_of(const struct mur_association *association,
+                               const struct mur_pdv *pdvs, size_t count)
 {
-    size_t used = 0;
-    for (size_t pdu = 0; pdu < PDUS_AT_ONCE && cutter->index < cutter->count; pdu++) {
-        const struct mur_pdv *pdv = &cutter->pdvs[cutter->index];
-        size_t left = pdv->length - cutter->offset;
-        size_t piece = left < cutter->piece_limit ? left : cutter->piece_limit;
-        bool is_end = piece == left;
-        uint8_t *head = heads[pdu];
-        head[0] = MUR_PDU_DATA;
-        head[1] = 0;
-        mur_put_be32(head + 2, (uint32_t)(piece + MUR_PDV_HEAD));
-        mur_put_be32(head + 6, (uint32_t)(piece + 2));
-        head[10] = pdv->context_id;
-        head[11] = (uint8_t)((pdv->is_command ? 1 : 0) | (is_end && pdv->is_last ? 2 : 0));
-        vectors[used++] = (struct iovec){.iov_base = head, .iov_len = MUR_PDU_HEAD + MUR_PDV_HEAD};
-        if (piece > 0)
-            vectors[used++] = (struct iovec){
-                .iov_base = (void *)(uintptr_t)(pdv->data + cutter->offset), .iov_len = piece};
-        cutter->offset += piece;
-        if (is_end) {
-            cutter->index++;
-            cutter->offset = 0;
-        }
+    size_t limit = association->negotiated->peer_max_pdu;
+    if (limit == 0 || limit > MUR_MAX_PDU_DEFAULT)
+        limit = MUR_MAX_PDU_DEFAULT;
+    /* Fragments are of even length (PS3.8 Annex E). */
+    return (struct cutter){
+        .pdvs = pdvs, .count = count, .piece_limit = (limit - MUR_PDV_HEAD) & ~(size_t)1};
+}
+
+/* The next PDU: its head, and *length bytes at the returned place. */
+static const uint8_t *cut(uint8_t head[DATA_HEAD], size_t *length, struct cutter *cutter)
+{
+    const struct mur_pdv *pdv = &cutter->pdvs[cutter->index];
+    const uint8_t *data = pdv->data + cutter->offset;
+    size_t left = pdv->length - cutter->offset;
+    bool is_end = left <= cutter->piece_limit;
+    *length = is_end ? left : cutter->piece_limit;
+    head[0] = MUR_PDU_DATA;
+    head[1] = 0;
+    mur_put_be32(head + 2, (uint32_t)(*length + MUR_PDV_HEAD));
+    mur_put_be32(head + 6, (uint32_t)(*length + 2));
+    head[10] = pdv->context_id;
+    head[11] = (uint8_t)((pdv->is_command ? 1 : 0) | (is_end && pdv->is_last ? 2 : 0));
+    cutter->offset += *length;
+    if (is_end) {
+        cutter->index++;
+        cutter->offset = 0;
     }
-    return used;
+    return data;
+}
+
+static enum mur_status write_vectors(struct mur_association *association, struct iovec *vectors,
+                                     size_t count, int64_t deadline_ms, struct mur_error *error)
+{
+    enum mur_status status =
+        mur_stream_write(&association->stream, vectors, count, deadline_ms, error);
+    /* A PDU may be half written: nothing more can be said on this connection. */
+    if (status != MUR_OK)
+        association->end = status == MUR_CLOSED ? MUR_END_CONNECTION_LOST : MUR_END_ABORTED_BY_US;
+    return status;
 }
 
 enum mur_status mur_association_write(struct mur_association *association,
@@ -643,27 +685,51 @@ enum mur_status mur_association_write(struct mur_association *association,
 {
     if (!association->up || association->end != MUR_END_NONE)
         return ended(association, error);
-    size_t limit = association->negotiated->peer_max_pdu;
-    if (limit == 0 || limit > MUR_MAX_PDU_DEFAULT)
-        limit = MUR_MAX_PDU_DEFAULT;
-    /* Fragments are of even length (PS3.8 Annex E). */
-    struct cutter cutter = {
-        .pdvs = pdvs, .count = count, .piece_limit = (limit - MUR_PDV_HEAD) & ~(size_t)1};
+    struct cutter cutter = cutter_of(association, pdvs, count);
     int64_t deadline_ms = mur_deadline_after(timeout_ms);
     struct iovec vectors[2 * PDUS_AT_ONCE];
-    uint8_t heads[PDUS_AT_ONCE][MUR_PDU_HEAD + MUR_PDV_HEAD];
+    uint8_t heads[PDUS_AT_ONCE][DATA_HEAD];
     while (cutter.index < cutter.count) {
-        size_t used = cut(vectors, heads, &cutter);
-        enum mur_status status =
-            mur_stream_write(&association->stream, vectors, used, deadline_ms, error);
-        if (status != MUR_OK) {
-            /* A PDU may be half written: nothing more can be said on this connection. */
-            association->end =
-                status == MUR_CLOSED ? MUR_END_CONNECTION_LOST : MUR_END_ABORTED_BY_US;
-            return status;
+        size_t used = 0;
+        for (size_t pdu = 0; pdu < PDUS_AT_ONCE && cutter.index < cutter.count; pdu++) {
+            size_t length = 0;
+            const uint8_t *data = cut(heads[pdu], &length, &cutter);
+            vectors[used++] = (struct iovec){.iov_base = heads[pdu], .iov_len = DATA_HEAD};
+            vectors[used++] =
+                (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = length};
         }
+        enum mur_status status = write_vectors(association, vectors, used, deadline_ms, error);
+        if (status != MUR_OK)
+            return status;
     }
     return MUR_OK;
+}
+
+enum mur_status mur_association_append_pdus(struct mur_buffer *out,
+                                            const struct mur_association *association,
+                                            const struct mur_pdv *pdv, struct mur_error *error)
+{
+    struct cutter cutter = cutter_of(association, pdv, 1);
+    while (cutter.index < cutter.count) {
+        uint8_t head[DATA_HEAD];
+        size_t length = 0;
+        const uint8_t *data = cut(head, &length, &cutter);
+        enum mur_status status = mur_buffer_append(out, head, sizeof(head), error);
+        if (status == MUR_OK)
+            status = mur_buffer_append(out, data, length, error);
+        if (status != MUR_OK)
+            return status;
+    }
+    return MUR_OK;
+}
+
+enum mur_status mur_association_write_pdus(struct mur_association *association, const void *bytes,
+                                           size_t length, int timeout_ms, struct mur_error *error)
+{
+    if (!association->up || association->end != MUR_END_NONE)
+        return ended(association, error);
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    return write_vectors(association, &vector, 1, mur_deadline_after(timeout_ms), error);
 }
 
 /* ---- the end ---- */

@@ -17,7 +17,7 @@
 struct mur_listener;
 
 struct mur_listener_options {
-    const char *bind_address; /**< numeric IPv4 or IPv6 ("::" takes IPv4 too), or a name */
+    const char *bind_address; /**< numeric, IPv4 or IPv6; "::" takes IPv4 too */
     uint16_t port;            /**< 0 = any free one */
     int artim_timeout_ms;     /**< for the A-ASSOCIATE-RQ to be complete (PS3.8 9.1.5) */
     uint32_t max_pdu;         /**< what is announced, 4096 to 131072; 0 = MUR_MAX_PDU_DEFAULT */
@@ -41,9 +41,9 @@ uint16_t mur_listener_port(const struct mur_listener *listener);
  * @param[out] out  the caller's to free
  * @retval MUR_TIMEOUT    none within @p timeout_ms (-1 = no limit)
  * @retval MUR_CANCELLED  mur_listener_wake()
- * @retval MUR_PARSE, MUR_LIMIT, MUR_CLOSED  one connection was turned away (aborted or closed); the
- *         message names its address and the reason. Call again.
- * @retval MUR_IO         accepting fails for want of descriptors or memory. Call again.
+ * @retval MUR_PARSE, MUR_LIMIT, MUR_MISMATCH  one connection was turned away (aborted or rejected);
+ *         the message names its address and the reason. Call again.
+ * @retval MUR_IO, MUR_NO_MEMORY  accepting fails for want of descriptors or memory. Call again.
  */
 MUR_NODISCARD
 enum mur_status mur_listener_next(struct mur_association **out, struct mur_listener *listener,

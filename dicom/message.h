@@ -17,7 +17,8 @@
 /**
  * Reads one whole command set.
  * @param[out] context_id  an accepted presentation context, the one its Data Set will come in
- * @retval MUR_CLOSED, MUR_TIMEOUT, MUR_CANCELLED  as mur_association_read_pdv()
+ * @retval MUR_CLOSED, MUR_CANCELLED  as mur_association_read_pdv()
+ * @retval MUR_TIMEOUT  the association was not aborted: nobody may have wanted to say anything
  * @retval MUR_PARSE, MUR_LIMIT  the association was aborted
  */
 MUR_NODISCARD
@@ -58,9 +59,8 @@ enum mur_status mur_message_write(struct mur_association *association, uint8_t c
                                   int timeout_ms, struct mur_error *error);
 
 /**
- * Many responses in few system calls. Gather with mur_batch_add(), which writes when @p size_limit
- * bytes came together; end with mur_batch_flush(). A batch whose free() comes first loses what was
- * not flushed.
+ * Many responses in few system calls. Gather with mur_batch_add(), which writes when size_limit
+ * bytes came together; end with mur_batch_flush(). What was not flushed is lost with the batch.
  */
 struct mur_batch;
 enum { MUR_BATCH_SIZE = 65536 };

@@ -33,6 +33,17 @@ struct mur_store_operation {
     int timeout_ms;             /**< for writing each piece, and for the response */
 };
 
+struct mur_store_sender;
+
+/** Holds the memory that sending needs, for many instances over one association.
+ * @param association  borrowed until mur_store_sender_free() */
+MUR_NODISCARD
+enum mur_status mur_store_sender_create(struct mur_store_sender **out,
+                                        struct mur_association *association,
+                                        struct mur_error *error);
+void mur_store_sender_free(struct mur_store_sender *sender);
+MUR_DEFINE_AUTO(mur_store_sender, mur_store_sender_free)
+
 /**
  * Sends one instance and waits for the answer.
  * @param[out] response  the C-STORE-RSP; its status is the peer's judgement
@@ -42,7 +53,7 @@ struct mur_store_operation {
  * @retval others       the association is over
  */
 MUR_NODISCARD
-enum mur_status mur_store_send(struct mur_command *response, struct mur_association *association,
+enum mur_status mur_store_send(struct mur_command *response, struct mur_store_sender *sender,
                                const struct mur_store_operation *operation,
                                const struct mur_store_source *source, struct mur_error *error);
 

@@ -1,0 +1,439 @@
+#include "dicom/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "dicom/association_internal.h"
+#include "dicom/pdu.h"
+#include "dicom/stream.h"
+
+enum {
+    FIRST_STEP = 4096,                     /* bytes of memory for a request; doubled as they come */
+    READ_AT_ONCE = 65536,                  /* of one connection, before others get their turn */
+    BYTES_OF_ALL_LIMIT = 64 * 1024 * 1024, /* requests that have come in part */
+    PAUSE_MS = 200,                        /* of accepting, when there are no descriptors left */
+    LOWEST_DESCRIPTOR = 3,
+};
+
+/* A connection whose A-ASSOCIATE-RQ has not come as a whole. */
+struct pending {
+    struct pending *next, *previous; /* in order of their deadlines */
+    int descriptor;
+    int64_t deadline_ms;
+    struct sockaddr_storage peer;
+    uint8_t head[MUR_PDU_HEAD];
+    uint8_t *request; /* NULL while the head is not there */
+    size_t have, capacity, need;
+};
+
+struct mur_listener {
+    int socket, epoll, wake;
+    uint16_t port;
+    uint32_t max_pdu;
+    int artim_timeout_ms;
+    unsigned max_pending, pending_count;
+    size_t pending_bytes; /* allocated by all */
+    struct pending *oldest, *newest;
+    int64_t accept_again_ms; /* MUR_NO_DEADLINE unless accepting pauses */
+};
+
+/* ---- making and freeing ---- */
+
+static void pending_free(struct pending *pending)
+{
+    if (pending->descriptor >= 0)
+        (void)close(pending->descriptor);
+    free(pending->request);
+    free(pending);
+}
+
+static void pending_remove(struct mur_listener *listener, struct pending *pending)
+{
+    (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, pending->descriptor, NULL);
+    *(pending->previous != NULL ? &pending->previous->next : &listener->oldest) = pending->next;
+    *(pending->next != NULL ? &pending->next->previous : &listener->newest) = pending->previous;
+    listener->pending_count--;
+    listener->pending_bytes -= pending->capacity;
+}
+
+static void pending_drop(struct mur_listener *listener, struct pending *pending)
+{
+    pending_remove(listener, pending);
+    pending_free(pending);
+}
+
+void mur_listener_free(struct mur_listener *listener)
+{
+    if (listener == NULL)
+        return;
+    while (listener->oldest != NULL)
+        pending_drop(listener, listener->oldest);
+    int descriptors[] = {listener->socket, listener->epoll, listener->wake};
+    for (size_t i = 0; i < MUR_COUNT(descriptors); i++)
+        if (descriptors[i] >= 0)
+            (void)close(descriptors[i]);
+    free(listener);
+}
+
+static enum mur_status watch(struct mur_listener *listener, int descriptor, void *what,
+                             struct mur_error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = what}};
+    if (epoll_ctl(listener->epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+        return mur_error_set_errno(error, errno, "watching a socket");
+    return MUR_OK;
+}
+
+static enum mur_status bind_failed(const struct mur_listener_options *options,
+                                   struct mur_error *error)
+{
+    switch (errno) {
+    case EADDRINUSE:
+        return mur_error_set(error, MUR_BUSY, "port %u at %s is in use by another program",
+                             options->port, options->bind_address);
+    case EADDRNOTAVAIL:
+        return mur_error_set(error, MUR_INVALID, "this machine has no address %s",
+                             options->bind_address);
+    case EACCES:
+        return mur_error_set(error, MUR_DENIED,
+                             "port %u may not be listened at without a privilege", options->port);
+    default:
+        return mur_error_set_errno(error, errno, "listening at %s port %u", options->bind_address,
+                                   options->port);
+    }
+}
+
+static enum mur_status open_socket(struct mur_listener *listener,
+                                   const struct mur_listener_options *options,
+                                   const struct addrinfo *address, struct mur_error *error)
+{
+    listener->socket = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->socket < 0)
+        return mur_error_set_errno(error, errno, "making a socket");
+    int one = 1, zero = 0;
+    (void)setsockopt(listener->socket, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (address->ai_family == AF_INET6)
+        (void)setsockopt(listener->socket, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+    if (bind(listener->socket, address->ai_addr, address->ai_addrlen) != 0 ||
+        listen(listener->socket, SOMAXCONN) != 0)
+        return bind_failed(options, error);
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof(bound);
+    if (getsockname(listener->socket, (struct sockaddr *)&bound, &length) != 0)
+        return mur_error_set_errno(error, errno, "asking for the port");
+    char ignored[NI_MAXHOST];
+    mur_format_address(ignored, sizeof(ignored), &listener->port, (struct sockaddr *)&bound);
+    return MUR_OK;
+}
+
+static enum mur_status listener_open(struct mur_listener *listener,
+                                     const struct mur_listener_options *options,
+                                     struct mur_error *error)
+{
+    enum mur_status status = mur_network_init(error);
+    if (status != MUR_OK)
+        return status;
+    char port[8];
+    (void)snprintf(port, sizeof(port), "%u", options->port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *address = NULL;
+    if (getaddrinfo(options->bind_address, port, &hints, &address) != 0)
+        return mur_error_set(error, MUR_INVALID, "\"%s\" is not a numeric address",
+                             options->bind_address);
+    status = open_socket(listener, options, address, error);
+    freeaddrinfo(address);
+    if (status != MUR_OK)
+        return status;
+    listener->epoll = epoll_create1(EPOLL_CLOEXEC);
+    listener->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (listener->epoll < 0 || listener->wake < 0)
+        return mur_error_set_errno(error, errno, "preparing to listen");
+    status = watch(listener, listener->socket, &listener->socket, error);
+    if (status == MUR_OK)
+        status = watch(listener, listener->wake, &listener->wake, error);
+    return status;
+}
+
+enum mur_status mur_listener_create(struct mur_listener **out,
+                                    const struct mur_listener_options *options,
+                                    struct mur_error *error)
+{
+    MUR_AUTO(mur_listener) *listener = calloc(1, sizeof(*listener));
+    if (listener == NULL)
+        return mur_error_no_memory(error);
+    listener->socket = listener->epoll = listener->wake = -1;
+    listener->accept_again_ms = MUR_NO_DEADLINE;
+    listener->artim_timeout_ms = options->artim_timeout_ms;
+    listener->max_pending = options->max_pending > 0 ? options->max_pending : 1;
+    listener->max_pdu = options->max_pdu != 0 ? options->max_pdu : MUR_MAX_PDU_DEFAULT;
+    enum mur_status status = listener_open(listener, options, error);
+    if (status != MUR_OK)
+        return status;
+    *out = MUR_STEAL(listener);
+    return MUR_OK;
+}
+
+uint16_t mur_listener_port(const struct mur_listener *listener)
+{
+    return listener->port;
+}
+
+unsigned mur_listener_pending(const struct mur_listener *listener)
+{
+    return listener->pending_count;
+}
+
+void mur_listener_wake(struct mur_listener *listener)
+{
+    uint64_t one = 1;
+    (void)!write(listener->wake, &one, sizeof(one)); /* fails only when it is awake already */
+}
+
+/* ---- accepting ---- */
+
+static void set_accepting(struct mur_listener *listener, bool accepting)
+{
+    struct epoll_event event = {.events = accepting ? EPOLLIN : 0,
+                                .data = {.ptr = &listener->socket}};
+    (void)epoll_ctl(listener->epoll, EPOLL_CTL_MOD, listener->socket, &event);
+    listener->accept_again_ms = accepting ? MUR_NO_DEADLINE : mur_deadline_after(PAUSE_MS);
+}
+
+static enum mur_status no_descriptor(struct mur_listener *listener, int number,
+                                     struct mur_error *error)
+{
+    if (listener->oldest != NULL) {
+        pending_drop(listener, listener->oldest);
+        return MUR_OK; /* the connection still waits to be accepted */
+    }
+    set_accepting(listener, false);
+    return mur_error_set_errno(error, number, "accepting a connection");
+}
+
+static enum mur_status accept_one(struct mur_listener *listener, struct mur_error *error)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    MUR_AUTO_CLOSE int accepted =
+        accept4(listener->socket, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (accepted < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            return no_descriptor(listener, errno, error);
+        return MUR_OK; /* it went away before we came to it */
+    }
+    if (accepted < LOWEST_DESCRIPTOR) {
+        /* dcmnet takes 0 for "none", and what is closed here may be written to as stderr there. */
+        int moved = fcntl(accepted, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+        if (moved < 0)
+            return mur_error_set_errno(error, errno, "accepting a connection");
+        (void)close(accepted);
+        accepted = moved;
+    }
+    if (listener->pending_count >= listener->max_pending)
+        pending_drop(listener, listener->oldest);
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (pending == NULL)
+        return mur_error_no_memory(error);
+    pending->descriptor = -1;
+    pending->peer = peer;
+    pending->need = MUR_PDU_HEAD;
+    pending->deadline_ms = mur_deadline_after(listener->artim_timeout_ms);
+    enum mur_status status = watch(listener, accepted, pending, error);
+    if (status != MUR_OK) {
+        pending_free(pending);
+        return status;
+    }
+    pending->descriptor = mur_steal_descriptor(&accepted);
+    pending->previous = listener->newest;
+    *(listener->newest != NULL ? &listener->newest->next : &listener->oldest) = pending;
+    listener->newest = pending;
+    listener->pending_count++;
+    return MUR_OK;
+}
+
+/* ---- reading requests ---- */
+
+static enum mur_status check_head(struct mur_listener *listener, struct pending *pending,
+                                  struct mur_error *error)
+{
+    uint8_t type = pending->head[0];
+    size_t length = mur_be32(pending->head + 2);
+    if (type != MUR_PDU_ASSOCIATE_RQ) {
+        bool known = type > MUR_PDU_ASSOCIATE_RQ && type <= MUR_PDU_ABORT;
+        mur_abort_connection(pending->descriptor,
+                             known ? MUR_ABORT_UNEXPECTED_PDU : MUR_ABORT_UNRECOGNIZED_PDU);
+        return mur_error_set(error, MUR_PARSE, "it begins with 0x%02x, no A-ASSOCIATE-RQ", type);
+    }
+    if (length > MUR_ASSOCIATE_LIMIT - MUR_PDU_HEAD) {
+        mur_abort_connection(pending->descriptor, MUR_ABORT_INVALID_PARAMETER);
+        return mur_error_set(error, MUR_LIMIT, "an A-ASSOCIATE-RQ of %zu bytes is announced",
+                             length);
+    }
+    pending->need = MUR_PDU_HEAD + length;
+    pending->request = malloc(FIRST_STEP);
+    if (pending->request == NULL)
+        return mur_error_no_memory(error);
+    pending->capacity = FIRST_STEP;
+    listener->pending_bytes += FIRST_STEP;
+    memcpy(pending->request, pending->head, MUR_PDU_HEAD);
+    return MUR_OK;
+}
+
+/* Memory follows what has come, not what is announced. */
+static enum mur_status make_room(struct mur_listener *listener, struct pending *pending,
+                                 struct mur_error *error)
+{
+    if (pending->have < pending->capacity)
+        return MUR_OK;
+    if (listener->pending_bytes + pending->capacity > BYTES_OF_ALL_LIMIT) {
+        mur_abort_connection(pending->descriptor, MUR_ABORT_NOT_SPECIFIED);
+        return mur_error_set(error, MUR_LIMIT, "too many long A-ASSOCIATE-RQ at once");
+    }
+    uint8_t *request = realloc(pending->request, 2 * pending->capacity);
+    if (request == NULL)
+        return mur_error_no_memory(error);
+    pending->request = request;
+    listener->pending_bytes += pending->capacity;
+    pending->capacity *= 2;
+    return MUR_OK;
+}
+
+/* MUR_OK: the request is complete. MUR_BUSY: more must come. MUR_CLOSED: the peer went away. */
+static enum mur_status read_some(struct mur_listener *listener, struct pending *pending,
+                                 struct mur_error *error)
+{
+    size_t taken = 0;
+    while (taken < READ_AT_ONCE) {
+        uint8_t *at = pending->head;
+        size_t room = MUR_PDU_HEAD - pending->have;
+        if (pending->request != NULL) {
+            enum mur_status status = make_room(listener, pending, error);
+            if (status != MUR_OK)
+                return status;
+            at = pending->request;
+            room = (pending->capacity < pending->need ? pending->capacity : pending->need) -
+                   pending->have;
+        }
+        ssize_t count = recv(pending->descriptor, at + pending->have, room, 0);
+        if (count < 0)
+            return errno == EAGAIN || errno == EINTR ? MUR_BUSY : MUR_CLOSED;
+        if (count == 0)
+            return MUR_CLOSED;
+        pending->have += (size_t)count;
+        taken += (size_t)count;
+        if (pending->request == NULL && pending->have == MUR_PDU_HEAD) {
+            enum mur_status status = check_head(listener, pending, error);
+            if (status != MUR_OK)
+                return status;
+        }
+        if (pending->have == pending->need)
+            return MUR_OK;
+    }
+    return MUR_BUSY;
+}
+
+static enum mur_status hand_out(struct mur_association **out, struct mur_listener *listener,
+                                struct pending *pending, struct mur_error *error)
+{
+    MUR_AUTO(mur_association) *association = NULL;
+    enum mur_status status =
+        mur_association_receive(&association, &pending->descriptor, pending->request, pending->have,
+                                (const struct sockaddr *)&pending->peer, listener->max_pdu, error);
+    if (status != MUR_OK)
+        return status;
+    if (strcmp(mur_association_application_context(association), "1.2.840.10008.3.1.1.1") != 0) {
+        (void)mur_association_reject(association, 1, 1, 2, NULL);
+        return mur_error_set(error, MUR_MISMATCH, "application context %s is not DICOM's",
+                             mur_association_application_context(association));
+    }
+    *out = MUR_STEAL(association);
+    return MUR_OK;
+}
+
+/* As read_some(), and MUR_OK means that *out is there. */
+static enum mur_status advance(struct mur_association **out, struct mur_listener *listener,
+                               struct pending *pending, struct mur_error *error)
+{
+    enum mur_status status = read_some(listener, pending, error);
+    if (status == MUR_BUSY)
+        return status;
+    pending_remove(listener, pending);
+    if (status == MUR_OK)
+        status = hand_out(out, listener, pending, error);
+    if (status != MUR_OK && status != MUR_CLOSED) {
+        char address[NI_MAXHOST];
+        uint16_t port = 0;
+        mur_format_address(address, sizeof(address), &port,
+                           (const struct sockaddr *)&pending->peer);
+        (void)mur_error_prefix(error, "connection from %s port %u", address, port);
+    }
+    pending_free(pending);
+    return status;
+}
+
+/* ---- the loop ---- */
+
+static int time_left(const struct mur_listener *listener, int64_t deadline_ms)
+{
+    if (listener->oldest != NULL && listener->oldest->deadline_ms != MUR_NO_DEADLINE &&
+        (deadline_ms == MUR_NO_DEADLINE || listener->oldest->deadline_ms < deadline_ms))
+        deadline_ms = listener->oldest->deadline_ms;
+    if (listener->accept_again_ms != MUR_NO_DEADLINE &&
+        (deadline_ms == MUR_NO_DEADLINE || listener->accept_again_ms < deadline_ms))
+        deadline_ms = listener->accept_again_ms;
+    if (deadline_ms == MUR_NO_DEADLINE)
+        return -1;
+    int64_t left = deadline_ms - mur_clock_monotonic_ms();
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void let_go_of_silent(struct mur_listener *listener)
+{
+    int64_t now = mur_clock_monotonic_ms();
+    while (listener->oldest != NULL && listener->oldest->deadline_ms != MUR_NO_DEADLINE &&
+           listener->oldest->deadline_ms <= now)
+        pending_drop(listener, listener->oldest);
+    if (listener->accept_again_ms != MUR_NO_DEADLINE && listener->accept_again_ms <= now)
+        set_accepting(listener, true);
+}
+
+enum mur_status mur_listener_next(struct mur_association **out, struct mur_listener *listener,
+                                  int timeout_ms, struct mur_error *error)
+{
+    int64_t deadline_ms = mur_deadline_after(timeout_ms);
+    for (;;) {
+        let_go_of_silent(listener);
+        /* One event at a time: handling one may end the connection of another. */
+        struct epoll_event event;
+        int count = epoll_wait(listener->epoll, &event, 1, time_left(listener, deadline_ms));
+        if (count < 0 && errno != EINTR)
+            return mur_error_set_errno(error, errno, "waiting for connections");
+        enum mur_status status = MUR_BUSY;
+        if (count > 0 && event.data.ptr == &listener->wake)
+            return mur_error_set(error, MUR_CANCELLED, "woken");
+        if (count > 0 && event.data.ptr == &listener->socket) {
+            status = accept_one(listener, error);
+            if (status == MUR_OK)
+                continue;
+            return status;
+        }
+        if (count > 0) {
+            status = advance(out, listener, event.data.ptr, error);
+            if (status != MUR_BUSY && status != MUR_CLOSED)
+                return status;
+        }
+        if (deadline_ms != MUR_NO_DEADLINE && mur_clock_monotonic_ms() >= deadline_ms)
+            return mur_error_set(error, MUR_TIMEOUT, "no association came in time");
+    }
+}
