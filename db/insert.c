@@ -35,9 +35,9 @@ enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out
     sqlite3_stmt *row = NULL;
     enum mur_status status = mur_statement_get(
         &row, database,
-        "SELECT i.id, i.series, c.uid, t.uid, s.uid, e.uid, i.data_offset, i.data_length, i.digest"
+        "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, i.data_length, i.digest"
         " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
-        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.uid = ?",
+        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.sop_uid = ?",
         error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, &MUR_T(sop_instance), 1, error);
@@ -85,7 +85,7 @@ enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *d
                                    "SELECT id FROM patient WHERE identity = ?", MUR_T(identity));
     if (status == MUR_OK && !found) {
         status = MUR_RUN(database, error,
-                         "INSERT INTO patient(identity, patient_id, issuer) VALUES (?, ?, ?)",
+                         "INSERT INTO patient(identity, patient_id, issuer_of_patient_id) VALUES (?, ?, ?)",
                          MUR_T(identity), MUR_T(patient_id), MUR_T(issuer));
         id = sqlite3_last_insert_rowid(database->handle);
     }
@@ -123,15 +123,15 @@ static enum mur_status study_row(int64_t *study, int64_t *patient, struct mur_da
                                 record->value_count, error);
     if (status == MUR_OK)
         status = MUR_QUERY_INTEGER(&study_id, &found, database, error,
-                                   "SELECT id FROM study WHERE uid = ? AND patient = ?", MUR_T(uid),
+                                   "SELECT id FROM study WHERE study_uid = ? AND patient = ?", MUR_T(uid),
                                    MUR_I(patient_id));
     if (status == MUR_OK && !found) {
-        status = MUR_RUN(database, error, "INSERT INTO study(patient, uid) VALUES (?, ?)",
+        status = MUR_RUN(database, error, "INSERT INTO study(patient, study_uid) VALUES (?, ?)",
                          MUR_I(patient_id), MUR_T(uid));
         study_id = sqlite3_last_insert_rowid(database->handle);
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
-                             "UPDATE patient SET studies = studies + 1 WHERE id = ?",
+                             "UPDATE patient SET study_count = study_count + 1 WHERE id = ?",
                              MUR_I(patient_id));
         if (status == MUR_OK)
             status = mur_put_values(database, MUR_LEVEL_STUDY, study_id, 0, record->values,
@@ -203,10 +203,10 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
     bool found = false;
     int64_t id = 0;
     enum mur_status status = MUR_QUERY_INTEGER(
-        &id, &found, database, error, "SELECT id FROM series WHERE uid = ? AND study = ?",
+        &id, &found, database, error, "SELECT id FROM series WHERE series_uid = ? AND study = ?",
         MUR_T(record->instance.series_instance), MUR_I(study));
     if (status == MUR_OK && !found) {
-        status = MUR_RUN(database, error, "INSERT INTO series(study, uid) VALUES (?, ?)",
+        status = MUR_RUN(database, error, "INSERT INTO series(study, series_uid) VALUES (?, ?)",
                          MUR_I(study), MUR_T(record->instance.series_instance));
         id = sqlite3_last_insert_rowid(database->handle);
         if (status == MUR_OK)
@@ -214,11 +214,11 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
                                     record->value_count, error);
         if (status == MUR_OK)
             status =
-                MUR_RUN(database, error, "UPDATE study SET series = series + 1 WHERE id = ?",
+                MUR_RUN(database, error, "UPDATE study SET series_count = series_count + 1 WHERE id = ?",
                         MUR_I(study));
         if (status == MUR_OK)
             status =
-                MUR_RUN(database, error, "UPDATE patient SET series = series + 1 WHERE id = ?",
+                MUR_RUN(database, error, "UPDATE patient SET series_count = series_count + 1 WHERE id = ?",
                         MUR_I(patient));
         if (status == MUR_OK)
             status = add_to_set(database, study, "SELECT modalities FROM study WHERE id = ?",
@@ -285,8 +285,8 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     if (status == MUR_OK) {
         status = MUR_RUN(
             database, error,
-            "INSERT INTO instance(series, uid, sop_class, transfer_syntax, number, rows, columns,"
-            " frames, data_offset, data_length, digest, received_us)"
+            "INSERT INTO instance(series, sop_uid, sop_class, transfer_syntax, instance_number, rows,"
+            " columns, number_of_frames, data_offset, data_length, digest, received_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(sop_class),
             MUR_I(transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),

@@ -303,8 +303,8 @@ static enum mur_status recount(struct mur_database *database, int64_t study, int
                                struct mur_error *error)
 {
     static const char *const of_study[] = {
-        "UPDATE study SET series = (SELECT count(*) FROM series WHERE study = ?1),"
-        " instances = (SELECT coalesce(sum(instances), 0) FROM series WHERE study = ?1),"
+        "UPDATE study SET series_count = (SELECT count(*) FROM series WHERE study = ?1),"
+        " instance_count = (SELECT coalesce(sum(instance_count), 0) FROM series WHERE study = ?1),"
         " modalities = coalesce((SELECT group_concat(modality, '\\') FROM (SELECT DISTINCT modality"
         "   FROM series WHERE study = ?1 AND modality <> '' ORDER BY modality)), ''),"
         " sop_classes = coalesce((SELECT group_concat(uid, '\\') FROM (SELECT DISTINCT u.uid AS uid"
@@ -312,9 +312,9 @@ static enum mur_status recount(struct mur_database *database, int64_t study, int
         "   WHERE e.study = ?1 ORDER BY u.uid)), '') WHERE id = ?1",
     };
     static const char *const of_patient[] = {
-        "UPDATE patient SET studies = (SELECT count(*) FROM study WHERE patient = ?1),"
-        " series = (SELECT coalesce(sum(series), 0) FROM study WHERE patient = ?1),"
-        " instances = (SELECT coalesce(sum(instances), 0) FROM study WHERE patient = ?1)"
+        "UPDATE patient SET study_count = (SELECT count(*) FROM study WHERE patient = ?1),"
+        " series_count = (SELECT coalesce(sum(series_count), 0) FROM study WHERE patient = ?1),"
+        " instance_count = (SELECT coalesce(sum(instance_count), 0) FROM study WHERE patient = ?1)"
         " WHERE id = ?1",
     };
     enum mur_status status = MUR_OK;
@@ -365,14 +365,16 @@ static enum mur_status study_of_patient(int64_t *out, struct mur_database *datab
     int64_t id = 0;
     enum mur_status status = MUR_QUERY_INTEGER(
         &id, &found, database, error,
-        "SELECT id FROM study WHERE patient = ? AND uid = (SELECT uid FROM study WHERE id = ?)",
+        "SELECT id FROM study WHERE patient = ? AND study_uid = (SELECT study_uid FROM study WHERE id = ?)",
         MUR_I(patient), MUR_I(study));
     if (status == MUR_OK && !found) {
         status = MUR_RUN(database, error,
-                         "INSERT INTO study(patient, uid, date, time, accession, study_id,"
-                         " description, referring, referring_fold) SELECT ?, uid, date, time,"
-                         " accession, study_id, description, referring, referring_fold FROM study"
-                         " WHERE id = ?",
+                         "INSERT INTO study(patient, study_uid, study_date, study_time,"
+                         " accession_number, study_id, study_description,"
+                         " referring_physician_name, referring_physician_name_fold)"
+                         " SELECT ?, study_uid, study_date, study_time, accession_number,"
+                         " study_id, study_description, referring_physician_name,"
+                         " referring_physician_name_fold FROM study WHERE id = ?",
                          MUR_I(patient), MUR_I(study));
         id = sqlite3_last_insert_rowid(database->handle);
     }
@@ -389,7 +391,7 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
     int64_t other = 0;
     enum mur_status status = MUR_QUERY_INTEGER(
         &other, &found, database, error,
-        "SELECT id FROM series WHERE study = ? AND uid = (SELECT uid FROM series WHERE id = ?)",
+        "SELECT id FROM series WHERE study = ? AND series_uid = (SELECT series_uid FROM series WHERE id = ?)",
         MUR_I(study), MUR_I(series));
     if (status != MUR_OK)
         return status;
@@ -403,8 +405,8 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
                          MUR_I(other), MUR_I(series));
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
-                             "UPDATE series SET instances = instances +"
-                             " (SELECT instances FROM series WHERE id = ?1) WHERE id = ?2",
+                             "UPDATE series SET instance_count = instance_count +"
+                             " (SELECT instance_count FROM series WHERE id = ?1) WHERE id = ?2",
                              MUR_I(series), MUR_I(other));
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
@@ -546,7 +548,7 @@ enum mur_status mur_database_link_series(int64_t *changed, struct mur_database *
     size_t count = 0;
     enum mur_status status = collect_ids(
         &series, &count, database,
-        "SELECT id FROM series WHERE uid = ? AND (isa_scan IS NOT ? OR segmentation <> ?)",
+        "SELECT id FROM series WHERE series_uid = ? AND (isa_scan IS NOT ? OR segmentation <> ?)",
         (struct mur_bind[]){MUR_T(series_uid), MUR_I(scan), MUR_I(segmentation)}, 3, error);
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         status = mur_link_series_row(database, series[i], scan, segmentation, error);

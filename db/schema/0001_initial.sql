@@ -7,39 +7,39 @@ CREATE TABLE patient (
   id INTEGER PRIMARY KEY,
   identity TEXT NOT NULL UNIQUE,        -- Patient ID and issuer; or the Study when there is no Patient ID
   patient_id TEXT NOT NULL DEFAULT '',
-  issuer TEXT NOT NULL DEFAULT '',
-  name TEXT NOT NULL DEFAULT '',
-  name_fold TEXT NOT NULL DEFAULT '',
-  birth_date TEXT NOT NULL DEFAULT '',
-  sex TEXT NOT NULL DEFAULT '',
+  issuer_of_patient_id TEXT NOT NULL DEFAULT '',
+  patient_name TEXT NOT NULL DEFAULT '',
+  patient_name_fold TEXT NOT NULL DEFAULT '',
+  patient_birth_date TEXT NOT NULL DEFAULT '',
+  patient_sex TEXT NOT NULL DEFAULT '',
   isa INTEGER NOT NULL DEFAULT 0,       -- 1: an animal of an ISA-Tab
-  studies INTEGER NOT NULL DEFAULT 0,
-  series INTEGER NOT NULL DEFAULT 0,
-  instances INTEGER NOT NULL DEFAULT 0
+  study_count INTEGER NOT NULL DEFAULT 0,
+  series_count INTEGER NOT NULL DEFAULT 0,
+  instance_count INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX patient_by_patient_id ON patient(patient_id);
-CREATE INDEX patient_by_name ON patient(name_fold);
+CREATE INDEX patient_by_name ON patient(patient_name_fold);
 
 CREATE TABLE study (
   id INTEGER PRIMARY KEY,
   patient INTEGER NOT NULL REFERENCES patient(id),
-  uid TEXT NOT NULL,
-  date TEXT NOT NULL DEFAULT '',
-  time TEXT NOT NULL DEFAULT '',
-  accession TEXT NOT NULL DEFAULT '',
+  study_uid TEXT NOT NULL,
+  study_date TEXT NOT NULL DEFAULT '',
+  study_time TEXT NOT NULL DEFAULT '',
+  accession_number TEXT NOT NULL DEFAULT '',
   study_id TEXT NOT NULL DEFAULT '',
-  description TEXT NOT NULL DEFAULT '',
-  referring TEXT NOT NULL DEFAULT '',
-  referring_fold TEXT NOT NULL DEFAULT '',
+  study_description TEXT NOT NULL DEFAULT '',
+  referring_physician_name TEXT NOT NULL DEFAULT '',
+  referring_physician_name_fold TEXT NOT NULL DEFAULT '',
   modalities TEXT NOT NULL DEFAULT '',  -- sorted, separated by backslash
   sop_classes TEXT NOT NULL DEFAULT '', -- likewise
-  series INTEGER NOT NULL DEFAULT 0,
-  instances INTEGER NOT NULL DEFAULT 0,
-  UNIQUE (uid, patient)                 -- one Study UID may be claimed by two patients: both are kept
+  series_count INTEGER NOT NULL DEFAULT 0,
+  instance_count INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (study_uid, patient)                 -- one Study UID may be claimed by two patients: both are kept
 ) STRICT;
 CREATE INDEX study_by_patient ON study(patient);
-CREATE INDEX study_by_date ON study(date);
-CREATE INDEX study_by_accession ON study(accession);
+CREATE INDEX study_by_date ON study(study_date);
+CREATE INDEX study_by_accession ON study(accession_number);
 
 -- Which study an object joins, by what its own header says: so that a scan under another Patient ID
 -- finds the animal's study again.
@@ -55,18 +55,18 @@ CREATE INDEX study_claim_by_study ON study_claim(study);
 CREATE TABLE series (
   id INTEGER PRIMARY KEY,
   study INTEGER NOT NULL REFERENCES study(id),
-  uid TEXT NOT NULL,
+  series_uid TEXT NOT NULL,
   modality TEXT NOT NULL DEFAULT '',
-  number TEXT NOT NULL DEFAULT '',
-  description TEXT NOT NULL DEFAULT '',
-  date TEXT NOT NULL DEFAULT '',
-  time TEXT NOT NULL DEFAULT '',
-  body_part TEXT NOT NULL DEFAULT '',
-  frame_of_reference TEXT NOT NULL DEFAULT '',
-  instances INTEGER NOT NULL DEFAULT 0,
+  series_number TEXT NOT NULL DEFAULT '',
+  series_description TEXT NOT NULL DEFAULT '',
+  series_date TEXT NOT NULL DEFAULT '',
+  series_time TEXT NOT NULL DEFAULT '',
+  body_part_examined TEXT NOT NULL DEFAULT '',
+  frame_of_reference_uid TEXT NOT NULL DEFAULT '',
+  instance_count INTEGER NOT NULL DEFAULT 0,
   isa_scan INTEGER REFERENCES isa_scan(id),
   segmentation INTEGER NOT NULL DEFAULT 0, -- of that scan, not its image
-  UNIQUE (uid, study)
+  UNIQUE (series_uid, study)
 ) STRICT;
 CREATE INDEX series_by_study ON series(study);
 CREATE INDEX series_by_scan ON series(isa_scan) WHERE isa_scan IS NOT NULL;
@@ -81,13 +81,13 @@ CREATE TABLE uid (
 CREATE TABLE instance (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   series INTEGER NOT NULL REFERENCES series(id),
-  uid TEXT NOT NULL UNIQUE,
+  sop_uid TEXT NOT NULL UNIQUE,
   sop_class INTEGER NOT NULL REFERENCES uid(id),
   transfer_syntax INTEGER NOT NULL REFERENCES uid(id),
-  number TEXT NOT NULL DEFAULT '',
+  instance_number TEXT NOT NULL DEFAULT '',
   rows TEXT NOT NULL DEFAULT '',
   columns TEXT NOT NULL DEFAULT '',
-  frames TEXT NOT NULL DEFAULT '',
+  number_of_frames TEXT NOT NULL DEFAULT '',
   data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
   data_length INTEGER NOT NULL,          -- its bytes
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes

@@ -1,0 +1,521 @@
+#include "db/condition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json_write.h"
+#include "dicom/dictionary.h"
+
+void mur_condition_free(struct mur_condition *condition)
+{
+    for (size_t i = 0; i < condition->count; i++)
+        if (condition->binds[i].kind == MUR_BIND_TEXT)
+            free((char *)(uintptr_t)condition->binds[i].text);
+    free(condition->binds);
+    mur_buffer_free(&condition->sql);
+}
+
+const char *mur_level_alias(enum mur_level level)
+{
+    switch (level) {
+    case MUR_LEVEL_PATIENT:
+        return "p";
+    case MUR_LEVEL_STUDY:
+        return "s";
+    case MUR_LEVEL_SERIES:
+        return "e";
+    case MUR_LEVEL_IMAGE:
+        return "i";
+    }
+    return "";
+}
+
+const char *mur_level_from(enum mur_level level)
+{
+    switch (level) {
+    case MUR_LEVEL_PATIENT:
+        return " FROM patient p";
+    case MUR_LEVEL_STUDY:
+        return " FROM study s JOIN patient p ON p.id = s.patient";
+    case MUR_LEVEL_SERIES:
+        return " FROM series e JOIN study s ON s.id = e.study JOIN patient p ON p.id = s.patient";
+    case MUR_LEVEL_IMAGE:
+        return " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
+               " JOIN patient p ON p.id = s.patient";
+    }
+    return "";
+}
+
+enum mur_level mur_private_level(enum mur_level level)
+{
+    return level == MUR_LEVEL_IMAGE ? MUR_LEVEL_SERIES : level;
+}
+
+/* ---- binding --------------------------------------------------------------------------------- */
+
+static enum mur_status bind(struct mur_condition *condition, struct mur_bind value,
+                            struct mur_error *error)
+{
+    if (condition->count == condition->capacity) {
+        size_t capacity = condition->capacity == 0 ? 16 : condition->capacity * 2;
+        struct mur_bind *binds = realloc(condition->binds, capacity * sizeof *binds);
+        if (binds == NULL)
+            return mur_error_no_memory(error);
+        condition->binds = binds;
+        condition->capacity = capacity;
+    }
+    condition->binds[condition->count++] = value;
+    return MUR_OK;
+}
+
+static enum mur_status bind_integer(struct mur_condition *condition, int64_t value,
+                                    struct mur_error *error)
+{
+    return bind(condition, MUR_I(value), error);
+}
+
+/* Takes the text over, also on failure. */
+static enum mur_status bind_owned(struct mur_condition *condition, char *text,
+                                  struct mur_error *error)
+{
+    enum mur_status status = bind(condition, MUR_T(text), error);
+    if (status != MUR_OK)
+        free(text);
+    return status;
+}
+
+static enum mur_status bind_slice(struct mur_condition *condition, struct mur_slice text,
+                                  struct mur_error *error)
+{
+    char *copy = NULL;
+    enum mur_status status = mur_text_copy(&copy, text, error);
+    return status == MUR_OK ? bind_owned(condition, copy, error) : status;
+}
+
+static enum mur_status add(struct mur_condition *condition, struct mur_error *error,
+                           const char *text)
+{
+    return mur_buffer_append_text(&condition->sql, text, error);
+}
+
+/* ---- matching of one value (PS3.4 C.2.2.2) --------------------------------------------------- */
+
+/* '*' and '?' mean the same to GLOB; '[' must be taken literally. */
+static enum mur_status glob_pattern(char **out, struct mur_slice text, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer pattern = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_reserve(&pattern, text.length, error);
+    for (size_t i = 0; status == MUR_OK && i < text.length; i++) {
+        if (text.data[i] == '[')
+            status = mur_buffer_append_text(&pattern, "[[]", error);
+        else if (text.data[i] != '*' || i == 0 || text.data[i - 1] != '*') /* "**" is "*" */
+            status = mur_buffer_append(&pattern, &text.data[i], 1, error);
+    }
+    return status == MUR_OK ? mur_buffer_take(out, &pattern, error) : status;
+}
+
+static bool has_wildcard(struct mur_slice text)
+{
+    return memchr(text.data, '*', text.length) != NULL ||
+           memchr(text.data, '?', text.length) != NULL;
+}
+
+/* Single value or wildcard, on a column of text. */
+static enum mur_status add_text(struct mur_condition *condition, const char *column,
+                                struct mur_slice text, bool wildcards, struct mur_error *error)
+{
+    bool glob = wildcards && has_wildcard(text);
+    enum mur_status status = add(condition, error, column);
+    if (status == MUR_OK)
+        status = add(condition, error, glob ? " GLOB ?" : " = ?");
+    if (status != MUR_OK || !glob)
+        return status == MUR_OK ? bind_slice(condition, text, error) : status;
+    char *pattern = NULL;
+    status = glob_pattern(&pattern, text, error);
+    return status == MUR_OK ? bind_owned(condition, pattern, error) : status;
+}
+
+static bool is_universal(struct mur_slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] != '*')
+            return false;
+    return true;
+}
+
+static bool takes_range(enum mur_vr vr)
+{
+    return vr == MUR_VR_DA || vr == MUR_VR_TM || vr == MUR_VR_DT;
+}
+
+static bool takes_wildcards(enum mur_vr vr)
+{
+    switch ((int)vr) { /* PS3.4 C.2.2.2.4 leaves out those of dates, numbers and UIDs */
+    case MUR_VR_AE:
+    case MUR_VR_CS:
+    case MUR_VR_LO:
+    case MUR_VR_LT:
+    case MUR_VR_PN:
+    case MUR_VR_SH:
+    case MUR_VR_ST:
+    case MUR_VR_UC:
+    case MUR_VR_UR:
+    case MUR_VR_UT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* One bound of a date or time: digits in their places. Dots of dates and colons of times, which old
+ * standards wrote, are left out. */
+static enum mur_status range_bound(char out[40], size_t *digits, struct mur_slice text,
+                                   enum mur_vr vr, struct mur_error *error)
+{
+    struct mur_slice trimmed = mur_slice_trim(text);
+    size_t length = 0;
+    *digits = 0;
+    for (size_t i = 0; i < trimmed.length && length < 39; i++) {
+        char c = trimmed.data[i];
+        if ((vr == MUR_VR_DA && c == '.') || (vr == MUR_VR_TM && c == ':'))
+            continue;
+        if (!((c >= '0' && c <= '9') || (vr != MUR_VR_DA && c == '.') ||
+              (vr == MUR_VR_DT && (c == '+' || c == '&')))) {
+            length = 0;
+            break;
+        }
+        *digits += c >= '0' && c <= '9' ? 1 : 0;
+        out[length++] = c;
+    }
+    out[length] = '\0';
+    if (trimmed.length > 0 && (length == 0 || (vr == MUR_VR_DA && length != 8)))
+        return mur_error_set(error, MUR_INVALID, "\"%.*s\" is not a %s value or range",
+                             (int)(trimmed.length < 40 ? trimmed.length : 40), trimmed.data,
+                             mur_vr_name(vr));
+    return MUR_OK;
+}
+
+static int64_t time_of(const char *text, bool upper)
+{
+    int64_t parts[12];
+    size_t used = 0;
+    for (; *text != '\0' && used < MUR_COUNT(parts); text++)
+        if (*text >= '0' && *text <= '9')
+            parts[used++] = *text - '0';
+    static const char latest[] = "235959999999";
+    for (; used < MUR_COUNT(parts); used++) /* "10" ends at 10:59:59.999999 */
+        parts[used] = upper ? latest[used] - '0' : 0;
+    int64_t seconds = ((parts[0] * 10 + parts[1]) * 60 + parts[2] * 10 + parts[3]) * 60 +
+                      parts[4] * 10 + parts[5];
+    int64_t fraction = 0;
+    for (size_t i = 6; i < MUR_COUNT(parts); i++)
+        fraction = fraction * 10 + parts[i];
+    return seconds * 1000000 + fraction;
+}
+
+/* Range matching (PS3.4 C.2.2.2.5): "a-b", "a-", "-b", or one value. */
+static enum mur_status add_range(struct mur_condition *condition, const char *column,
+                                 struct mur_slice text, enum mur_vr vr, struct mur_error *error)
+{
+    const char *dash = memchr(text.data, '-', text.length);
+    struct mur_slice parts[2] = {text, text};
+    if (dash != NULL) {
+        parts[0].length = (size_t)(dash - text.data);
+        parts[1] = (struct mur_slice){.data = dash + 1,
+                                      .length = text.length - parts[0].length - 1};
+    }
+    char bounds[2][40];
+    size_t digits[2];
+    enum mur_status status = range_bound(bounds[0], &digits[0], parts[0], vr, error);
+    if (status == MUR_OK)
+        status = range_bound(bounds[1], &digits[1], parts[1], vr, error);
+    if (status == MUR_OK && bounds[0][0] == '\0' && bounds[1][0] == '\0')
+        status = mur_error_set(error, MUR_INVALID, "\"%.*s\" is a range without bounds",
+                               (int)(text.length < 40 ? text.length : 40), text.data);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&condition->sql, error, "(%s <> ''", column);
+    for (int upper = 0; status == MUR_OK && upper < 2; upper++) {
+        if (bounds[upper][0] == '\0')
+            continue;
+        if (vr == MUR_VR_TM) {
+            status = mur_buffer_append_format(&condition->sql, error, " AND mur_time(%s) %s ?",
+                                              column, upper != 0 ? "<=" : ">=");
+            if (status == MUR_OK)
+                status = bind_integer(condition, time_of(bounds[upper], upper != 0), error);
+            continue;
+        }
+        status = mur_buffer_append_format(&condition->sql, error, " AND %s %s ?", column,
+                                          upper != 0 ? "<=" : ">=");
+        if (status == MUR_OK && vr == MUR_VR_DT && upper != 0) { /* up to the end of what is said */
+            size_t length = strlen(bounds[1]);
+            bounds[1][length] = '~';
+            bounds[1][length + 1] = '\0';
+        }
+        if (status == MUR_OK)
+            status = bind_slice(condition, mur_slice_of(bounds[upper]), error);
+    }
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+/* List of UIDs (PS3.4 C.2.2.2.2), of any length. */
+static enum mur_status add_uids(struct mur_condition *condition, const char *column,
+                                struct mur_slice text, struct mur_error *error)
+{
+    if (memchr(text.data, '\\', text.length) == NULL)
+        return add_text(condition, column, text, false, error);
+    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&list));
+    mur_json_begin_array(&json);
+    for (size_t at = 0; at <= text.length;) {
+        const char *end = memchr(text.data + at, '\\', text.length - at);
+        size_t length = end != NULL ? (size_t)(end - text.data) - at : text.length - at;
+        struct mur_slice one =
+            mur_slice_trim((struct mur_slice){.data = text.data + at, .length = length});
+        if (one.length > 0)
+            mur_json_slice(&json, one);
+        at += length + 1;
+    }
+    mur_json_end_array(&json);
+    enum mur_status status = mur_json_finish(&json, error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&condition->sql, error,
+                                          "%s IN (SELECT value FROM json_each(?))", column);
+    char *bound = NULL;
+    if (status == MUR_OK)
+        status = mur_buffer_take(&bound, &list, error);
+    return status == MUR_OK ? bind_owned(condition, bound, error) : status;
+}
+
+/* A person's name: folded on both sides; column is the folded one. */
+static enum mur_status add_name(struct mur_condition *condition, const char *column,
+                                struct mur_slice text, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *folded = NULL;
+    enum mur_status status = mur_fold_name(&folded, text, error);
+    return status == MUR_OK ? add_text(condition, column, mur_slice_of(folded), true, error)
+                            : status;
+}
+
+/* Columns where a value is found: of the row itself or of the attribute table. */
+struct place {
+    const char *text;
+    const char *folded; /* PN */
+    const char *number; /* NULL where there is none */
+};
+
+static enum mur_status add_one(struct mur_condition *condition, const struct place *place,
+                               enum mur_vr vr, struct mur_slice text, struct mur_error *error)
+{
+    if (vr == MUR_VR_PN)
+        return add_name(condition, place->folded, text, error);
+    if (takes_range(vr))
+        return add_range(condition, place->text, text, vr, error);
+    double number;
+    if (place->number != NULL && !takes_wildcards(vr) && vr != MUR_VR_UI && vr != MUR_VR_AS &&
+        mur_parse_double(&number, text, NULL) == MUR_OK) {
+        enum mur_status status =
+            mur_buffer_append_format(&condition->sql, error, "%s = ?", place->number);
+        return status == MUR_OK ? bind(condition, MUR_R(number), error) : status;
+    }
+    return add_text(condition, place->text, text, takes_wildcards(vr), error);
+}
+
+/* All values of a key: one of them must match. */
+static enum mur_status add_values(struct mur_condition *condition, const struct place *place,
+                                  enum mur_vr vr, struct mur_slice text, struct mur_error *error)
+{
+    if (vr == MUR_VR_UI)
+        return add_uids(condition, place->text, text, error);
+    enum mur_status status = add(condition, error, "(");
+    bool first = true;
+    bool many = mur_vr_info(vr)->multi;
+    for (size_t at = 0; status == MUR_OK && at <= text.length;) {
+        const char *end = many ? memchr(text.data + at, '\\', text.length - at) : NULL;
+        size_t length = end != NULL ? (size_t)(end - text.data) - at : text.length - at;
+        struct mur_slice one =
+            mur_slice_trim((struct mur_slice){.data = text.data + at, .length = length});
+        at += length + 1;
+        if (one.length == 0)
+            continue;
+        if (!first)
+            status = add(condition, error, " OR ");
+        if (status == MUR_OK)
+            status = add_one(condition, place, vr, one, error);
+        first = false;
+    }
+    if (status == MUR_OK && first)
+        status = add(condition, error, "1");
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static enum mur_status add_column_key(struct mur_condition *condition, struct mur_database *database,
+                                      const struct mur_attribute *attribute,
+                                      const struct mur_query_key *key, struct mur_error *error)
+{
+    const char *alias = mur_level_alias(attribute->level);
+    char column[96];
+    char folded[112];
+    (void)snprintf(column, sizeof column, "%s.%s", alias, attribute->column);
+    (void)snprintf(folded, sizeof folded, "%s_fold", column);
+    if (attribute->tag == MUR_TAG_SOPClassUID) {
+        enum mur_status status =
+            add(condition, error, "i.sop_class IN (SELECT u.id FROM uid u WHERE ");
+        const struct place place = {.text = "u.uid"};
+        if (status == MUR_OK)
+            status = add_values(condition, &place, MUR_VR_UI, mur_slice_of(key->text), error);
+        return status == MUR_OK ? add(condition, error, ")") : status;
+    }
+    const struct place place = {.text = column, .folded = folded};
+    if (key->vr != MUR_VR_PN)
+        return add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
+    /* Other groups of the name (ideographic, phonetic) stand in the attribute table. */
+    char path_text[MUR_ATTRIBUTE_PATH_SIZE];
+    int64_t path = 0;
+    enum mur_status status = mur_path_row(
+        &path, database, mur_attribute_path_format(path_text, &key->path), error);
+    if (status == MUR_OK)
+        status = add(condition, error, "(");
+    if (status == MUR_OK)
+        status = add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
+    if (status == MUR_OK && path != 0) {
+        status = mur_buffer_append_format(&condition->sql, error,
+                                          " OR %s.id IN (SELECT a.owner FROM attribute a WHERE"
+                                          " a.path = ? AND a.level = ? AND a.hidden = 0 AND ",
+                                          alias);
+        if (status == MUR_OK)
+            status = bind_integer(condition, path, error);
+        if (status == MUR_OK)
+            status = bind_integer(condition, attribute->level, error);
+        const struct place groups = {.text = "a.text", .folded = "a.folded"};
+        if (status == MUR_OK)
+            status = add_values(condition, &groups, key->vr, mur_slice_of(key->text), error);
+        if (status == MUR_OK)
+            status = add(condition, error, ")");
+    }
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+static enum mur_status add_computed_key(struct mur_condition *condition,
+                                        const struct mur_query_key *key, struct mur_error *error)
+{
+    bool modalities = key->path.tags[0] == MUR_TAG_ModalitiesInStudy;
+    enum mur_status status =
+        add(condition, error,
+            modalities
+                ? "s.id IN (SELECT m.study FROM series m WHERE "
+                : "s.id IN (SELECT m.study FROM series m JOIN instance n ON n.series = m.id"
+                  " JOIN uid u ON u.id = n.sop_class WHERE ");
+    const struct place place = {.text = modalities ? "m.modality" : "u.uid"};
+    if (status == MUR_OK)
+        status = add_values(condition, &place, modalities ? MUR_VR_CS : MUR_VR_UI,
+                            mur_slice_of(key->text), error);
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+/* Keys of the attribute table. Those inside one sequence must match in one of its items
+ * (PS3.4 C.2.2.2.6): key number first leads, the others join it. */
+static enum mur_status add_table_keys(struct mur_condition *condition, struct mur_database *database,
+                                      const struct mur_query *query, size_t first, bool *done,
+                                      enum mur_level level, struct mur_error *error)
+{
+    MUR_AUTO_CONDITION struct mur_condition tests = MUR_CONDITION_INIT;
+    enum mur_status status = mur_buffer_append_format(
+        &condition->sql, error, "%s.id IN (SELECT a%zu.owner FROM attribute a%zu",
+        mur_level_alias(level), first, first);
+    for (size_t i = first; status == MUR_OK && i < query->key_count; i++) {
+        const struct mur_query_key *key = &query->keys[i];
+        bool same_sequence = i == first || (query->keys[first].path.depth > 1 && key->path.depth > 1 &&
+                                            key->path.tags[0] == query->keys[first].path.tags[0]);
+        if (done[i] || !same_sequence || is_universal(mur_slice_of(key->text)) ||
+            mur_query_key_support(query, i) != MUR_KEY_MATCHED)
+            continue;
+        done[i] = true;
+        char path_text[MUR_ATTRIBUTE_PATH_SIZE];
+        int64_t path = 0;
+        status = mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path),
+                              error);
+        if (status == MUR_OK && i != first)
+            status = mur_buffer_append_format(
+                &condition->sql, error,
+                " JOIN attribute a%zu ON a%zu.level = a%zu.level AND a%zu.owner = a%zu.owner"
+                " AND a%zu.item = a%zu.item AND a%zu.source = a%zu.source",
+                i, i, first, i, first, i, first, i, first);
+        if (status == MUR_OK)
+            status = mur_buffer_append_format(&tests.sql, error,
+                                              "%s a%zu.path = ? AND a%zu.level = ? AND a%zu.hidden"
+                                              " = 0 AND ",
+                                              i == first ? " WHERE" : " AND", i, i, i);
+        if (status == MUR_OK)
+            status = bind_integer(&tests, path, error);
+        if (status == MUR_OK)
+            status = bind_integer(&tests, level, error);
+        char columns[3][32];
+        static const char *const names[3] = {"text", "folded", "number"};
+        for (size_t c = 0; c < 3; c++)
+            (void)snprintf(columns[c], sizeof columns[c], "a%zu.%s", i, names[c]);
+        const struct place place = {
+            .text = columns[0], .folded = columns[1], .number = columns[2]};
+        if (status == MUR_OK)
+            status = add_values(&tests, &place, key->vr, mur_slice_of(key->text), error);
+        if (status != MUR_OK)
+            return mur_error_prefix(error, "key %s", path_text);
+    }
+    if (status == MUR_OK)
+        status = add(condition, error, mur_buffer_text(&tests.sql));
+    for (size_t i = 0; status == MUR_OK && i < tests.count; i++) {
+        status = bind(condition, tests.binds[i], error);
+        if (status == MUR_OK)
+            tests.binds[i].kind = MUR_BIND_NULL; /* its text is the condition's now */
+    }
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+static bool is_unique_key(const struct mur_query_key *key)
+{
+    uint32_t tag = key->path.tags[0];
+    return key->path.depth == 1 && (tag == MUR_TAG_PatientID || tag == MUR_TAG_StudyInstanceUID ||
+                                    tag == MUR_TAG_SeriesInstanceUID ||
+                                    tag == MUR_TAG_SOPInstanceUID);
+}
+
+enum mur_status mur_condition_add_query(struct mur_condition *condition,
+                                        struct mur_database *database, const struct mur_query *query,
+                                        bool only_unique, struct mur_error *error)
+{
+    MUR_AUTO_FREE bool *done = calloc(query->key_count + 1, sizeof *done);
+    if (done == NULL)
+        return mur_error_no_memory(error);
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
+        const struct mur_query_key *key = &query->keys[i];
+        if (done[i] || is_universal(mur_slice_of(key->text)) ||
+            (only_unique && !is_unique_key(key)) ||
+            mur_query_key_support(query, i) != MUR_KEY_MATCHED)
+            continue;
+        status = add(condition, error, " AND ");
+        if (status != MUR_OK)
+            break;
+        const struct mur_attribute *attribute =
+            key->path.depth == 1 ? mur_attribute_find(key->path.tags[0]) : NULL;
+        if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN) {
+            status = add_column_key(condition, database, attribute, key, error);
+        } else if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED) {
+            status = add_computed_key(condition, key, error);
+        } else {
+            enum mur_level level = mur_private_level(query->level);
+            if (attribute != NULL)
+                level = attribute->level;
+            else if (MUR_TAG_GROUP(key->path.tags[0]) != MUR_PRIVATE_GROUP)
+                level = mur_attribute_key_find(&key->path)->level;
+            status = add_table_keys(condition, database, query, i, done, level, error);
+        }
+        if (status != MUR_OK) {
+            const char *keyword = mur_dictionary_keyword(key->path.tags[0]);
+            return mur_error_prefix(error, "%s", keyword != NULL ? keyword : "private key");
+        }
+    }
+    return status;
+}

@@ -1,0 +1,71 @@
+#include "db/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dicom/dictionary.h"
+
+void mur_query_free(struct mur_query *query)
+{
+    if (query == NULL)
+        return;
+    for (size_t i = 0; i < query->key_count; i++)
+        free(query->keys[i].text);
+    free(query->keys);
+    query->keys = NULL;
+    query->key_count = 0;
+    query->text_length = 0;
+}
+
+enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribute_path *path,
+                              enum mur_vr vr, struct mur_slice text, bool returned,
+                              struct mur_error *error)
+{
+    if (query->key_count >= MUR_QUERY_KEYS)
+        return mur_error_set(error, MUR_LIMIT, "more than %d keys", MUR_QUERY_KEYS);
+    if (text.length > MUR_QUERY_TEXT - query->text_length)
+        return mur_error_set(error, MUR_LIMIT, "keys of more than %d bytes", MUR_QUERY_TEXT);
+    struct mur_query_key *keys =
+        realloc(query->keys, (query->key_count + 1) * sizeof *keys);
+    if (keys == NULL)
+        return mur_error_no_memory(error);
+    query->keys = keys;
+    char *copy = NULL;
+    enum mur_status status = mur_text_copy(&copy, mur_slice_trim(text), error);
+    if (status != MUR_OK)
+        return status;
+    keys[query->key_count++] =
+        (struct mur_query_key){.path = *path, .vr = vr, .text = copy, .returned = returned};
+    query->text_length += text.length;
+    return MUR_OK;
+}
+
+enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t key)
+{
+    const struct mur_attribute_path *path = &query->keys[key].path;
+    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP)
+        return MUR_KEY_MATCHED; /* our own block: other creators never get here */
+    if (path->depth > 1) {
+        const struct mur_attribute_key *nested = mur_attribute_key_find(path);
+        return nested != NULL && nested->level <= query->level ? MUR_KEY_MATCHED : MUR_KEY_IGNORED;
+    }
+    const struct mur_attribute *attribute = mur_attribute_find(path->tags[0]);
+    if (attribute == NULL)
+        return query->level == MUR_LEVEL_IMAGE ? MUR_KEY_RETURNED : MUR_KEY_IGNORED;
+    if (attribute->level > query->level)
+        return MUR_KEY_IGNORED;
+    switch (attribute->storage) {
+    case MUR_STORAGE_COLUMN:
+        return MUR_KEY_MATCHED;
+    case MUR_STORAGE_COMPUTED:
+        return attribute->tag == MUR_TAG_ModalitiesInStudy ||
+                       attribute->tag == MUR_TAG_SOPClassesInStudy
+                   ? MUR_KEY_MATCHED
+                   : MUR_KEY_RETURNED;
+    case MUR_STORAGE_TABLE:
+        return attribute->level == MUR_LEVEL_IMAGE || attribute->vr == MUR_VR_SQ
+                   ? MUR_KEY_RETURNED
+                   : MUR_KEY_MATCHED;
+    }
+    return MUR_KEY_IGNORED;
+}
