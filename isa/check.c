@@ -188,20 +188,6 @@ static enum mur_status check_names(const struct mur_isa_reader *reader,
     return status;
 }
 
-static bool leads_out(const char *path)
-{
-    if (path[0] == '/' || path[0] == '\\' || (path[0] != '\0' && path[1] == ':'))
-        return true;
-    for (const char *part = path; *part != '\0';) {
-        size_t length = strcspn(part, "/\\");
-        if (length == 2 && part[0] == '.' && part[1] == '.')
-            return true;
-        part += length;
-        part += *part != '\0';
-    }
-    return false;
-}
-
 /** File cells that cannot lie beneath the archive's root; whether the others exist is the
  * importer's business. */
 static enum mur_status check_paths(const struct mur_isa_reader *reader,
@@ -214,7 +200,7 @@ static enum mur_status check_paths(const struct mur_isa_reader *reader,
             continue;
         for (uint32_t row = 0; row < table->row_count && status == MUR_OK; row++) {
             const char *cell = mur_isa_cell(table, row, c);
-            if (!mur_isa_is_url(cell) && leads_out(cell))
+            if (!mur_isa_is_url(cell) && mur_isa_leads_out(cell))
                 status = add_missing(&paths, cell, row, error);
         }
     }

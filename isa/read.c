@@ -108,6 +108,20 @@ enum mur_status mur_isa_skip_comment(const struct mur_isa_reader *reader, const 
                           (int)mur_utf8_cut(text, 40), text.data);
 }
 
+bool mur_isa_leads_out(const char *path)
+{
+    if (path[0] == '/' || path[0] == '\\' || (path[0] != '\0' && path[1] == ':'))
+        return true;
+    for (const char *part = path; *part != '\0';) {
+        size_t length = strcspn(part, "/\\");
+        if (length == 2 && part[0] == '.' && part[1] == '.')
+            return true;
+        part += length;
+        part += *part != '\0';
+    }
+    return false;
+}
+
 /* ---- finding --------------------------------------------------------------------------------- */
 
 struct found {
@@ -256,7 +270,7 @@ void mur_isa_free(struct mur_isa *isa)
     free(isa);
 }
 
-/** Slashes for backslashes, without "." and doubled slashes; ".." stays, to be refused. */
+/** Slashes for backslashes, without "." and doubled slashes. */
 static enum mur_status simplify_path(char **out, const char *cell, struct mur_error *error)
 {
     char *path = NULL;
@@ -268,8 +282,6 @@ static enum mur_status simplify_path(char **out, const char *cell, struct mur_er
             *c = '/';
     char *to = path;
     const char *from = path;
-    if (*from == '/')
-        to++;
     while (*from != '\0') {
         while (*from == '/')
             from++;
@@ -295,6 +307,9 @@ enum mur_status mur_isa_resolve_path(char **out, const struct mur_isa *isa,
 {
     if (mur_isa_is_url(cell))
         return mur_error_set(error, MUR_DENIED, "%s: a URL is recorded, never fetched", cell);
+    if (mur_isa_leads_out(cell))
+        return mur_error_set(error, MUR_DENIED,
+                             "%s: absolute, or leading out of the folder: not followed", cell);
     const char *folder = isa->investigations[study->investigation].folder;
     MUR_AUTO_FREE char *plain = NULL;
     MUR_AUTO_FREE char *beside = NULL;
@@ -303,8 +318,7 @@ enum mur_status mur_isa_resolve_path(char **out, const struct mur_isa *isa,
         status = mur_path_join(&beside, folder, plain, error);
     if (status != MUR_OK)
         return status;
-    /* An absolute cell must not become relative by being put behind a folder. */
-    const char *const candidates[] = {plain[0] == '/' ? plain : beside, plain};
+    const char *const candidates[] = {beside, plain};
     for (size_t i = 0; i < MUR_COUNT(candidates); i++) {
         MUR_AUTO_FREE char *where = NULL;
         status = mur_path_beneath(&where, isa->root, candidates[i], error);

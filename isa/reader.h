@@ -31,6 +31,9 @@ enum mur_status mur_isa_load_text(struct mur_buffer *out, bool *found,
                                   const struct mur_isa_reader *reader, const char *path,
                                   struct mur_error *error);
 
+/** Absolute, with a drive letter, or with "..": never followed, wherever it would lead. */
+bool mur_isa_leads_out(const char *path);
+
 /** Reports what the tokenizer noticed of a cell. */
 MUR_NODISCARD
 enum mur_status mur_isa_report_token(const struct mur_isa_reader *reader, const char *path,
