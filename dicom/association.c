@@ -261,16 +261,14 @@ enum mur_status mur_association_acknowledge(struct mur_association *association,
     return MUR_OK;
 }
 
-enum mur_status mur_association_reject(struct mur_association *association, uint8_t result,
-                                       uint8_t source, uint8_t reason, struct mur_error *error)
+void mur_association_reject(struct mur_association *association, uint8_t result, uint8_t source,
+                            uint8_t reason)
 {
     if (association->up || association->end != MUR_END_NONE)
-        return mur_error_set(error, MUR_INVALID, "the association was answered already");
-    enum mur_status status =
-        send_control(association, MUR_PDU_ASSOCIATE_RJ, result, source, reason, error);
+        return;
+    (void)send_control(association, MUR_PDU_ASSOCIATE_RJ, result, source, reason, NULL);
     mur_stream_finish(&association->stream);
     association->end = MUR_END_RELEASED;
-    return status;
 }
 
 /* ---- the requestor's side ---- */

@@ -149,9 +149,8 @@ enum mur_status mur_association_acknowledge(struct mur_association *association,
 /** Sends the A-ASSOCIATE-RJ (PS3.8 9.3.4: result 1 permanent, 2 transient; source 1 user, 2 ACSE,
  * 3 presentation; e.g. 2/3/2 local limit exceeded, 1/1/7 called AE title) and ends the association.
  */
-MUR_NODISCARD
-enum mur_status mur_association_reject(struct mur_association *association, uint8_t result,
-                                       uint8_t source, uint8_t reason, struct mur_error *error);
+void mur_association_reject(struct mur_association *association, uint8_t result, uint8_t source,
+                            uint8_t reason);
 
 /* ---- requestor ---- */
 

@@ -353,7 +353,7 @@ static enum mur_status hand_out(struct mur_association **out, struct mur_listene
     if (status != MUR_OK)
         return status;
     if (strcmp(mur_association_application_context(association), "1.2.840.10008.3.1.1.1") != 0) {
-        (void)mur_association_reject(association, 1, 1, 2, NULL);
+        mur_association_reject(association, 1, 1, 2);
         return mur_error_set(error, MUR_MISMATCH, "application context %s is not DICOM's",
                              mur_association_application_context(association));
     }

@@ -473,12 +473,22 @@ static void copy_results(mur_negotiated *negotiated, T_ASC_Parameters *parameter
     }
 }
 
-static enum mur_status propose(T_ASC_Parameters *parameters, const mur_association_options *request,
+static OFCondition create_parameters(T_ASC_Parameters **out, int timeout_s)
+{
+#if PACKAGE_VERSION_NUMBER >= 369
+    return ASC_createAssociationParameters(out, MUR_MAX_PDU_DEFAULT, timeout_s);
+#else
+    dcmConnectionTimeout.set(timeout_s); /* there is but one for all */
+    return ASC_createAssociationParameters(out, MUR_MAX_PDU_DEFAULT);
+#endif
+}
+
+static enum mur_status propose(T_ASC_Parameters *parameters, const mur_association_options *options,
                                const char *numeric_address, mur_error *error)
 {
     identify_ourselves(parameters);
-    ASC_setAPTitles(parameters, request->calling_ae_title, request->called_ae_title, nullptr);
-    const std::string peer = std::string(numeric_address) + ":" + std::to_string(request->port);
+    ASC_setAPTitles(parameters, options->calling_ae_title, options->called_ae_title, nullptr);
+    const std::string peer = std::string(numeric_address) + ":" + std::to_string(options->port);
     ASC_setPresentationAddresses(parameters, "localhost", peer.c_str());
     if (strchr(numeric_address, ':') != nullptr) {
 #if PACKAGE_VERSION_NUMBER >= 369
@@ -489,8 +499,8 @@ static enum mur_status propose(T_ASC_Parameters *parameters, const mur_associati
                              numeric_address);
 #endif
     }
-    for (size_t i = 0; i < request->context_count; i++) {
-        const mur_context_proposal &context = request->contexts[i];
+    for (size_t i = 0; i < options->context_count; i++) {
+        const mur_context_proposal &context = options->contexts[i];
         std::vector<const char *> syntaxes(
             context.transfer_syntaxes, context.transfer_syntaxes + context.transfer_syntax_count);
         OFCondition condition = ASC_addPresentationContext(
@@ -505,26 +515,24 @@ static enum mur_status propose(T_ASC_Parameters *parameters, const mur_associati
 }
 
 extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descriptor,
-                                              const mur_association_options *request,
+                                              const mur_association_options *options,
                                               const char *numeric_address, mur_error *error)
 {
     return mur::guard(error, [&] {
-        /* A global in 3.6.7, copied into the parameters from 3.6.9 on. */
-        dcmConnectionTimeout.set((request->timeout_ms + 999) / 1000);
         T_ASC_Parameters *made = nullptr;
-        OFCondition condition = ASC_createAssociationParameters(&made, MUR_MAX_PDU_DEFAULT);
+        OFCondition condition = create_parameters(&made, (options->timeout_ms + 999) / 1000);
         if (condition.bad())
             return mur_error_no_memory(error);
         auto destroy = [](T_ASC_Parameters *pointer) {
             ASC_destroyAssociationParameters(&pointer);
         };
         std::unique_ptr<T_ASC_Parameters, decltype(destroy)> parameters(made, destroy);
-        enum mur_status status = propose(parameters.get(), request, numeric_address, error);
+        enum mur_status status = propose(parameters.get(), options, numeric_address, error);
         if (status != MUR_OK)
             return status;
 
         Setup setup;
-        setup.timeout_ms = request->timeout_ms;
+        setup.timeout_ms = options->timeout_ms;
         setup.error = error;
         T_ASC_Association *requested = nullptr;
         {
@@ -536,9 +544,9 @@ extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descrip
             (void)parameters.release(); /* the association's now */
         MUR_AUTO_CLOSE int connected = setup.descriptor;
         if (setup.failure != MUR_OK)
-            return mur_error_prefix(error, "%s port %u", request->host, request->port);
+            return mur_error_prefix(error, "%s port %u", options->host, options->port);
         if (condition.bad())
-            return mur_error_set(error, MUR_IO, "%s port %u: %s", request->host, request->port,
+            return mur_error_set(error, MUR_IO, "%s port %u: %s", options->host, options->port,
                                  condition.text());
 
         T_ASC_Parameters *answered = association->params;
@@ -552,8 +560,8 @@ extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descrip
         if (status != MUR_OK)
             return status;
         copy_results(negotiated, answered);
-        mur_negotiated_set_title(negotiated->calling_ae_title, request->calling_ae_title);
-        mur_negotiated_set_title(negotiated->called_ae_title, request->called_ae_title);
+        mur_negotiated_set_title(negotiated->calling_ae_title, options->calling_ae_title);
+        mur_negotiated_set_title(negotiated->called_ae_title, options->called_ae_title);
         copy_printable(negotiated->peer_implementation, sizeof(negotiated->peer_implementation),
                        answered->theirImplementationVersionName);
         negotiated->peer_max_pdu = max_pdu_of(answered->theirMaxPDUReceiveSize);
