@@ -1,0 +1,263 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+#include "core/log.h"
+#include "core/own.h"
+#include "core/suggest.h"
+#include "core/text.h"
+
+static const char default_config_path[] = "/etc/murpacs/murpacs.cfg";
+
+enum { SUGGESTION_SIZE = 256 };
+
+static void free_context(poptContext *context)
+{
+    if (*context != NULL)
+        (void)poptFreeContext(*context);
+}
+#define AUTO_CONTEXT __attribute__((cleanup(free_context))) poptContext
+
+enum mur_exit mur_exit_of_status(enum mur_status status)
+{
+    switch (status) {
+    case MUR_OK:
+        return MUR_EXIT_OK;
+    case MUR_INVALID:
+        return MUR_EXIT_USAGE;
+    case MUR_DENIED:
+        return MUR_EXIT_PRIVILEGES;
+    case MUR_NO_MEMORY:
+        return MUR_EXIT_MEMORY;
+    case MUR_NOT_FOUND:
+        return MUR_EXIT_INPUT_READ;
+    case MUR_PARSE:
+    case MUR_MISMATCH:
+    case MUR_UNSUPPORTED:
+    case MUR_LIMIT:
+    case MUR_EXISTS:
+        return MUR_EXIT_INPUT_INVALID;
+    case MUR_IO:
+    case MUR_NO_SPACE:
+        return MUR_EXIT_OUTPUT;
+    case MUR_BUSY:
+        return MUR_EXIT_BUSY;
+    case MUR_CLOSED:
+        return MUR_EXIT_NETWORK;
+    case MUR_TIMEOUT:
+        return MUR_EXIT_TIMEOUT;
+    case MUR_CANCELLED:
+        return MUR_EXIT_CANCELLED;
+    case MUR_CORRUPT:
+    case MUR_INTERNAL:
+        break;
+    }
+    return MUR_EXIT_INTERNAL;
+}
+
+int mur_cli_fail(const struct mur_cli *cli, const struct mur_error *error)
+{
+    (void)fprintf(stderr, "murpacs %s: %s\n", cli->command, error->message);
+    return (int)mur_exit_of_status(error->status);
+}
+
+int mur_cli_usage(const struct mur_cli *cli, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fprintf(stderr, "murpacs %s: ", cli->command);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fprintf(stderr, "\nTry: murpacs help %s\n", cli->command);
+    va_end(arguments);
+    return MUR_EXIT_USAGE;
+}
+
+int mur_cli_print(const struct mur_cli *cli, const struct mur_buffer *text)
+{
+    if (fwrite(mur_buffer_text(text), 1, text->length, stdout) == text->length &&
+        fflush(stdout) == 0)
+        return MUR_EXIT_OK;
+    struct mur_error error = MUR_ERROR_INIT;
+    mur_error_set_errno(&error, errno, "cannot write to standard output");
+    (void)mur_cli_fail(cli, &error);
+    return MUR_EXIT_OUTPUT;
+}
+
+static enum mur_status set_text(struct mur_config *config, const char *key, const char *value,
+                                const char *option, struct mur_error *error)
+{
+    if (value == NULL)
+        return MUR_OK;
+    MUR_AUTO_FREE char *assignment = NULL;
+    enum mur_status status = mur_text_format(&assignment, error, "%s=%s", key, value);
+    if (status != MUR_OK)
+        return status;
+    status = mur_config_set(config, assignment, error);
+    return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", option);
+}
+
+enum mur_status mur_cli_load_config(struct mur_config **out, const char *path,
+                                    struct mur_error *error)
+{
+    MUR_AUTO(mur_config) *config = NULL;
+    if (path == NULL)
+        path = mur_common.config_path;
+    /* A file that is there but cannot be read must not turn into defaults. */
+    if (path == NULL && access(default_config_path, F_OK) == 0)
+        path = default_config_path;
+    enum mur_status status =
+        path != NULL ? mur_config_load(&config, path, error) : mur_config_create(&config, error);
+    char *const *assignment = mur_common.assignments;
+    for (; status == MUR_OK && assignment != NULL && *assignment != NULL; assignment++) {
+        status = mur_config_set(config, *assignment, error);
+        if (status != MUR_OK)
+            return mur_error_prefix(error, "--set %s", *assignment);
+    }
+    if (status == MUR_OK)
+        status = set_text(config, "node.data_dir", mur_common.data_dir, "--data-dir", error);
+    if (status == MUR_OK)
+        status = set_text(config, "log.level", mur_common.log_level, "--log-level", error);
+    if (status != MUR_OK)
+        return status;
+    if (mur_common.log_level == NULL && mur_common.verbosity != MUR_VERBOSITY_UNSET)
+        config->log_level = (enum mur_log_level)mur_common.verbosity;
+    *out = MUR_STEAL(config);
+    return MUR_OK;
+}
+
+static size_t add_names(const char **names, size_t count, size_t limit,
+                        const struct poptOption *options)
+{
+    for (; options->longName != NULL || options->shortName != '\0'; options++)
+        if (options->longName != NULL && count < limit)
+            names[count++] = options->longName;
+    return count;
+}
+
+static int bad_option(poptContext context, int reason, const char *who,
+                      const struct mur_command *command)
+{
+    const char *option = poptBadOption(context, 0);
+    (void)fprintf(stderr, "murpacs%s%s: %s: %s", who[0] != '\0' ? " " : "", who, option,
+                  poptStrerror(reason));
+    const char *names[128];
+    size_t count = add_names(names, 0, MUR_COUNT(names), mur_common_options);
+    if (command != NULL)
+        count = add_names(names, count, MUR_COUNT(names), command->options);
+    char near[SUGGESTION_SIZE];
+    const char *name = option + strspn(option, "-");
+    if (reason == POPT_ERROR_BADOPT && mur_suggest(near, sizeof near, name, names, count) > 0)
+        (void)fprintf(stderr, "; did you mean %s?", near);
+    (void)fprintf(stderr, "\nTry: murpacs help%s%s\n", who[0] != '\0' ? " " : "", who);
+    return MUR_EXIT_USAGE;
+}
+
+static int print_text(const struct mur_cli *cli, enum mur_status status,
+                      const struct mur_buffer *text, const struct mur_error *error)
+{
+    return status == MUR_OK ? mur_cli_print(cli, text) : mur_cli_fail(cli, error);
+}
+
+static int print_help(const struct mur_cli *cli, const struct mur_command *command)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    enum mur_status status = command != NULL ? mur_help_command(&text, command, &error)
+                                             : mur_help_program(&text, &error);
+    return print_text(cli, status, &text, &error);
+}
+
+static int print_version(const struct mur_cli *cli)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_append_text(&text, "murpacs " MUR_VERSION "\n", &error);
+    return print_text(cli, status, &text, &error);
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < mur_command_count && count < MUR_COUNT(names); i++)
+        if ((mur_commands[i].flags & MUR_COMMAND_HIDDEN) == 0)
+            names[count++] = mur_commands[i].name;
+    char near[SUGGESTION_SIZE];
+    (void)fprintf(stderr, "murpacs: unknown command \"%s\"", name);
+    if (mur_suggest(near, sizeof near, name, names, count) > 0)
+        (void)fprintf(stderr, "; did you mean %s?", near);
+    (void)fprintf(stderr, "\nTry: murpacs help\n");
+    return MUR_EXIT_USAGE;
+}
+
+static int run_command(struct mur_cli *cli, const struct mur_command *command)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO(mur_config) *config = NULL;
+    if ((command->flags & MUR_COMMAND_NO_CONFIG) == 0) {
+        if (mur_cli_load_config(&config, NULL, &error) != MUR_OK)
+            return mur_cli_fail(cli, &error);
+        mur_log_configure(config->log_level, config->log_format);
+        cli->config = config;
+    }
+    return command->run(cli);
+}
+
+static int parse_and_run(const struct mur_command *command, int argc, const char **argv)
+{
+    struct poptOption table[] = {
+        {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command->options, 0, NULL, NULL},
+        {NULL, '\0', POPT_ARG_INCLUDE_TABLE, mur_common_options, 0, NULL, NULL},
+        POPT_TABLEEND};
+    AUTO_CONTEXT context = poptGetContext("murpacs", argc, argv, table, 0);
+    int reason;
+    do {
+        reason = poptGetNextOpt(context);
+    } while (reason >= 0);
+    if (reason < -1)
+        return bad_option(context, reason, command->name, command);
+    struct mur_cli cli = {.command = command->name,
+                          .arguments = (const char *const *)poptGetArgs(context),
+                          .quiet = mur_common.verbosity == MUR_LOG_LEVEL_ERROR};
+    while (cli.arguments != NULL && cli.arguments[cli.argument_count] != NULL)
+        cli.argument_count++;
+    if (mur_common.help != 0)
+        return print_help(&cli, command);
+    if (mur_common.version != 0)
+        return print_version(&cli);
+    return run_command(&cli, command);
+}
+
+int mur_cli_run(int argc, const char **argv)
+{
+    /* Options before the command are the common ones; the command's name ends them. */
+    AUTO_CONTEXT context =
+        poptGetContext("murpacs", argc, argv, mur_common_options, POPT_CONTEXT_POSIXMEHARDER);
+    int reason;
+    do {
+        reason = poptGetNextOpt(context);
+    } while (reason >= 0);
+    if (reason < -1)
+        return bad_option(context, reason, "", NULL);
+    struct mur_cli cli = {.command = "help"};
+    if (mur_common.help != 0)
+        return print_help(&cli, NULL);
+    if (mur_common.version != 0)
+        return print_version(&cli);
+    const char **rest = poptGetArgs(context);
+    if (rest == NULL || rest[0] == NULL) {
+        (void)fprintf(stderr, "murpacs: which command?\nTry: murpacs help\n");
+        return MUR_EXIT_USAGE;
+    }
+    const struct mur_command *command = mur_command_find(rest[0]);
+    if (command == NULL)
+        return unknown_command(rest[0]);
+    int count = 0;
+    while (rest[count] != NULL)
+        count++;
+    return parse_and_run(command, count, rest);
+}

@@ -1,0 +1,27 @@
+#include "cli/cli.h"
+
+#include "core/own.h"
+
+static int man;
+
+struct poptOption mur_help_options[] = {
+    {"man", '\0', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &man, 0, "print the man page", NULL},
+    POPT_TABLEEND};
+
+int mur_command_help(struct mur_cli *cli)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    enum mur_status status;
+    if (man != 0) {
+        status = mur_help_man(&text, &error);
+    } else if (cli->argument_count == 0) {
+        status = mur_help_program(&text, &error);
+    } else {
+        const struct mur_command *command = mur_command_find(cli->arguments[0]);
+        if (command == NULL || cli->argument_count > 1)
+            return mur_cli_usage(cli, "no command \"%s\"", cli->arguments[command == NULL ? 0 : 1]);
+        status = mur_help_command(&text, command, &error);
+    }
+    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
+}
