@@ -1,5 +1,6 @@
 #include "db/condition.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,12 +1,13 @@
 /* Answers: ids of matching rows first, then their values page by page. */
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/compress.h"
-#include "core/json_write.h"
+#include "core/json.h"
 #include "db/condition.h"
 #include "dicom/dictionary.h"
+#include "dicom/json_value.h"
 
 enum { HEADER_LIMIT = 16 << 20, ARENA_BLOCK = 32768 };
 
@@ -285,70 +286,23 @@ static enum mur_status value_of_table(struct mur_value *out, struct mur_find *fi
     return status;
 }
 
-static enum mur_status append_json_value(struct mur_buffer *text, const json_t *value,
-                                         struct mur_error *error)
-{
-    if (json_is_string(value))
-        return mur_buffer_append(text, json_string_value(value), json_string_length(value), error);
-    if (json_is_integer(value))
-        return mur_buffer_append_format(text, error, "%lld",
-                                        (long long)json_integer_value(value));
-    if (json_is_real(value)) {
-        char number[32];
-        mur_double_write(number, json_real_value(value));
-        return mur_buffer_append_text(text, number, error);
-    }
-    if (!json_is_object(value))
-        return MUR_OK;
-    static const char *const groups[3] = {"Alphabetic", "Ideographic", "Phonetic"};
-    size_t pending = 0;
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(groups); i++) {
-        const char *group = json_string_value(json_object_get(value, groups[i]));
-        if (group != NULL) {
-            for (; status == MUR_OK && pending > 0; pending--)
-                status = mur_buffer_append_text(text, "=", error);
-            if (status == MUR_OK)
-                status = mur_buffer_append_text(text, group, error);
-        }
-        pending++;
-    }
-    return status;
-}
-
 static enum mur_status value_of_header(struct mur_value *out, struct mur_find *find,
-                                       const json_t *header, uint32_t tag, struct mur_error *error)
+                                       const struct mur_json *header, uint32_t tag,
+                                       struct mur_error *error)
 {
-    char name[16];
-    (void)snprintf(name, sizeof name, "%08X", (unsigned)tag);
-    const json_t *element = json_object_get(header, name);
-    const char *vr = json_string_value(json_object_get(element, "vr"));
-    if (vr == NULL)
+    const struct mur_json *element = mur_json_element(header, tag);
+    if (element == NULL)
         return MUR_OK;
-    out->vr = mur_vr_from_name(vr);
-    const json_t *values = json_object_get(element, "Value");
+    out->vr = mur_json_element_vr(element);
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = MUR_OK;
-    if (out->vr == MUR_VR_SQ) {
-        MUR_AUTO_FREE char *dump = json_dumps(values, JSON_COMPACT | JSON_ENCODE_ANY);
-        status = mur_buffer_append_text(&text, dump != NULL ? dump : "[]", error);
-    } else {
-        size_t count = json_array_size(values);
-        for (size_t i = 0; status == MUR_OK && i < count; i++) {
-            if (i > 0)
-                status = mur_buffer_append_text(&text, "\\", error);
-            if (status == MUR_OK)
-                status = append_json_value(&text, json_array_get(values, i), error);
-        }
-    }
-    if (status == MUR_OK) {
+    enum mur_status status = mur_json_append_values(&text, element, error);
+    if (status == MUR_OK)
         status = arena_copy(&out->text, find, mur_buffer_text(&text), text.length, error);
-        out->length = text.length;
-    }
+    out->length = text.length;
     return status;
 }
 
-static enum mur_status read_header(json_t **out, struct mur_database *database, int64_t instance,
+static enum mur_status read_header(struct mur_json **out, struct mur_database *database, int64_t instance,
                                    struct mur_error *error)
 {
     sqlite3_stmt *row = NULL;
@@ -365,13 +319,11 @@ static enum mur_status read_header(json_t **out, struct mur_database *database, 
             bytes = plain.data;
             length = plain.length;
         }
-        if (status == MUR_OK) {
-            json_error_t problem;
-            *out = json_loadb(bytes, length, JSON_DISABLE_EOF_CHECK, &problem);
-            if (*out == NULL)
-                status = mur_error_set(error, MUR_CORRUPT, "%s: header of instance %lld: %s",
-                                       database->path, (long long)instance, problem.text);
-        }
+        if (status == MUR_OK &&
+            mur_json_parse(out, (struct mur_slice){.data = bytes, .length = length}, HEADER_LIMIT,
+                           error) != MUR_OK)
+            status = mur_error_set(error, MUR_CORRUPT, "%s: header of instance %lld is damaged",
+                                   database->path, (long long)instance);
     }
     mur_statement_done(database, row);
     return status;
@@ -381,7 +333,7 @@ static enum mur_status fill_row(struct mur_value *values, struct mur_find *find,
                                 struct mur_database *database, sqlite3_stmt *row,
                                 struct mur_error *error)
 {
-    json_t *header = NULL;
+    MUR_AUTO(mur_json) *header = NULL;
     enum mur_status status = MUR_OK;
     if (find->need_header)
         status = read_header(&header, database, sqlite3_column_int64(row, MUR_LEVEL_IMAGE), error);
@@ -413,7 +365,6 @@ static enum mur_status fill_row(struct mur_value *values, struct mur_find *find,
             break;
         }
     }
-    json_decref(header);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* A new instance and the patient, study and series that it brings along. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* ISA-Tab rows, and the links by which they answer for patients, studies and series. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -78,6 +78,15 @@ CREATE TABLE uid (
   uid TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- How objects came: each way once.
+CREATE TABLE origin (
+  id INTEGER PRIMARY KEY,
+  how TEXT NOT NULL,                     -- "C-STORE", "import"
+  calling_ae TEXT NOT NULL,
+  peer TEXT NOT NULL,                    -- address
+  UNIQUE (how, calling_ae, peer)
+) STRICT;
+
 CREATE TABLE instance (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   series INTEGER NOT NULL REFERENCES series(id),
@@ -91,7 +100,9 @@ CREATE TABLE instance (
   data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
   data_length INTEGER NOT NULL,          -- its bytes
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes
-  received_us INTEGER NOT NULL           -- microseconds since 1970 UTC
+  received_us INTEGER NOT NULL,          -- microseconds since 1970 UTC
+  origin INTEGER NOT NULL REFERENCES origin(id),
+  path TEXT NOT NULL DEFAULT ''          -- file it was imported from
 ) STRICT;
 CREATE INDEX instance_by_series ON instance(series);
 
