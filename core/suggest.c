@@ -49,7 +49,7 @@ size_t mur_suggest(char *out, size_t size, const char *given, const char *const 
     const char *nearest[MUR_SUGGEST_COUNT];
     size_t distances[MUR_SUGGEST_COUNT];
     size_t found = 0;
-    size_t bound = strlen(given) / 3 + 1;
+    size_t bound = strlen(given) / 4 + 1;
     for (size_t i = 0; i < count; i++) {
         size_t distance = mur_text_distance(given, candidates[i]);
         if (distance > bound)
