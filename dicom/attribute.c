@@ -1,0 +1,213 @@
+#include "dicom/attribute.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/own.h"
+#include "dicom/dictionary.h"
+
+static const struct mur_attribute attributes[] = {
+#define X(keyword_, group, element, vr_, level_, match_, column_)                                  \
+    {.tag = MUR_TAG_##keyword_,                                                                    \
+     .keyword = #keyword_,                                                                         \
+     .vr = MUR_VR_##vr_,                                                                           \
+     .level = MUR_LEVEL_##level_,                                                                  \
+     .match = MUR_MATCH_##match_,                                                                  \
+     .storage = (column_)[0] == '\0'  ? MUR_STORAGE_TABLE                                          \
+                : (column_)[0] == '=' ? MUR_STORAGE_COMPUTED                                       \
+                                      : MUR_STORAGE_COLUMN,                                        \
+     .column = (column_)[0] == '=' ? &(column_)[1] : (column_)},
+#include "dicom/attributes.def"
+#undef X
+};
+
+/* VR of each tag that has a name here, for the last attribute of a path. */
+enum {
+#define X(keyword, group, element, vr, level, match, column) VR_##keyword = MUR_VR_##vr,
+#include "dicom/attributes.def"
+#undef X
+#define T(keyword, group, element, vr) VR_##keyword = MUR_VR_##vr,
+#include "dicom/tags.def"
+#undef T
+};
+
+static const struct mur_attribute_key keys[] = {
+#define P2(level_, a, b)                                                                           \
+    {.path = {.depth = 2, .tags = {MUR_TAG_##a, MUR_TAG_##b}},                                     \
+     .vr = (enum mur_vr)VR_##b,                                                                    \
+     .level = MUR_LEVEL_##level_},
+#define P3(level_, a, b, c)                                                                        \
+    {.path = {.depth = 3, .tags = {MUR_TAG_##a, MUR_TAG_##b, MUR_TAG_##c}},                        \
+     .vr = (enum mur_vr)VR_##c,                                                                    \
+     .level = MUR_LEVEL_##level_},
+#define P4(level_, a, b, c, d)                                                                     \
+    {.path = {.depth = 4, .tags = {MUR_TAG_##a, MUR_TAG_##b, MUR_TAG_##c, MUR_TAG_##d}},           \
+     .vr = (enum mur_vr)VR_##d,                                                                    \
+     .level = MUR_LEVEL_##level_},
+#include "dicom/attribute_paths.def"
+#undef P2
+#undef P3
+#undef P4
+};
+
+static const char *const level_names[MUR_LEVEL_COUNT] = {
+    [MUR_LEVEL_PATIENT] = "PATIENT",
+    [MUR_LEVEL_STUDY] = "STUDY",
+    [MUR_LEVEL_SERIES] = "SERIES",
+    [MUR_LEVEL_IMAGE] = "IMAGE",
+};
+
+const char *mur_level_name(enum mur_level level)
+{
+    return (unsigned)level < MUR_LEVEL_COUNT ? level_names[level] : "";
+}
+
+enum mur_status mur_level_parse(enum mur_level *out, struct mur_slice text, struct mur_error *error)
+{
+    struct mur_slice trimmed = mur_slice_trim(text);
+    for (int level = 0; level < MUR_LEVEL_COUNT; level++) {
+        if (mur_slice_equal(trimmed, level_names[level])) {
+            *out = (enum mur_level)level;
+            return MUR_OK;
+        }
+    }
+    return mur_error_set(error, MUR_PARSE, "\"%.*s\" is not a Query/Retrieve Level",
+                         (int)(trimmed.length < 64 ? trimmed.length : 64), trimmed.data);
+}
+
+const struct mur_attribute *mur_attributes(size_t *count)
+{
+    *count = MUR_COUNT(attributes);
+    return attributes;
+}
+
+const struct mur_attribute *mur_attribute_find(uint32_t tag)
+{
+    size_t low = 0;
+    size_t high = MUR_COUNT(attributes);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (attributes[middle].tag < tag)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < MUR_COUNT(attributes) && attributes[low].tag == tag ? &attributes[low] : NULL;
+}
+
+struct mur_attribute_path mur_attribute_path_of(uint32_t tag)
+{
+    return (struct mur_attribute_path){.depth = 1, .tags = {tag}};
+}
+
+int mur_attribute_path_compare(const struct mur_attribute_path *a,
+                               const struct mur_attribute_path *b)
+{
+    for (unsigned i = 0; i < a->depth && i < b->depth; i++)
+        if (a->tags[i] != b->tags[i])
+            return a->tags[i] < b->tags[i] ? -1 : 1;
+    return (a->depth > b->depth) - (a->depth < b->depth);
+}
+
+bool mur_attribute_path_equal(const struct mur_attribute_path *a,
+                              const struct mur_attribute_path *b)
+{
+    return mur_attribute_path_compare(a, b) == 0;
+}
+
+const char *mur_attribute_path_format(char out[MUR_ATTRIBUTE_PATH_SIZE],
+                                      const struct mur_attribute_path *path)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < path->depth && i < MUR_ATTRIBUTE_DEPTH; i++)
+        used += (size_t)snprintf(out + used, MUR_ATTRIBUTE_PATH_SIZE - used, "%s%08X",
+                                 i > 0 ? "." : "", (unsigned)path->tags[i]);
+    return out;
+}
+
+static bool parse_tag(uint32_t *out, struct mur_slice text)
+{
+    uint32_t tag = 0;
+    if (text.length != 8)
+        return false;
+    for (size_t i = 0; i < 8; i++) {
+        char c = text.data[i];
+        uint32_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint32_t)(c - '0');
+        else if (c >= 'A' && c <= 'F')
+            digit = (uint32_t)(c - 'A') + 10;
+        else if (c >= 'a' && c <= 'f')
+            digit = (uint32_t)(c - 'a') + 10;
+        else
+            return false;
+        tag = tag << 4 | digit;
+    }
+    *out = tag;
+    return true;
+}
+
+enum mur_status mur_attribute_path_parse(struct mur_attribute_path *out, struct mur_slice text,
+                                         struct mur_error *error)
+{
+    struct mur_attribute_path path = {.depth = 0};
+    struct mur_slice rest = text;
+    for (;;) {
+        const char *dot = rest.length > 0 ? memchr(rest.data, '.', rest.length) : NULL;
+        struct mur_slice part = {.data = rest.data,
+                                 .length = dot != NULL ? (size_t)(dot - rest.data) : rest.length};
+        uint32_t tag;
+        if (!parse_tag(&tag, part) && !mur_dictionary_tag(&tag, part))
+            return mur_error_set(error, MUR_PARSE,
+                                 "\"%.*s\" is neither a tag of eight hexadecimal digits nor a "
+                                 "keyword of the standard",
+                                 (int)(part.length < 80 ? part.length : 80), part.data);
+        if (path.depth == MUR_ATTRIBUTE_DEPTH)
+            return mur_error_set(error, MUR_LIMIT, "\"%.*s\" is nested deeper than %d sequences",
+                                 (int)(text.length < 200 ? text.length : 200), text.data,
+                                 MUR_ATTRIBUTE_DEPTH - 1);
+        path.tags[path.depth++] = tag;
+        if (dot == NULL)
+            break;
+        rest.length -= (size_t)(dot - rest.data) + 1;
+        rest.data = dot + 1;
+    }
+    *out = path;
+    return MUR_OK;
+}
+
+const struct mur_attribute_key *mur_attribute_keys(size_t *count)
+{
+    *count = MUR_COUNT(keys);
+    return keys;
+}
+
+/* First row that does not sort before the path. */
+static size_t key_position(const struct mur_attribute_path *path)
+{
+    size_t low = 0;
+    size_t high = MUR_COUNT(keys);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (mur_attribute_path_compare(&keys[middle].path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct mur_attribute_key *mur_attribute_key_find(const struct mur_attribute_path *path)
+{
+    size_t at = key_position(path);
+    return at < MUR_COUNT(keys) && mur_attribute_path_equal(&keys[at].path, path) ? &keys[at]
+                                                                                  : NULL;
+}
+
+bool mur_attribute_key_below(const struct mur_attribute_path *path)
+{
+    size_t at = key_position(path); /* a path sorts before those that it begins */
+    return at < MUR_COUNT(keys) && keys[at].path.depth > path->depth &&
+           memcmp(keys[at].path.tags, path->tags, path->depth * sizeof path->tags[0]) == 0;
+}
