@@ -186,15 +186,22 @@ static void wait_for_ends(struct acceptor *acceptor, unsigned count)
     fail_msg("an association did not end");
 }
 
+static unsigned running(struct acceptor *acceptor)
+{
+    (void)pthread_mutex_lock(&acceptor->mutex);
+    unsigned count = acceptor->running;
+    (void)pthread_mutex_unlock(&acceptor->mutex);
+    return count;
+}
+
 static void stop(struct acceptor *acceptor)
 {
     mur_listener_wake(acceptor->listener);
     (void)pthread_join(acceptor->thread, NULL);
-    for (int i = 0; i < 400 && acceptor->running > 0; i++)
+    for (int i = 0; i < 400 && running(acceptor) > 0; i++)
         (void)usleep(25000);
-    assert_int_equal(acceptor->running, 0);
+    assert_int_equal(running(acceptor), 0);
     mur_listener_free(acceptor->listener);
-    (void)pthread_mutex_destroy(&acceptor->mutex);
 }
 
 /* ---- our requestor ---- */
