@@ -1,0 +1,116 @@
+/**
+ * Writes the head of a binary Segmentation Storage instance (PS3.3 A.51, C.8.20): everything of its
+ * Data Set up to the first bit of Pixel Data. The bits come after it, from whom has them: frames
+ * follow each other without a gap, least significant bit first (PS3.5 8.1.1, D.1), whatever
+ * Rows * Columns is. Time and memory grow linearly with the frames.
+ *
+ * The result depends on nothing but what is given: no date, no random UID.
+ * Threads: any; the Data Set that is given is read only.
+ */
+#ifndef MUR_DICOM_SEGMENTATION_H
+#define MUR_DICOM_SEGMENTATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "dicom/data_set.h"
+
+/** A coded concept (PS3.3 8.8). Not given: value NULL or "". */
+struct mur_code {
+    const char *value, *scheme, *meaning;
+};
+
+enum mur_segment_algorithm { MUR_SEGMENT_MANUAL, MUR_SEGMENT_SEMIAUTOMATIC, MUR_SEGMENT_AUTOMATIC };
+
+enum { MUR_SEGMENT_LIMIT = 65535, MUR_CIELAB_VALUES = 3 };
+
+/** An item of Segment Sequence (0062,0002). Texts may be NULL unless said otherwise. */
+struct mur_segment {
+    const char *label; /**< Segment Label, shown by viewers; needed */
+    const char *description;
+    enum mur_segment_algorithm algorithm;
+    const char *algorithm_name; /**< needed unless MANUAL */
+    struct mur_code category;   /**< needed */
+    struct mur_code type;       /**< needed */
+    struct mur_code type_modifier;
+    struct mur_code region; /**< Anatomic Region Sequence */
+    struct mur_code region_modifier;
+    bool has_color;
+    uint8_t rgb[3];          /**< sRGB; written as Recommended Display CIELab Value */
+    const char *tracking_id; /**< with tracking_uid, or neither */
+    const char *tracking_uid;
+    bool has_source_value;
+    uint32_t source_value; /**< in the label map it came from: kept in our private block */
+};
+
+/** A plane that frames lie on. */
+struct mur_segmentation_plane {
+    const char *position;     /**< Image Position (Patient), as in the image it belongs to */
+    const char *sop_instance; /**< image of the same plane; NULL: none */
+    uint32_t frame;           /**< in it, from 1; 0: not a multi-frame image */
+};
+
+/** A frame: one segment on one plane. */
+struct mur_segmentation_frame {
+    uint32_t segment; /**< index, from 0 */
+    uint32_t plane;   /**< index, from 0 */
+};
+
+struct mur_segmentation {
+    /** What it takes over: Patient, Study, Frame of Reference and the like. What is set here by
+     * fields below, and image, series and segment attributes, are replaced. */
+    struct mur_dataset *common;
+    const char *sop_instance, *series_instance;
+    const char *frame_of_reference;
+    const char *dimension_organization; /**< UID */
+    int64_t series_number;
+    const char *series_description;  /**< may be NULL */
+    const char *content_label;       /**< CS: capitals, digits, blank, underscore */
+    const char *content_description; /**< may be NULL */
+    const char *content_creator;     /**< PN; may be NULL */
+    const char *content_date, *content_time;
+    const char *manufacturer, *model, *serial_number, *software; /**< none may be empty */
+
+    uint32_t rows, columns;
+    const char *image_orientation, *pixel_spacing, *slice_thickness, *slice_spacing;
+
+    const struct mur_segment *segments; /**< numbered from 1 in this order */
+    size_t segment_count;
+    const struct mur_segmentation_plane *planes;
+    size_t plane_count;
+    const struct mur_segmentation_frame *frames; /**< in the order of their bits */
+    size_t frame_count;
+
+    const char *referenced_series, *referenced_sop_class;
+    const char *const *referenced_instances; /**< all of the series that was segmented */
+    size_t referenced_instance_count;
+    /** Planes are not those of the images: all of them stand as source of all frames. */
+    bool shared_derivation;
+};
+
+/**
+ * Appends the encoded Data Set (Explicit VR Little Endian) up to, and with, tag, VR and length of
+ * Pixel Data.
+ * @param[out] pixel_bytes  bytes that must follow: all frames' bits, a zero bit to the full byte,
+ *                          and a zero byte to an even length
+ * @retval MUR_INVALID  something that is needed is missing, or out of range
+ * @retval MUR_LIMIT    Pixel Data would exceed what its length can say (4 GiB)
+ */
+MUR_NODISCARD
+enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pixel_bytes,
+                                            const struct mur_segmentation *given,
+                                            struct mur_error *error);
+
+/** Adds one item with a code to a code sequence of @p dataset (PS3.3 8.8); values longer than 16
+ * characters become Long Code Value. */
+MUR_NODISCARD
+enum mur_status mur_code_put(struct mur_dataset *dataset, uint32_t sequence_tag,
+                             const struct mur_code *code, struct mur_error *error);
+
+/** sRGB to L*a*b* (D65) scaled as PS3.3 C.10.7.1.1 says. */
+void mur_cielab_from_rgb(uint16_t out[MUR_CIELAB_VALUES], const uint8_t rgb[3]);
+
+#endif
