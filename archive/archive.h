@@ -46,13 +46,24 @@ const char *mur_archive_directory(const struct mur_archive *archive);
 
 /* ---- in ------------------------------------------------------------------------------------ */
 
-/** Where an object came from: kept in the manifest and the index. Texts may be NULL. */
+/** The scan of an ISA-Tab that an object belongs to; see archive/isa.h. */
+struct mur_isa_link {
+    int64_t scan;        /**< row of the index */
+    const char *dataset; /**< the names by which the manifest knows it, for ever */
+    const char *study;
+    const char *assay_file;
+    const char *assay;
+    bool segmentation; /**< the object is a segmentation of that scan, not its image */
+};
+
+/** Where an object came from: kept in the manifest and the index. Texts may be NULL; all is
+ * borrowed until the ingest is freed. */
 struct mur_origin {
-    const char *how;        /**< "C-STORE", "import", ... */
-    const char *calling_ae; /**< AE title of the sender */
-    const char *peer;       /**< address of the sender, or path of the file */
-    int64_t isa_scan;       /**< ISA scan it belongs to (isa.h), 0 = not known */
-    bool segmentation;      /**< it is a segmentation of that scan, not its image */
+    const char *how;                /**< "C-STORE", "import", ... */
+    const char *calling_ae;         /**< AE title of the sender */
+    const char *peer;               /**< address of the sender */
+    const char *path;               /**< file that it was imported from */
+    const struct mur_isa_link *isa; /**< NULL = not known */
 };
 
 struct mur_ingest;

@@ -222,8 +222,8 @@ static enum mur_status add_range(struct mur_condition *condition, const char *co
     struct mur_slice parts[2] = {text, text};
     if (dash != NULL) {
         parts[0].length = (size_t)(dash - text.data);
-        parts[1] = (struct mur_slice){.data = dash + 1,
-                                      .length = text.length - parts[0].length - 1};
+        parts[1] =
+            (struct mur_slice){.data = dash + 1, .length = text.length - parts[0].length - 1};
     }
     char bounds[2][40];
     size_t digits[2];
@@ -352,7 +352,8 @@ static enum mur_status add_values(struct mur_condition *condition, const struct 
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static enum mur_status add_column_key(struct mur_condition *condition, struct mur_database *database,
+static enum mur_status add_column_key(struct mur_condition *condition,
+                                      struct mur_database *database,
                                       const struct mur_attribute *attribute,
                                       const struct mur_query_key *key, struct mur_error *error)
 {
@@ -375,8 +376,8 @@ static enum mur_status add_column_key(struct mur_condition *condition, struct mu
     /* Other groups of the name (ideographic, phonetic) stand in the attribute table. */
     char path_text[MUR_ATTRIBUTE_PATH_SIZE];
     int64_t path = 0;
-    enum mur_status status = mur_path_row(
-        &path, database, mur_attribute_path_format(path_text, &key->path), error);
+    enum mur_status status =
+        mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path), error);
     if (status == MUR_OK)
         status = add(condition, error, "(");
     if (status == MUR_OK)
@@ -405,10 +406,9 @@ static enum mur_status add_computed_key(struct mur_condition *condition,
     bool modalities = key->path.tags[0] == MUR_TAG_ModalitiesInStudy;
     enum mur_status status =
         add(condition, error,
-            modalities
-                ? "s.id IN (SELECT m.study FROM series m WHERE "
-                : "s.id IN (SELECT m.study FROM series m JOIN instance n ON n.series = m.id"
-                  " JOIN uid u ON u.id = n.sop_class WHERE ");
+            modalities ? "s.id IN (SELECT m.study FROM series m WHERE "
+                       : "s.id IN (SELECT m.study FROM series m JOIN instance n ON n.series = m.id"
+                         " JOIN uid u ON u.id = n.sop_class WHERE ");
     const struct place place = {.text = modalities ? "m.modality" : "u.uid"};
     if (status == MUR_OK)
         status = add_values(condition, &place, modalities ? MUR_VR_CS : MUR_VR_UI,
@@ -418,9 +418,10 @@ static enum mur_status add_computed_key(struct mur_condition *condition,
 
 /* Keys of the attribute table. Those inside one sequence must match in one of its items
  * (PS3.4 C.2.2.2.6): key number first leads, the others join it. */
-static enum mur_status add_table_keys(struct mur_condition *condition, struct mur_database *database,
-                                      const struct mur_query *query, size_t first, bool *done,
-                                      enum mur_level level, struct mur_error *error)
+static enum mur_status add_table_keys(struct mur_condition *condition,
+                                      struct mur_database *database, const struct mur_query *query,
+                                      size_t first, bool *done, enum mur_level level,
+                                      struct mur_error *error)
 {
     MUR_AUTO_CONDITION struct mur_condition tests = MUR_CONDITION_INIT;
     enum mur_status status = mur_buffer_append_format(
@@ -428,16 +429,17 @@ static enum mur_status add_table_keys(struct mur_condition *condition, struct mu
         mur_level_alias(level), first, first);
     for (size_t i = first; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
-        bool same_sequence = i == first || (query->keys[first].path.depth > 1 && key->path.depth > 1 &&
-                                            key->path.tags[0] == query->keys[first].path.tags[0]);
+        bool same_sequence =
+            i == first || (query->keys[first].path.depth > 1 && key->path.depth > 1 &&
+                           key->path.tags[0] == query->keys[first].path.tags[0]);
         if (done[i] || !same_sequence || is_universal(mur_slice_of(key->text)) ||
             mur_query_key_support(query, i) != MUR_KEY_MATCHED)
             continue;
         done[i] = true;
         char path_text[MUR_ATTRIBUTE_PATH_SIZE];
         int64_t path = 0;
-        status = mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path),
-                              error);
+        status =
+            mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path), error);
         if (status == MUR_OK && i != first)
             status = mur_buffer_append_format(
                 &condition->sql, error,
@@ -457,8 +459,7 @@ static enum mur_status add_table_keys(struct mur_condition *condition, struct mu
         static const char *const names[3] = {"text", "folded", "number"};
         for (size_t c = 0; c < 3; c++)
             (void)snprintf(columns[c], sizeof columns[c], "a%zu.%s", i, names[c]);
-        const struct place place = {
-            .text = columns[0], .folded = columns[1], .number = columns[2]};
+        const struct place place = {.text = columns[0], .folded = columns[1], .number = columns[2]};
         if (status == MUR_OK)
             status = add_values(&tests, &place, key->vr, mur_slice_of(key->text), error);
         if (status != MUR_OK)
@@ -477,14 +478,15 @@ static enum mur_status add_table_keys(struct mur_condition *condition, struct mu
 static bool is_unique_key(const struct mur_query_key *key)
 {
     uint32_t tag = key->path.tags[0];
-    return key->path.depth == 1 && (tag == MUR_TAG_PatientID || tag == MUR_TAG_StudyInstanceUID ||
-                                    tag == MUR_TAG_SeriesInstanceUID ||
-                                    tag == MUR_TAG_SOPInstanceUID);
+    return key->path.depth == 1 &&
+           (tag == MUR_TAG_PatientID || tag == MUR_TAG_StudyInstanceUID ||
+            tag == MUR_TAG_SeriesInstanceUID || tag == MUR_TAG_SOPInstanceUID);
 }
 
 enum mur_status mur_condition_add_query(struct mur_condition *condition,
-                                        struct mur_database *database, const struct mur_query *query,
-                                        bool only_unique, struct mur_error *error)
+                                        struct mur_database *database,
+                                        const struct mur_query *query, bool only_unique,
+                                        struct mur_error *error)
 {
     MUR_AUTO_FREE bool *done = calloc(query->key_count + 1, sizeof *done);
     if (done == NULL)

@@ -29,9 +29,10 @@ enum mur_level mur_private_level(enum mur_level level);
 /** Appends " AND ..." for every key that is matched.
  * @param only_unique  of the keys, those that name patients, studies, series and instances alone
  * @retval MUR_INVALID  a key's value cannot be understood */
-MUR_NODISCARD enum mur_status mur_condition_add_query(struct mur_condition *condition,
-                                                      struct mur_database *database,
-                                                      const struct mur_query *query,
-                                                      bool only_unique, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_condition_add_query(struct mur_condition *condition,
+                                        struct mur_database *database,
+                                        const struct mur_query *query, bool only_unique,
+                                        struct mur_error *error);
 
 #endif

@@ -133,7 +133,8 @@ static enum mur_status migrate(struct mur_database *database, struct mur_error *
 }
 
 enum mur_status mur_database_open(struct mur_database **out, const char *path,
-                                  enum mur_database_mode mode, bool durable, struct mur_error *error)
+                                  enum mur_database_mode mode, bool durable,
+                                  struct mur_error *error)
 {
     MUR_AUTO(mur_database) *database = calloc(1, sizeof *database);
     if (database == NULL)
@@ -163,7 +164,8 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
         if (status == MUR_OK)
             status = migrate(database, error);
         if (status == MUR_OK)
-            status = execute(database, "PRAGMA wal_autocheckpoint = 2000", "setting the WAL", error);
+            status =
+                execute(database, "PRAGMA wal_autocheckpoint = 2000", "setting the WAL", error);
     } else {
         status = execute(database, "PRAGMA query_only = ON", "setting read only", error);
     }
@@ -177,6 +179,11 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
         return status;
     *out = MUR_STEAL(database);
     return MUR_OK;
+}
+
+void mur_database_prefer_header(struct mur_database *database)
+{
+    database->header_wins = true;
 }
 
 void mur_database_close(struct mur_database *database)
@@ -194,14 +201,13 @@ void mur_database_close(struct mur_database *database)
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-enum mur_status mur_statement_get(sqlite3_stmt **out, struct mur_database *database, const char *sql,
-                                  struct mur_error *error)
+enum mur_status mur_statement_get(sqlite3_stmt **out, struct mur_database *database,
+                                  const char *sql, struct mur_error *error)
 {
     uint64_t hash = mur_xxh64_of(sql, strlen(sql));
     struct mur_statement *slot = NULL;
     for (size_t i = 0; i < 8; i++) { /* a few neighbours: an old one gives way */
-        struct mur_statement *candidate =
-            &database->statements[(hash + i) % MUR_STATEMENT_SLOTS];
+        struct mur_statement *candidate = &database->statements[(hash + i) % MUR_STATEMENT_SLOTS];
         if (candidate->busy)
             continue;
         if (candidate->handle != NULL && candidate->hash == hash &&
@@ -270,8 +276,8 @@ enum mur_status mur_bind_all(struct mur_database *database, sqlite3_stmt *statem
     return MUR_OK;
 }
 
-enum mur_status mur_run(struct mur_database *database, const char *sql, const struct mur_bind *binds,
-                        size_t count, struct mur_error *error)
+enum mur_status mur_run(struct mur_database *database, const char *sql,
+                        const struct mur_bind *binds, size_t count, struct mur_error *error)
 {
     sqlite3_stmt *statement = NULL;
     enum mur_status status = mur_statement_get(&statement, database, sql, error);
@@ -363,8 +369,8 @@ enum mur_status mur_fold_name(char **out, struct mur_slice name, struct mur_erro
     const char *end = memchr(name.data, '=', name.length);
     if (end != NULL)
         name.length = (size_t)(end - name.data);
-    while (name.length > 0 && (name.data[name.length - 1] == '^' ||
-                               name.data[name.length - 1] == ' '))
+    while (name.length > 0 &&
+           (name.data[name.length - 1] == '^' || name.data[name.length - 1] == ' '))
         name.length--;
     return mur_text_fold(out, name, error);
 }
@@ -403,9 +409,9 @@ enum mur_status mur_count_pending(struct mur_database *database, struct mur_erro
                          "UPDATE series SET instance_count = instance_count + ? WHERE id = ?",
                          MUR_I(pending->instances), MUR_I(pending->series));
         if (status == MUR_OK)
-            status =
-                MUR_RUN(database, error, "UPDATE study SET instance_count = instance_count + ? WHERE id = ?",
-                        MUR_I(pending->instances), MUR_I(pending->study));
+            status = MUR_RUN(database, error,
+                             "UPDATE study SET instance_count = instance_count + ? WHERE id = ?",
+                             MUR_I(pending->instances), MUR_I(pending->study));
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
                              "UPDATE patient SET instance_count = instance_count + ? WHERE id = ?",

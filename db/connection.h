@@ -22,7 +22,8 @@ struct mur_known_series {
     int64_t sop_class; /**< of the last instance: in the study's set already */
 };
 
-/** Instances added since begin, counted at commit: one UPDATE a series instead of one an instance. */
+/** Instances added since begin, counted at commit: one UPDATE a series instead of one an instance.
+ */
 struct mur_pending_count {
     int64_t series, study, patient, instances;
 };
@@ -33,7 +34,7 @@ struct mur_database {
     char *path;
     struct mur_statement statements[MUR_STATEMENT_SLOTS];
     struct mur_known_series known[MUR_SERIES_SLOTS];
-    bool header_wins;      /**< isa.precedence = "header" */
+    bool header_wins;     /**< isa.precedence = "header" */
     int64_t data_version; /**< changes when another connection commits: known is forgotten then */
     struct mur_pending_count *pending;
     size_t pending_count;
@@ -44,9 +45,11 @@ struct mur_database {
 enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *database, int result,
                                  const char *doing);
 
-/** A statement by its text, prepared once; reset and unbound. Give it back by mur_statement_done(). */
-MUR_NODISCARD enum mur_status mur_statement_get(sqlite3_stmt **out, struct mur_database *database,
-                                                const char *sql, struct mur_error *error);
+/** A statement by its text, prepared once; reset and unbound. Give it back by mur_statement_done().
+ */
+MUR_NODISCARD
+enum mur_status mur_statement_get(sqlite3_stmt **out, struct mur_database *database,
+                                  const char *sql, struct mur_error *error);
 void mur_statement_done(struct mur_database *database, sqlite3_stmt *statement);
 
 /** One value to bind: text, integer, real or blob. */
@@ -64,34 +67,36 @@ struct mur_bind {
     ((struct mur_bind){.kind = MUR_BIND_BLOB, .text = (const char *)(value), .length = (size)})
 #define MUR_NULL ((struct mur_bind){.kind = MUR_BIND_NULL})
 
-MUR_NODISCARD enum mur_status mur_bind_all(struct mur_database *database, sqlite3_stmt *statement,
-                                           const struct mur_bind *binds, size_t count,
-                                           struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_bind_all(struct mur_database *database, sqlite3_stmt *statement,
+                             const struct mur_bind *binds, size_t count, struct mur_error *error);
 
 /** Runs a statement that gives no rows; binds are borrowed for the call. */
-MUR_NODISCARD enum mur_status mur_run(struct mur_database *database, const char *sql,
-                                      const struct mur_bind *binds, size_t count,
-                                      struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_run(struct mur_database *database, const char *sql,
+                        const struct mur_bind *binds, size_t count, struct mur_error *error);
 #define MUR_RUN(database, error, sql, ...)                                                         \
     mur_run(database, sql, (struct mur_bind[]){__VA_ARGS__},                                       \
             sizeof((struct mur_bind[]){__VA_ARGS__}) / sizeof(struct mur_bind), error)
 
 /** The integer in the first column of the first row. @param[out] found  false: no row */
-MUR_NODISCARD enum mur_status mur_query_integer(int64_t *out, bool *found,
-                                                struct mur_database *database, const char *sql,
-                                                const struct mur_bind *binds, size_t count,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_query_integer(int64_t *out, bool *found, struct mur_database *database,
+                                  const char *sql, const struct mur_bind *binds, size_t count,
+                                  struct mur_error *error);
 #define MUR_QUERY_INTEGER(out, found, database, error, sql, ...)                                   \
     mur_query_integer(out, found, database, sql, (struct mur_bind[]){__VA_ARGS__},                 \
                       sizeof((struct mur_bind[]){__VA_ARGS__}) / sizeof(struct mur_bind), error)
 
 /** Row of a UID in table uid, made when it is new (write connections) or 0 when absent (read). */
-MUR_NODISCARD enum mur_status mur_uid_row(int64_t *out, struct mur_database *database,
-                                          const char *uid, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_uid_row(int64_t *out, struct mur_database *database, const char *uid,
+                            struct mur_error *error);
 
 /** Row of an attribute path, likewise. */
-MUR_NODISCARD enum mur_status mur_path_row(int64_t *out, struct mur_database *database,
-                                           const char *path, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_path_row(int64_t *out, struct mur_database *database, const char *path,
+                             struct mur_error *error);
 
 /** Numbered SQL files of db/schema, compiled in. */
 struct mur_migration {
@@ -104,33 +109,33 @@ extern const size_t mur_migration_count;
 void mur_forget_series(struct mur_database *database);
 
 /** Writes the counts of what was inserted since begin; also done by commit. */
-MUR_NODISCARD enum mur_status mur_count_pending(struct mur_database *database,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_count_pending(struct mur_database *database, struct mur_error *error);
 
 /** Links one series row to a scan (see mur_database_link_series()). */
-MUR_NODISCARD enum mur_status mur_link_series_row(struct mur_database *database, int64_t series,
-                                                  int64_t scan, bool segmentation,
-                                                  struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_link_series_row(struct mur_database *database, int64_t series, int64_t scan,
+                                    bool segmentation, struct mur_error *error);
 
 /** Row of a patient, made when it is new. @param fallback  identity when there is no Patient ID */
-MUR_NODISCARD enum mur_status mur_patient_row(int64_t *out, bool *made,
-                                              struct mur_database *database,
-                                              const char *patient_id, const char *issuer,
-                                              const char *fallback, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *database,
+                                const char *patient_id, const char *issuer, const char *fallback,
+                                struct mur_error *error);
 
 /** @return the table of a level: "patient", "study", "series", "instance" */
 const char *mur_level_table(enum mur_level level);
 
 /** PN for comparison: its alphabetic group (or the first that is there), folded, without trailing
  * carets (PS3.4 C.2.2.2.1). */
-MUR_NODISCARD enum mur_status mur_fold_name(char **out, struct mur_slice name,
-                                            struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_fold_name(char **out, struct mur_slice name, struct mur_error *error);
 
 /** Writes typed columns and attribute rows of one owner. Values of other levels are passed over.
  * @param source 0 header (only what is not there yet), 1 ISA (replaces) */
-MUR_NODISCARD enum mur_status mur_put_values(struct mur_database *database, enum mur_level level,
-                                             int64_t owner, int source,
-                                             const struct mur_index_value *values, size_t count,
-                                             struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_put_values(struct mur_database *database, enum mur_level level, int64_t owner,
+                               int source, const struct mur_index_value *values, size_t count,
+                               struct mur_error *error);
 
 #endif

@@ -1,7 +1,7 @@
 /**
- * The index: one SQLite file behind these functions. A connection is for one thread at a time. A write
- * connection writes between mur_database_begin() and mur_database_commit(); read connections see
- * committed rows and hold no transaction between calls.
+ * The index: one SQLite file behind these functions. A connection is for one thread at a time. A
+ * write connection writes between mur_database_begin() and mur_database_commit(); read connections
+ * see committed rows and hold no transaction between calls.
  */
 #ifndef MUR_DB_DB_H
 #define MUR_DB_DB_H
@@ -24,18 +24,22 @@ enum mur_database_mode {
 
 /** @param durable  commits survive loss of power (WAL, synchronous FULL), else the process alone
  * @retval MUR_UNSUPPORTED  made by a newer version; MUR_CORRUPT  not an index, or damaged */
-MUR_NODISCARD enum mur_status mur_database_open(struct mur_database **out, const char *path,
-                                                enum mur_database_mode mode, bool durable,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_open(struct mur_database **out, const char *path,
+                                  enum mur_database_mode mode, bool durable,
+                                  struct mur_error *error);
 void mur_database_close(struct mur_database *database); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_database, mur_database_close)
 
+/** Text of an ISA-Tab counts only where the header says nothing (isa.precedence = "header"). */
+void mur_database_prefer_header(struct mur_database *database);
+
 /** Waits for other writers up to 60 s. @retval MUR_BUSY */
-MUR_NODISCARD enum mur_status mur_database_begin(struct mur_database *database,
-                                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error);
 /** On failure everything since begin is rolled back. */
-MUR_NODISCARD enum mur_status mur_database_commit(struct mur_database *database,
-                                                  struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_commit(struct mur_database *database, struct mur_error *error);
 void mur_database_rollback(struct mur_database *database);
 
 /* ---- instances ------------------------------------------------------------------------------- */
@@ -55,10 +59,10 @@ struct mur_instance {
 };
 
 /** @param[out] found  false: no such instance, @p out untouched */
-MUR_NODISCARD enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out,
-                                                         struct mur_database *database,
-                                                         const char *sop_instance,
-                                                         struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out,
+                                           struct mur_database *database, const char *sop_instance,
+                                           struct mur_error *error);
 
 /** The value of one attribute, for a typed column or for the attribute table. */
 struct mur_index_value {
@@ -74,7 +78,7 @@ struct mur_index_value {
 
 /** A new instance. Texts are borrowed for the call. */
 struct mur_new_instance {
-    struct mur_instance instance; /**< id and series are not read */
+    struct mur_instance instance;         /**< id and series are not read */
     const struct mur_index_value *values; /**< of all levels: typed columns and attribute table */
     size_t value_count;
     const char *patient_id; /**< by its own header; trimmed, may be "" */
@@ -86,6 +90,7 @@ struct mur_new_instance {
     size_t header_length;
     int64_t isa_scan; /**< 0 = not known */
     bool segmentation;
+    const char *how, *calling_ae, *peer, *path; /**< origin; "" where not known */
 };
 
 /** Whether the series that an instance would join is there (then only its IMAGE values are needed).
@@ -94,33 +99,42 @@ bool mur_database_knows_series(struct mur_database *database, const char *study_
                                const char *series_uid, const char *patient_id, const char *issuer);
 
 /** Adds it, with patient, study and series where they are new. */
-MUR_NODISCARD enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
-                                                           const struct mur_new_instance *record,
-                                                           struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
+                                             const struct mur_new_instance *record,
+                                             struct mur_error *error);
+
+/** Calls @p each for the instances after row @p after, in the order they came; of the record, UIDs,
+ * digest, time and origin are set. */
+MUR_NODISCARD
+enum mur_status mur_database_each_instance(
+    struct mur_database *database, int64_t after,
+    enum mur_status (*each)(void *user, const struct mur_new_instance *record, int64_t id,
+                            struct mur_error *error),
+    void *user, struct mur_error *error);
 
 /** How much of the manifest belongs to what is committed. */
-MUR_NODISCARD enum mur_status mur_database_manifest_length(uint64_t *out,
-                                                           struct mur_database *database,
-                                                           struct mur_error *error);
-MUR_NODISCARD enum mur_status mur_database_set_manifest_length(struct mur_database *database,
-                                                               uint64_t length,
-                                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,
+                                             struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
+                                                 struct mur_error *error);
 
 /* ---- ISA-Tab --------------------------------------------------------------------------------- */
 
 /** @param[out] known_digest  of the version that is applied, "" when there is none; 65 bytes
  * @param[out] version  number of that version, 0 when there is none */
-MUR_NODISCARD enum mur_status mur_database_isa_dataset(char known_digest[65], int64_t *version,
-                                                       struct mur_database *database,
-                                                       const char *identifier,
-                                                       struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_isa_dataset(char known_digest[65], int64_t *version,
+                                         struct mur_database *database, const char *identifier,
+                                         struct mur_error *error);
 /** Adds the archive or its new version. @param[out] id its row */
-MUR_NODISCARD enum mur_status mur_database_put_isa_dataset(int64_t *id,
-                                                           struct mur_database *database,
-                                                           const char *identifier, int64_t version,
-                                                           const char *folder, const char *digest,
-                                                           int64_t applied_us,
-                                                           struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_put_isa_dataset(int64_t *id, struct mur_database *database,
+                                             const char *identifier, int64_t version,
+                                             const char *folder, const char *digest,
+                                             int64_t applied_us, struct mur_error *error);
 
 struct mur_isa_scan_record {
     const char *study, *source, *sample, *assay_file, *assay;
@@ -130,18 +144,17 @@ struct mur_isa_scan_record {
 };
 /** Adds or replaces the scan and its values; what is linked to it takes the new values.
  * @param[out] id  its row; @param[out] changed  false: the same digest was there */
-MUR_NODISCARD enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed,
-                                                        struct mur_database *database,
-                                                        int64_t dataset,
-                                                        const struct mur_isa_scan_record *record,
-                                                        struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur_database *database,
+                                          int64_t dataset, const struct mur_isa_scan_record *record,
+                                          struct mur_error *error);
 /** Links every series of that UID to the scan: its patient becomes the animal of the ISA-Tab, the
  * values of the scan answer for patient, study and series. Series UIDs that are not there: nothing.
  * @param[out] changed  number of series that were not linked so before */
-MUR_NODISCARD enum mur_status mur_database_link_series(int64_t *changed,
-                                                       struct mur_database *database,
-                                                       const char *series_uid, int64_t scan,
-                                                       bool segmentation, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_link_series(int64_t *changed, struct mur_database *database,
+                                         const char *series_uid, int64_t scan, bool segmentation,
+                                         struct mur_error *error);
 
 /* ---- questions ------------------------------------------------------------------------------- */
 
@@ -150,9 +163,10 @@ struct mur_find;
 
 /** @param ae_title  answered as Retrieve AE Title; borrowed, like @p query, until mur_find_free()
  * @retval MUR_INVALID  a key cannot be understood: the message says which */
-MUR_NODISCARD enum mur_status mur_find_create(struct mur_find **out, struct mur_database *database,
-                                              const struct mur_query *query, const char *ae_title,
-                                              struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_find_create(struct mur_find **out, struct mur_database *database,
+                                const struct mur_query *query, const char *ae_title,
+                                struct mur_error *error);
 void mur_find_free(struct mur_find *find);
 MUR_DEFINE_AUTO(mur_find, mur_find_free)
 size_t mur_find_count(const struct mur_find *find); /**< rows that matched */
@@ -161,22 +175,22 @@ size_t mur_find_count(const struct mur_find *find); /**< rows that matched */
  * return. @p database may be another connection than before.
  * @param[out] values  row after row, query->key_count each; borrowed until the next page
  * @param[out] rows  0 at the end (rows deleted since are left out) */
-MUR_NODISCARD enum mur_status mur_find_page(const struct mur_value **values, size_t *rows,
-                                            struct mur_find *find, struct mur_database *database,
-                                            size_t most, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_find_page(const struct mur_value **values, size_t *rows, struct mur_find *find,
+                              struct mur_database *database, size_t most, struct mur_error *error);
 
 /** Instances that a retrieve names, sorted by series and instance number (malloc'ed array).
  * @retval MUR_INVALID  see mur_archive_plan() */
-MUR_NODISCARD enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
-                                                struct mur_database *database,
-                                                const struct mur_query *query,
-                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
+                                  struct mur_database *database, const struct mur_query *query,
+                                  struct mur_error *error);
 
 struct mur_counts {
     int64_t patients, studies, series, instances, bytes;
 };
-MUR_NODISCARD enum mur_status mur_database_count(struct mur_counts *out,
-                                                 struct mur_database *database,
-                                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
+                                   struct mur_error *error);
 
 #endif

@@ -219,9 +219,9 @@ static enum mur_status plan_columns(struct mur_find *find, struct mur_database *
         }
     }
     if (status == MUR_OK)
-        status = mur_buffer_append_format(&sql, error, "%s WHERE %s.id = ?",
-                                          mur_level_from(query->level),
-                                          mur_level_alias(query->level));
+        status =
+            mur_buffer_append_format(&sql, error, "%s WHERE %s.id = ?",
+                                     mur_level_from(query->level), mur_level_alias(query->level));
     return status == MUR_OK ? mur_buffer_take(&find->page_sql, &sql, error) : status;
 }
 
@@ -302,8 +302,8 @@ static enum mur_status value_of_header(struct mur_value *out, struct mur_find *f
     return status;
 }
 
-static enum mur_status read_header(struct mur_json **out, struct mur_database *database, int64_t instance,
-                                   struct mur_error *error)
+static enum mur_status read_header(struct mur_json **out, struct mur_database *database,
+                                   int64_t instance, struct mur_error *error)
 {
     sqlite3_stmt *row = NULL;
     MUR_AUTO_BUFFER struct mur_buffer plain = MUR_BUFFER_INIT;

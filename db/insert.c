@@ -36,9 +36,11 @@ enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out
     sqlite3_stmt *row = NULL;
     enum mur_status status = mur_statement_get(
         &row, database,
-        "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, i.data_length, i.digest"
+        "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "
+        "i.data_length, i.digest"
         " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
-        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.sop_uid = ?",
+        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.sop_uid "
+        "= ?",
         error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, &MUR_T(sop_instance), 1, error);
@@ -76,18 +78,18 @@ enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *d
     /* Animals without a Patient ID are not one animal: each Study is taken for one of its own. */
     MUR_AUTO_FREE char *identity = NULL;
     enum mur_status status =
-        patient_id[0] != '\0'
-            ? mur_text_format(&identity, error, "id\\%s\\%s", patient_id, issuer)
-            : mur_text_format(&identity, error, "study\\%s", fallback);
+        patient_id[0] != '\0' ? mur_text_format(&identity, error, "id\\%s\\%s", patient_id, issuer)
+                              : mur_text_format(&identity, error, "study\\%s", fallback);
     bool found = false;
     int64_t id = 0;
     if (status == MUR_OK)
         status = MUR_QUERY_INTEGER(&id, &found, database, error,
                                    "SELECT id FROM patient WHERE identity = ?", MUR_T(identity));
     if (status == MUR_OK && !found) {
-        status = MUR_RUN(database, error,
-                         "INSERT INTO patient(identity, patient_id, issuer_of_patient_id) VALUES (?, ?, ?)",
-                         MUR_T(identity), MUR_T(patient_id), MUR_T(issuer));
+        status = MUR_RUN(
+            database, error,
+            "INSERT INTO patient(identity, patient_id, issuer_of_patient_id) VALUES (?, ?, ?)",
+            MUR_T(identity), MUR_T(patient_id), MUR_T(issuer));
         id = sqlite3_last_insert_rowid(database->handle);
     }
     if (status == MUR_OK) {
@@ -124,8 +126,8 @@ static enum mur_status study_row(int64_t *study, int64_t *patient, struct mur_da
                                 record->value_count, error);
     if (status == MUR_OK)
         status = MUR_QUERY_INTEGER(&study_id, &found, database, error,
-                                   "SELECT id FROM study WHERE study_uid = ? AND patient = ?", MUR_T(uid),
-                                   MUR_I(patient_id));
+                                   "SELECT id FROM study WHERE study_uid = ? AND patient = ?",
+                                   MUR_T(uid), MUR_I(patient_id));
     if (status == MUR_OK && !found) {
         status = MUR_RUN(database, error, "INSERT INTO study(patient, study_uid) VALUES (?, ?)",
                          MUR_I(patient_id), MUR_T(uid));
@@ -214,13 +216,13 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
             status = mur_put_values(database, MUR_LEVEL_SERIES, id, 0, record->values,
                                     record->value_count, error);
         if (status == MUR_OK)
-            status =
-                MUR_RUN(database, error, "UPDATE study SET series_count = series_count + 1 WHERE id = ?",
-                        MUR_I(study));
+            status = MUR_RUN(database, error,
+                             "UPDATE study SET series_count = series_count + 1 WHERE id = ?",
+                             MUR_I(study));
         if (status == MUR_OK)
-            status =
-                MUR_RUN(database, error, "UPDATE patient SET series_count = series_count + 1 WHERE id = ?",
-                        MUR_I(patient));
+            status = MUR_RUN(database, error,
+                             "UPDATE patient SET series_count = series_count + 1 WHERE id = ?",
+                             MUR_I(patient));
         if (status == MUR_OK)
             status = add_to_set(database, study, "SELECT modalities FROM study WHERE id = ?",
                                 "UPDATE study SET modalities = ? WHERE id = ?",
@@ -241,8 +243,7 @@ static enum mur_status add_pending(struct mur_database *database, int64_t series
         }
     if (database->pending_count == database->pending_capacity) {
         size_t capacity = database->pending_capacity == 0 ? 16 : database->pending_capacity * 2;
-        struct mur_pending_count *pending =
-            realloc(database->pending, capacity * sizeof *pending);
+        struct mur_pending_count *pending = realloc(database->pending, capacity * sizeof *pending);
         if (pending == NULL)
             return mur_error_no_memory(error);
         database->pending = pending;
@@ -251,6 +252,26 @@ static enum mur_status add_pending(struct mur_database *database, int64_t series
     database->pending[database->pending_count++] = (struct mur_pending_count){
         .series = series, .study = study, .patient = patient, .instances = 1};
     return MUR_OK;
+}
+
+static enum mur_status origin_row(int64_t *out, struct mur_database *database,
+                                  const struct mur_new_instance *record, struct mur_error *error)
+{
+    bool found = false;
+    int64_t id = 0;
+    enum mur_status status =
+        MUR_QUERY_INTEGER(&id, &found, database, error,
+                          "SELECT id FROM origin WHERE how = ? AND calling_ae = ? AND peer = ?",
+                          MUR_T(record->how), MUR_T(record->calling_ae), MUR_T(record->peer));
+    if (status == MUR_OK && !found) {
+        status =
+            MUR_RUN(database, error, "INSERT INTO origin(how, calling_ae, peer) VALUES (?, ?, ?)",
+                    MUR_T(record->how), MUR_T(record->calling_ae), MUR_T(record->peer));
+        id = sqlite3_last_insert_rowid(database->handle);
+    }
+    if (status == MUR_OK)
+        *out = id;
+    return status;
 }
 
 enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
@@ -266,6 +287,9 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     enum mur_status status = mur_uid_row(&sop_class, database, instance->sop_class, error);
     if (status == MUR_OK)
         status = mur_uid_row(&transfer_syntax, database, instance->transfer_syntax, error);
+    int64_t origin = 0;
+    if (status == MUR_OK)
+        status = origin_row(&origin, database, record, error);
     struct mur_known_series series = {0};
     if (status == MUR_OK && known->key == key) {
         series = *known;
@@ -273,29 +297,29 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
         series.key = key;
         status = study_row(&series.study, &series.patient, database, record, error);
         if (status == MUR_OK)
-            status = series_row(&series.series, series.study, series.patient, database, record,
-                                error);
+            status =
+                series_row(&series.series, series.study, series.patient, database, record, error);
     }
     if (status == MUR_OK && series.sop_class != sop_class) {
-        status = add_to_set(database, series.study, "SELECT sop_classes FROM study WHERE id = ?",
-                            "UPDATE study SET sop_classes = ? WHERE id = ?", instance->sop_class,
-                            error);
+        status =
+            add_to_set(database, series.study, "SELECT sop_classes FROM study WHERE id = ?",
+                       "UPDATE study SET sop_classes = ? WHERE id = ?", instance->sop_class, error);
         series.sop_class = sop_class;
     }
     int64_t row = 0;
     if (status == MUR_OK) {
         status = MUR_RUN(
             database, error,
-            "INSERT INTO instance(series, sop_uid, sop_class, transfer_syntax, instance_number, rows,"
-            " columns, number_of_frames, data_offset, data_length, digest, received_us)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO instance(series, sop_uid, sop_class, transfer_syntax, instance_number, "
+            "rows,"
+            " columns, number_of_frames, data_offset, data_length, digest,"
+            " received_us, origin, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(sop_class),
             MUR_I(transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
-            MUR_T(series_value(record, MUR_TAG_Rows)),
-            MUR_T(series_value(record, MUR_TAG_Columns)),
+            MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
             MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
-            MUR_I(record->received_us));
+            MUR_I(record->received_us), MUR_I(origin), MUR_T(record->path));
         row = sqlite3_last_insert_rowid(database->handle);
     }
     if (status == MUR_OK)
@@ -321,4 +345,45 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
         *known = series;
     *id = row;
     return MUR_OK;
+}
+
+enum mur_status mur_database_each_instance(
+    struct mur_database *database, int64_t after,
+    enum mur_status (*each)(void *user, const struct mur_new_instance *record, int64_t id,
+                            struct mur_error *error),
+    void *user, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        "SELECT i.id, i.sop_uid, e.series_uid, s.study_uid, i.digest, i.received_us, o.how,"
+        " o.calling_ae, o.peer, i.path FROM instance i JOIN series e ON e.id = i.series"
+        " JOIN study s ON s.id = e.study JOIN origin o ON o.id = i.origin WHERE i.id > ?"
+        " ORDER BY i.id",
+        error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(after), 1, error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        struct mur_new_instance record = {
+            .received_us = sqlite3_column_int64(row, 5),
+            .how = (const char *)sqlite3_column_text(row, 6),
+            .calling_ae = (const char *)sqlite3_column_text(row, 7),
+            .peer = (const char *)sqlite3_column_text(row, 8),
+            .path = (const char *)sqlite3_column_text(row, 9),
+        };
+        char *const texts[] = {record.instance.sop_instance, record.instance.series_instance,
+                               record.instance.study_instance};
+        for (int i = 0; i < (int)MUR_COUNT(texts); i++)
+            (void)snprintf(texts[i], MUR_UID_TEXT_SIZE, "%s",
+                           (const char *)sqlite3_column_text(row, 1 + i));
+        if (sqlite3_column_bytes(row, 4) == (int)sizeof record.instance.digest)
+            memcpy(record.instance.digest, sqlite3_column_blob(row, 4),
+                   sizeof record.instance.digest);
+        status = each(user, &record, sqlite3_column_int64(row, 0), error);
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "listing instances");
+    mur_statement_done(database, row);
+    return status;
 }

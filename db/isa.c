@@ -45,9 +45,9 @@ enum mur_status mur_database_put_isa_dataset(int64_t *id, struct mur_database *d
     bool found = false;
     int64_t row = 0;
     if (status == MUR_OK)
-        status = MUR_QUERY_INTEGER(&row, &found, database, error,
-                                   "SELECT id FROM isa_dataset WHERE identifier = ?",
-                                   MUR_T(identifier));
+        status =
+            MUR_QUERY_INTEGER(&row, &found, database, error,
+                              "SELECT id FROM isa_dataset WHERE identifier = ?", MUR_T(identifier));
     if (status == MUR_OK)
         *id = row;
     return status;
@@ -119,8 +119,8 @@ enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur
     if (status == MUR_OK && found) {
         int64_t one;
         status = MUR_QUERY_INTEGER(&one, &same, database, error,
-                                   "SELECT 1 FROM isa_scan WHERE id = ? AND digest = ?", MUR_I(scan),
-                                   MUR_T(record->digest));
+                                   "SELECT 1 FROM isa_scan WHERE id = ? AND digest = ?",
+                                   MUR_I(scan), MUR_T(record->digest));
     }
     if (status != MUR_OK)
         return status;
@@ -130,10 +130,9 @@ enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur
         return MUR_OK;
     }
     if (found) {
-        status = MUR_RUN(database, error,
-                         "UPDATE isa_scan SET source = ?, sample = ?, digest = ? WHERE id = ?",
-                         MUR_T(record->source), MUR_T(record->sample), MUR_T(record->digest),
-                         MUR_I(scan));
+        status = MUR_RUN(
+            database, error, "UPDATE isa_scan SET source = ?, sample = ?, digest = ? WHERE id = ?",
+            MUR_T(record->source), MUR_T(record->sample), MUR_T(record->digest), MUR_I(scan));
     } else {
         status = MUR_RUN(database, error,
                          "INSERT INTO isa_scan(dataset, study, source, sample, assay_file, assay,"
@@ -153,9 +152,9 @@ enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur
     for (size_t i = 0; status == MUR_OK && i < series_count; i++) {
         bool one_found = false;
         int64_t segmentation = 0;
-        status = MUR_QUERY_INTEGER(&segmentation, &one_found, database, error,
-                                   "SELECT segmentation FROM series WHERE id = ?",
-                                   MUR_I(series[i]));
+        status =
+            MUR_QUERY_INTEGER(&segmentation, &one_found, database, error,
+                              "SELECT segmentation FROM series WHERE id = ?", MUR_I(series[i]));
         if (status == MUR_OK)
             status = mur_link_series_row(database, series[i], scan, segmentation != 0, error);
     }
@@ -233,18 +232,18 @@ static enum mur_status read_values(struct value_list *list, struct mur_database 
     sqlite3_stmt *row = NULL;
     enum mur_status status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
-        status = mur_bind_all(database, row, (struct mur_bind[]){MUR_I(level), MUR_I(owner)}, 2,
-                              error);
+        status =
+            mur_bind_all(database, row, (struct mur_bind[]){MUR_I(level), MUR_I(owner)}, 2, error);
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        struct mur_index_value value = {.level = level,
-                                        .vr = mur_vr_from_name(
-                                            (const char *)sqlite3_column_text(row, 1)),
-                                        .item = (unsigned)sqlite3_column_int(row, 2),
-                                        .position = (unsigned)sqlite3_column_int(row, 3),
-                                        .text = (const char *)sqlite3_column_text(row, 4),
-                                        .has_number = sqlite3_column_type(row, 5) != SQLITE_NULL,
-                                        .number = sqlite3_column_double(row, 5)};
+        struct mur_index_value value = {
+            .level = level,
+            .vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 1)),
+            .item = (unsigned)sqlite3_column_int(row, 2),
+            .position = (unsigned)sqlite3_column_int(row, 3),
+            .text = (const char *)sqlite3_column_text(row, 4),
+            .has_number = sqlite3_column_type(row, 5) != SQLITE_NULL,
+            .number = sqlite3_column_double(row, 5)};
         status = mur_attribute_path_parse(
             &value.path, mur_slice_of((const char *)sqlite3_column_text(row, 0)), error);
         if (status == MUR_OK)
@@ -294,8 +293,8 @@ static enum mur_status refresh_study(struct mur_database *database, int64_t stud
 static enum mur_status refresh_series(struct mur_database *database, int64_t series,
                                       struct mur_error *error)
 {
-    return refresh(database, MUR_LEVEL_SERIES, series,
-                   "SELECT isa_scan FROM series WHERE id = ?2", error);
+    return refresh(database, MUR_LEVEL_SERIES, series, "SELECT isa_scan FROM series WHERE id = ?2",
+                   error);
 }
 
 /* ---- linking --------------------------------------------------------------------------------- */
@@ -364,10 +363,11 @@ static enum mur_status study_of_patient(int64_t *out, struct mur_database *datab
 {
     bool found = false;
     int64_t id = 0;
-    enum mur_status status = MUR_QUERY_INTEGER(
-        &id, &found, database, error,
-        "SELECT id FROM study WHERE patient = ? AND study_uid = (SELECT study_uid FROM study WHERE id = ?)",
-        MUR_I(patient), MUR_I(study));
+    enum mur_status status =
+        MUR_QUERY_INTEGER(&id, &found, database, error,
+                          "SELECT id FROM study WHERE patient = ? AND study_uid = (SELECT "
+                          "study_uid FROM study WHERE id = ?)",
+                          MUR_I(patient), MUR_I(study));
     if (status == MUR_OK && !found) {
         status = MUR_RUN(database, error,
                          "INSERT INTO study(patient, study_uid, study_date, study_time,"
@@ -390,10 +390,11 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
 {
     bool found = false;
     int64_t other = 0;
-    enum mur_status status = MUR_QUERY_INTEGER(
-        &other, &found, database, error,
-        "SELECT id FROM series WHERE study = ? AND series_uid = (SELECT series_uid FROM series WHERE id = ?)",
-        MUR_I(study), MUR_I(series));
+    enum mur_status status =
+        MUR_QUERY_INTEGER(&other, &found, database, error,
+                          "SELECT id FROM series WHERE study = ? AND series_uid = (SELECT "
+                          "series_uid FROM series WHERE id = ?)",
+                          MUR_I(study), MUR_I(series));
     if (status != MUR_OK)
         return status;
     if (!found) {
@@ -410,8 +411,8 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
                              " (SELECT instance_count FROM series WHERE id = ?1) WHERE id = ?2",
                              MUR_I(series), MUR_I(other));
         if (status == MUR_OK)
-            status = MUR_RUN(database, error,
-                             "DELETE FROM attribute WHERE level = 2 AND owner = ?", MUR_I(series));
+            status = MUR_RUN(database, error, "DELETE FROM attribute WHERE level = 2 AND owner = ?",
+                             MUR_I(series));
         if (status == MUR_OK)
             status = MUR_RUN(database, error, "DELETE FROM series WHERE id = ?", MUR_I(series));
     }
@@ -420,8 +421,9 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
 }
 
 /* A study goes to the animal as a whole, unless it holds scans of other animals (a hotel scan). */
-static enum mur_status move_to_patient(int64_t *series, int64_t *study, struct mur_database *database,
-                                       int64_t patient, struct mur_error *error)
+static enum mur_status move_to_patient(int64_t *series, int64_t *study,
+                                       struct mur_database *database, int64_t patient,
+                                       struct mur_error *error)
 {
     bool found = false;
     int64_t one;
@@ -465,8 +467,8 @@ static enum mur_status move_to_patient(int64_t *series, int64_t *study, struct m
 }
 
 /* The animal that a scan's values name. @param[out] patient 0: they name none */
-static enum mur_status patient_of_scan(int64_t *patient, struct mur_database *database, int64_t scan,
-                                       struct mur_error *error)
+static enum mur_status patient_of_scan(int64_t *patient, struct mur_database *database,
+                                       int64_t scan, struct mur_error *error)
 {
     struct value_list list = {0};
     enum mur_status status = read_values(

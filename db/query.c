@@ -25,8 +25,7 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
         return mur_error_set(error, MUR_LIMIT, "more than %d keys", MUR_QUERY_KEYS);
     if (text.length > MUR_QUERY_TEXT - query->text_length)
         return mur_error_set(error, MUR_LIMIT, "keys of more than %d bytes", MUR_QUERY_TEXT);
-    struct mur_query_key *keys =
-        realloc(query->keys, (query->key_count + 1) * sizeof *keys);
+    struct mur_query_key *keys = realloc(query->keys, (query->key_count + 1) * sizeof *keys);
     if (keys == NULL)
         return mur_error_no_memory(error);
     query->keys = keys;
@@ -63,9 +62,8 @@ enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t
                    ? MUR_KEY_MATCHED
                    : MUR_KEY_RETURNED;
     case MUR_STORAGE_TABLE:
-        return attribute->level == MUR_LEVEL_IMAGE || attribute->vr == MUR_VR_SQ
-                   ? MUR_KEY_RETURNED
-                   : MUR_KEY_MATCHED;
+        return attribute->level == MUR_LEVEL_IMAGE || attribute->vr == MUR_VR_SQ ? MUR_KEY_RETURNED
+                                                                                 : MUR_KEY_MATCHED;
     }
     return MUR_KEY_IGNORED;
 }

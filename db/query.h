@@ -1,6 +1,7 @@
 /**
- * A question to the index, the same for C-FIND (PS3.4 C.4.1) and QIDO-RS (PS3.18 8.3.4), and how its
- * answers look. Text is UTF-8 throughout; the service that asks converts to and from character sets.
+ * A question to the index, the same for C-FIND (PS3.4 C.4.1) and QIDO-RS (PS3.18 8.3.4), and how
+ * its answers look. Text is UTF-8 throughout; the service that asks converts to and from character
+ * sets.
  */
 #ifndef MUR_DB_QUERY_H
 #define MUR_DB_QUERY_H
@@ -21,8 +22,8 @@ enum mur_query_root {
 
 /** One attribute of an identifier. With text "" it is a universal key: returned, not matched. */
 struct mur_query_key {
-    struct mur_attribute_path path; /**< "00100020", or "00102202.00080100" within a sequence; private
-                                         elements of ours with block 0x10: (0099,10xx) */
+    struct mur_attribute_path path; /**< "00100020", or "00102202.00080100" within a sequence;
+                                       private elements of ours with block 0x10: (0099,10xx) */
     enum mur_vr vr;
     char *text;    /**< owned; UTF-8; values separated by backslash as in the Data Set */
     bool returned; /**< false: matches only (its sequence is returned as a whole) */
@@ -45,10 +46,10 @@ void mur_query_free(struct mur_query *query); /**< the content, not the struct; 
 #define MUR_AUTO_QUERY __attribute__((cleanup(mur_query_free)))
 
 /** Adds a key; copies its text. @retval MUR_LIMIT more than MUR_QUERY_KEYS or MUR_QUERY_TEXT */
-MUR_NODISCARD enum mur_status mur_query_add(struct mur_query *query,
-                                            const struct mur_attribute_path *path, enum mur_vr vr,
-                                            struct mur_slice text, bool returned,
-                                            struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribute_path *path,
+                              enum mur_vr vr, struct mur_slice text, bool returned,
+                              struct mur_error *error);
 
 /** How the index treats a key (for FF00 or FF01, PS3.4 C.4.1.1.4 and C.4.1.2.1). */
 enum mur_key_support {
@@ -61,8 +62,8 @@ enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t
 /** One value of an answer, in the order of query->keys. */
 struct mur_value {
     enum mur_vr vr;
-    const char *text; /**< borrowed; UTF-8, values separated by backslash; for SQ the DICOM JSON array
-                           of items (PS3.18 F.2.2); NULL = the answer has no such attribute */
+    const char *text; /**< borrowed; UTF-8, values separated by backslash; for SQ the DICOM JSON
+                         array of items (PS3.18 F.2.2); NULL = the answer has no such attribute */
     size_t length;
 };
 

@@ -53,8 +53,8 @@ static enum mur_status put_row(struct mur_database *database, enum mur_level lev
 {
     char path_text[MUR_ATTRIBUTE_PATH_SIZE];
     int64_t path = 0;
-    enum mur_status status = mur_path_row(
-        &path, database, mur_attribute_path_format(path_text, &value->path), error);
+    enum mur_status status =
+        mur_path_row(&path, database, mur_attribute_path_format(path_text, &value->path), error);
     MUR_AUTO_FREE char *folded = NULL;
     if (status == MUR_OK && value->vr == MUR_VR_PN)
         status = mur_fold_name(&folded, mur_slice_of(text), error);

@@ -1,0 +1,318 @@
+#include "archive/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/internal.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "dicom/data_set.h"
+#include "dicom/dictionary.h"
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* An index that is gone while objects are there must never become an empty archive in silence. */
+static enum mur_status check_index(const struct mur_archive *archive, struct mur_error *error)
+{
+    bool empty = true;
+    enum mur_status status = mur_store_is_empty(&empty, archive->store, error);
+    if (status == MUR_OK && !empty && !mur_file_exists(archive->index_path))
+        return mur_error_set(error, MUR_CORRUPT,
+                             "%s is missing, but there are objects in %s/objects: put the index"
+                             " back from a backup, or import the objects into a new archive",
+                             archive->index_path, archive->directory);
+    return status;
+}
+
+struct leftover {
+    struct mur_archive *archive;
+    struct mur_dataset *header;
+    char uids[3][MUR_UID_TEXT_SIZE];
+};
+
+/* What a killed process placed but did not commit: the index does not know it. */
+static enum mur_status ask_index(struct mur_store_leftover *out, const char *path, void *user,
+                                 struct mur_error *error)
+{
+    struct leftover *leftover = user;
+    MUR_AUTO(mur_dataset) *header = NULL;
+    if (mur_dataset_load(&header, path, MUR_HEADER, NULL) != MUR_OK)
+        return MUR_OK; /* a sidecar: it goes with its object */
+    static const uint32_t tags[3] = {MUR_TAG_StudyInstanceUID, MUR_TAG_SeriesInstanceUID,
+                                     MUR_TAG_SOPInstanceUID};
+    for (size_t i = 0; i < 3; i++) {
+        const char *uid = "";
+        if (mur_dataset_get_string(&uid, header, tags[i], NULL) != MUR_OK)
+            return MUR_OK;
+        (void)snprintf(leftover->uids[i], MUR_UID_TEXT_SIZE, "%s", uid);
+    }
+    struct mur_instance instance;
+    enum mur_status status = mur_database_find_instance(
+        &out->known, &instance, leftover->archive->writer, leftover->uids[2], error);
+    out->name = (struct mur_object_name){
+        .study = leftover->uids[0], .series = leftover->uids[1], .instance = leftover->uids[2]};
+    return status;
+}
+
+static enum mur_status recover(struct mur_archive *archive, struct mur_error *error)
+{
+    struct leftover leftover = {.archive = archive};
+    enum mur_status status = mur_store_recover(archive->store, ask_index, &leftover, error);
+    if (status != MUR_OK)
+        return status;
+    status = mur_database_begin(archive->writer, error);
+    if (status == MUR_OK) {
+        status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
+        if (status == MUR_OK)
+            return mur_database_commit(archive->writer, error);
+        mur_database_rollback(archive->writer);
+    }
+    return status;
+}
+
+static enum mur_status open_parts(struct mur_archive *archive,
+                                  const struct mur_archive_options *options,
+                                  struct mur_error *error)
+{
+    enum mur_status status = mur_directory_create(archive->directory, 0750, error);
+    if (status == MUR_OK)
+        status = mur_archive_lock(&archive->lock, archive->directory, options->serving, error);
+    MUR_AUTO_FREE char *objects = NULL;
+    if (status == MUR_OK)
+        status = mur_path_join(&objects, archive->directory, "objects", error);
+    struct mur_store_options store = {
+        .directory = objects, .sync = archive->durable, .min_free = options->min_free};
+    if (status == MUR_OK)
+        status = mur_store_open(&archive->store, &store, error);
+    if (status == MUR_OK)
+        status = check_index(archive, error);
+    if (status == MUR_OK)
+        status = mur_database_open(&archive->writer, archive->index_path, MUR_DATABASE_WRITE,
+                                   archive->durable, error);
+    if (status == MUR_OK && options->header_wins)
+        mur_database_prefer_header(archive->writer);
+    if (status == MUR_OK)
+        status = mur_manifest_open(&archive->manifest, archive->directory, error);
+    if (status == MUR_OK)
+        status = recover(archive, error);
+    return status;
+}
+
+enum mur_status mur_archive_open(struct mur_archive **out,
+                                 const struct mur_archive_options *options, struct mur_error *error)
+{
+    enum mur_status status = mur_dictionary_load(error);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO(mur_archive) *archive = calloc(1, sizeof *archive);
+    if (archive == NULL)
+        return mur_error_no_memory(error);
+    archive->lock = -1;
+    archive->manifest.descriptor = -1;
+    archive->durable = options->durability == MUR_DURABILITY_DURABLE;
+    (void)pthread_mutex_init(&archive->mutex, NULL);
+    (void)pthread_mutex_init(&archive->write_mutex, NULL);
+    (void)pthread_cond_init(&archive->arrived, NULL);
+    (void)pthread_cond_init(&archive->settled, NULL);
+    status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
+    if (status == MUR_OK)
+        status = mur_path_join(&archive->index_path, archive->directory, "index.sqlite", error);
+    if (status == MUR_OK)
+        status = mur_text_copy(
+            &archive->ae_title,
+            mur_slice_of(options->ae_title != NULL ? options->ae_title : "MURPACS"), error);
+    if (status == MUR_OK)
+        status = open_parts(archive, options, error);
+    if (status != MUR_OK)
+        return status;
+    int result = pthread_create(&archive->thread, NULL, mur_archive_writer, archive);
+    if (result != 0)
+        return mur_error_set_errno(error, result, "cannot start the writer");
+    archive->thread_started = true;
+    *out = MUR_STEAL(archive);
+    return MUR_OK;
+}
+
+void mur_archive_close(struct mur_archive *archive)
+{
+    if (archive == NULL)
+        return;
+    if (archive->thread_started) {
+        (void)pthread_mutex_lock(&archive->mutex);
+        archive->closing = true;
+        (void)pthread_cond_signal(&archive->arrived);
+        (void)pthread_mutex_unlock(&archive->mutex);
+        (void)pthread_join(archive->thread, NULL);
+    }
+    for (size_t i = 0; i < archive->reader_count; i++)
+        mur_database_close(archive->readers[i]);
+    mur_manifest_close(&archive->manifest);
+    mur_database_close(archive->writer);
+    mur_store_close(archive->store);
+    if (archive->lock >= 0)
+        (void)close(archive->lock);
+    (void)pthread_cond_destroy(&archive->settled);
+    (void)pthread_cond_destroy(&archive->arrived);
+    (void)pthread_mutex_destroy(&archive->write_mutex);
+    (void)pthread_mutex_destroy(&archive->mutex);
+    free(archive->ae_title);
+    free(archive->index_path);
+    free(archive->directory);
+    free(archive);
+}
+
+const char *mur_archive_directory(const struct mur_archive *archive)
+{
+    return archive->directory;
+}
+
+/* ---- read connections ------------------------------------------------------------------------ */
+
+enum mur_status mur_reader_take(struct mur_database **out, struct mur_archive *archive,
+                                struct mur_error *error)
+{
+    struct mur_database *reader = NULL;
+    (void)pthread_mutex_lock(&archive->mutex);
+    if (archive->reader_count > 0)
+        reader = archive->readers[--archive->reader_count];
+    (void)pthread_mutex_unlock(&archive->mutex);
+    if (reader != NULL) {
+        *out = reader;
+        return MUR_OK;
+    }
+    return mur_database_open(out, archive->index_path, MUR_DATABASE_READ, archive->durable, error);
+}
+
+void mur_reader_return(struct mur_archive *archive, struct mur_database *reader)
+{
+    if (reader == NULL)
+        return;
+    (void)pthread_mutex_lock(&archive->mutex);
+    if (archive->reader_count < MUR_READERS) {
+        archive->readers[archive->reader_count++] = reader;
+        reader = NULL;
+    }
+    (void)pthread_mutex_unlock(&archive->mutex);
+    mur_database_close(reader);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+enum { PAGE_ROWS = 128 };
+
+struct mur_cursor {
+    struct mur_archive *archive;
+    struct mur_find *find;
+    size_t key_count;
+    const struct mur_value *page;
+    size_t rows; /* in the page */
+    size_t next; /* row of the page */
+};
+
+enum mur_status mur_archive_find(struct mur_cursor **out, struct mur_archive *archive,
+                                 const struct mur_query *query, struct mur_error *error)
+{
+    MUR_AUTO(mur_cursor) *cursor = calloc(1, sizeof *cursor);
+    if (cursor == NULL)
+        return mur_error_no_memory(error);
+    cursor->archive = archive;
+    cursor->key_count = query->key_count;
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_find_create(&cursor->find, reader, query, archive->ae_title, error);
+    mur_reader_return(archive, reader);
+    if (status != MUR_OK)
+        return status;
+    *out = MUR_STEAL(cursor);
+    return MUR_OK;
+}
+
+enum mur_status mur_cursor_next(const struct mur_value **values, bool *found,
+                                struct mur_cursor *cursor, struct mur_error *error)
+{
+    if (cursor->next == cursor->rows) {
+        struct mur_database *reader = NULL;
+        enum mur_status status = mur_reader_take(&reader, cursor->archive, error);
+        if (status == MUR_OK)
+            status =
+                mur_find_page(&cursor->page, &cursor->rows, cursor->find, reader, PAGE_ROWS, error);
+        mur_reader_return(cursor->archive, reader);
+        if (status != MUR_OK)
+            return status;
+        cursor->next = 0;
+    }
+    *found = cursor->next < cursor->rows;
+    if (*found)
+        *values = cursor->page + cursor->next++ * cursor->key_count;
+    return MUR_OK;
+}
+
+void mur_cursor_free(struct mur_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    mur_find_free(cursor->find);
+    free(cursor);
+}
+
+/* ---- retrieval ------------------------------------------------------------------------------- */
+
+void mur_plan_free(struct mur_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    free(plan->items);
+    plan->items = NULL;
+    plan->count = 0;
+}
+
+enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archive,
+                                 const struct mur_query *query, struct mur_error *error)
+{
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_database_plan(&out->items, &out->count, reader, query, error);
+    mur_reader_return(archive, reader);
+    return status;
+}
+
+enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
+                                      const struct mur_plan_item *item, struct mur_error *error)
+{
+    struct mur_object_name name = {.study = item->study_instance,
+                                   .series = item->series_instance,
+                                   .instance = item->sop_instance};
+    MUR_AUTO_CLOSE int file = -1;
+    enum mur_status status = mur_store_open_object(&file, archive->store, &name, ".dcm", error);
+    if (status == MUR_NOT_FOUND)
+        return mur_error_set(error, MUR_CORRUPT, "the file of instance %s is missing",
+                             item->sop_instance);
+    if (status != MUR_OK)
+        return status;
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return mur_error_set_errno(error, errno, "cannot look at instance %s", item->sop_instance);
+    if ((uint64_t)info.st_size != item->offset + item->length)
+        return mur_error_set(error, MUR_CORRUPT,
+                             "the file of instance %s has %lld bytes, stored were %llu",
+                             item->sop_instance, (long long)info.st_size,
+                             (unsigned long long)(item->offset + item->length));
+    *descriptor = mur_steal_descriptor(&file);
+    return MUR_OK;
+}
+
+enum mur_status mur_archive_count(struct mur_archive_counts *out, struct mur_archive *archive,
+                                  struct mur_error *error)
+{
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_database_count(out, reader, error);
+    mur_reader_return(archive, reader);
+    return status;
+}

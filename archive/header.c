@@ -1,0 +1,508 @@
+#include "archive/header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/compress.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/json_write.h"
+#include "dicom/charset.h"
+#include "dicom/header_json.h"
+#include "dicom/json_value.h"
+#include "dicom/scanner.h"
+
+enum {
+    COLUMN_LIMIT = 64,    /* typed columns there can be */
+    LARGE_SEQUENCES = 16, /* sequences that may be left out of the index's copy */
+    LARGE_SEQUENCE_ELEMENTS = 2000,
+    COMPRESS_FROM = 600, /* bytes below which compression does not pay */
+    BRIEF_LIMIT = 4 << 20,
+    REREAD_SIZE = 256 * 1024,
+};
+
+struct column_text {
+    const struct mur_attribute *attribute;
+    size_t offset; /* in texts */
+};
+
+struct mur_header {
+    struct mur_scanner *scanner;
+    struct mur_header_json *json;
+    struct mur_json_writer writer;
+    struct mur_charset *charset;
+    struct mur_store *store; /* borrowed */
+    char *transfer_syntax;
+    struct mur_buffer texts; /* of the columns, each with its NUL */
+    struct column_text columns[COLUMN_LIMIT];
+    size_t column_count;
+    struct mur_buffer memory; /* JSON as long as it is small; in the end the index's copy */
+    struct mur_buffer stored; /* what the index stores */
+    int form;
+    bool complete;
+    struct mur_object *sidecar;
+    struct mur_zstd_writer *sidecar_writer;
+    /* Which top-level sequences are large, counted as they pass. */
+    uint32_t large[LARGE_SEQUENCES];
+    size_t large_count;
+    uint32_t open_sequence; /* top-level one that is open, 0 = none */
+    unsigned open_depth;
+    uint64_t open_elements;
+    bool skipping;    /* rereading: inside a large sequence */
+    bool leave_large; /* rereading: leave large sequences out */
+    bool leave_all;   /* rereading: leave every sequence out */
+};
+
+void mur_header_free(struct mur_header *header)
+{
+    if (header == NULL)
+        return;
+    mur_scanner_free(header->scanner);
+    mur_header_json_free(header->json);
+    mur_charset_free(header->charset);
+    mur_zstd_writer_free(header->sidecar_writer);
+    mur_object_free(header->sidecar);
+    mur_buffer_free(&header->texts);
+    mur_buffer_free(&header->memory);
+    mur_buffer_free(&header->stored);
+    free(header->transfer_syntax);
+    free(header);
+}
+
+/* ---- JSON that may be large ------------------------------------------------------------------ */
+
+static enum mur_status write_object(void *user, const void *bytes, size_t length,
+                                    struct mur_error *error)
+{
+    return mur_object_write(user, bytes, length, error);
+}
+
+static enum mur_status spill(struct mur_header *header, struct mur_error *error)
+{
+    enum mur_status status = mur_object_create(&header->sidecar, header->store, error);
+    if (status == MUR_OK)
+        status = mur_zstd_writer_create(
+            &header->sidecar_writer,
+            (struct mur_sink){.write = write_object, .user = header->sidecar}, 1, error);
+    if (status == MUR_OK)
+        status = mur_zstd_writer_write(header->sidecar_writer, header->memory.data,
+                                       header->memory.length, error);
+    if (status == MUR_OK)
+        mur_buffer_free(&header->memory);
+    return status;
+}
+
+static enum mur_status take_json(void *user, const void *bytes, size_t length,
+                                 struct mur_error *error)
+{
+    struct mur_header *header = user;
+    if (header->leave_large)
+        return mur_buffer_append(&header->memory, bytes, length, error);
+    if (header->sidecar_writer == NULL && header->memory.length + length > MUR_HEADER_IN_MEMORY) {
+        enum mur_status status = spill(header, error);
+        if (status != MUR_OK)
+            return status;
+    }
+    if (header->sidecar_writer != NULL)
+        return mur_zstd_writer_write(header->sidecar_writer, bytes, length, error);
+    return mur_buffer_append(&header->memory, bytes, length, error);
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static bool is_large(const struct mur_header *header, uint32_t sequence)
+{
+    if (header->leave_all)
+        return true;
+    for (size_t i = 0; i < header->large_count; i++)
+        if (header->large[i] == sequence)
+            return true;
+    return false;
+}
+
+static enum mur_status keep_column(struct mur_header *header,
+                                   const struct mur_scan_element *element,
+                                   const struct mur_attribute *attribute, struct mur_error *error)
+{
+    size_t offset = header->texts.length;
+    enum mur_status status = MUR_OK;
+    if (mur_vr_is_text(element->vr)) {
+        status = mur_charset_use(&header->charset, element->charset, error);
+        if (status == MUR_OK)
+            status =
+                mur_charset_to_utf8(&header->texts, header->charset,
+                                    mur_slice_trim(mur_scan_text(element)), element->vr, error);
+    } else {
+        int64_t number;
+        if (mur_scan_int(&number, element, 0))
+            status = mur_buffer_append_format(&header->texts, error, "%lld", (long long)number);
+    }
+    if (status == MUR_OK)
+        status = mur_buffer_append(&header->texts, "", 1, error);
+    if (status == MUR_OK)
+        header->columns[header->column_count++] =
+            (struct column_text){.attribute = attribute, .offset = offset};
+    return status;
+}
+
+static enum mur_status on_element(void *user, const struct mur_scan_element *element,
+                                  struct mur_error *error)
+{
+    struct mur_header *header = user;
+    if (header->open_sequence != 0) {
+        header->open_elements++;
+    } else if (!header->leave_large && header->column_count < COLUMN_LIMIT) {
+        const struct mur_attribute *attribute = mur_attribute_find(element->tag);
+        if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN) {
+            enum mur_status status = keep_column(header, element, attribute, error);
+            if (status != MUR_OK)
+                return status;
+        }
+    }
+    return header->skipping ? MUR_OK : mur_header_json_events.element(header->json, element, error);
+}
+
+static enum mur_status on_bulk(void *user, const struct mur_scan_element *element,
+                               struct mur_error *error)
+{
+    struct mur_header *header = user;
+    return header->skipping ? MUR_OK : mur_header_json_events.bulk(header->json, element, error);
+}
+
+static enum mur_status on_sequence_begin(void *user, const struct mur_scan_element *element,
+                                         struct mur_error *error)
+{
+    struct mur_header *header = user;
+    if (header->open_sequence == 0) {
+        header->open_sequence = element->tag;
+        header->open_elements = 0;
+        header->skipping = header->leave_large && is_large(header, element->tag);
+    }
+    header->open_depth++;
+    return header->skipping ? MUR_OK
+                            : mur_header_json_events.sequence_begin(header->json, element, error);
+}
+
+static enum mur_status on_sequence_end(void *user, struct mur_error *error)
+{
+    struct mur_header *header = user;
+    bool skipped = header->skipping;
+    header->open_depth--;
+    if (header->open_depth == 0) {
+        if (header->open_elements > LARGE_SEQUENCE_ELEMENTS && !header->leave_large &&
+            header->large_count < LARGE_SEQUENCES)
+            header->large[header->large_count++] = header->open_sequence;
+        header->open_sequence = 0;
+        header->skipping = false;
+    }
+    return skipped ? MUR_OK : mur_header_json_events.sequence_end(header->json, error);
+}
+
+static enum mur_status on_item_begin(void *user, struct mur_error *error)
+{
+    struct mur_header *header = user;
+    return header->skipping ? MUR_OK : mur_header_json_events.item_begin(header->json, error);
+}
+
+static enum mur_status on_item_end(void *user, struct mur_error *error)
+{
+    struct mur_header *header = user;
+    return header->skipping ? MUR_OK : mur_header_json_events.item_end(header->json, error);
+}
+
+static const struct mur_scan_events header_events = {
+    .element = on_element,
+    .bulk = on_bulk,
+    .sequence_begin = on_sequence_begin,
+    .item_begin = on_item_begin,
+    .item_end = on_item_end,
+    .sequence_end = on_sequence_end,
+};
+
+/* ---- the life of a header -------------------------------------------------------------------- */
+
+static enum mur_status begin_scan(struct mur_header *header, struct mur_error *error)
+{
+    mur_scanner_free(header->scanner);
+    mur_header_json_free(header->json);
+    header->scanner = NULL;
+    header->json = NULL;
+    header->open_sequence = 0;
+    header->open_depth = 0;
+    header->skipping = false;
+    mur_json_init(&header->writer, (struct mur_sink){.write = take_json, .user = header});
+    enum mur_status status = mur_header_json_create(&header->json, &header->writer, error);
+    if (status == MUR_OK)
+        status = mur_scanner_create(&header->scanner, header->transfer_syntax, &header_events,
+                                    header, error);
+    return status;
+}
+
+static enum mur_status end_scan(struct mur_header *header, struct mur_error *error)
+{
+    enum mur_status status = mur_scanner_finish(header->scanner, error);
+    if (status == MUR_OK)
+        status = mur_header_json_finish(header->json, error);
+    if (status == MUR_OK)
+        status = mur_json_finish(&header->writer, error);
+    return status;
+}
+
+enum mur_status mur_header_create(struct mur_header **out, const char *transfer_syntax,
+                                  struct mur_store *store, struct mur_error *error)
+{
+    MUR_AUTO(mur_header) *header = calloc(1, sizeof *header);
+    if (header == NULL)
+        return mur_error_no_memory(error);
+    header->store = store;
+    header->complete = true;
+    enum mur_status status =
+        mur_text_copy(&header->transfer_syntax, mur_slice_of(transfer_syntax), error);
+    if (status == MUR_OK)
+        status = begin_scan(header, error);
+    if (status != MUR_OK)
+        return status;
+    *out = MUR_STEAL(header);
+    return MUR_OK;
+}
+
+enum mur_status mur_header_write(struct mur_header *header, const void *bytes, size_t length,
+                                 struct mur_error *error)
+{
+    return mur_scanner_write(header->scanner, bytes, length, error);
+}
+
+/* Scans the stored file once more, leaving out what made the header large. */
+static enum mur_status reread(struct mur_header *header, const char *path, uint64_t offset,
+                              struct mur_error *error)
+{
+    header->leave_large = true;
+    mur_buffer_clear(&header->memory);
+    header->memory.limit = BRIEF_LIMIT;
+    enum mur_status status = begin_scan(header, error);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return mur_error_set_errno(error, errno, "cannot read %s again", path);
+    MUR_AUTO_FREE char *bytes = malloc(REREAD_SIZE);
+    if (bytes == NULL)
+        return mur_error_no_memory(error);
+    for (size_t got = REREAD_SIZE; status == MUR_OK && got == REREAD_SIZE;) {
+        status = mur_pread_full(&got, file, bytes, REREAD_SIZE, (off_t)offset, path, error);
+        offset += got;
+        if (status == MUR_OK)
+            status = mur_scanner_write(header->scanner, bytes, got, error);
+    }
+    return status == MUR_OK ? end_scan(header, error) : status;
+}
+
+static enum mur_status finish_large(struct mur_header *header, const char *path, uint64_t offset,
+                                    struct mur_error *error)
+{
+    enum mur_status status = mur_zstd_writer_finish(header->sidecar_writer, error);
+    if (status == MUR_OK)
+        status = mur_object_finish(header->sidecar, error);
+    if (status != MUR_OK)
+        return status;
+    header->complete = false;
+    status = reread(header, path, offset, error);
+    if (status == MUR_LIMIT) { /* many sequences, none of them large */
+        header->leave_all = true;
+        status = reread(header, path, offset, error);
+    }
+    return status;
+}
+
+enum mur_status mur_header_finish(struct mur_header *header, const char *path, uint64_t offset,
+                                  struct mur_error *error)
+{
+    enum mur_status status = end_scan(header, error);
+    if (status == MUR_OK && header->sidecar_writer != NULL)
+        status = finish_large(header, path, offset, error);
+    if (status == MUR_OK && header->memory.length >= COMPRESS_FROM) {
+        status = mur_zstd_compress(&header->stored, header->memory.data, header->memory.length, 1,
+                                   error);
+        header->form = 1;
+    } else if (status == MUR_OK) {
+        status =
+            mur_buffer_append(&header->stored, header->memory.data, header->memory.length, error);
+    }
+    return status;
+}
+
+const char *mur_header_text(const struct mur_header *header, uint32_t tag)
+{
+    for (size_t i = 0; i < header->column_count; i++)
+        if (header->columns[i].attribute->tag == tag)
+            return header->texts.data + header->columns[i].offset;
+    return "";
+}
+
+const struct mur_buffer *mur_header_json(const struct mur_header *header, int *form, bool *complete)
+{
+    *form = header->form;
+    *complete = header->complete;
+    return &header->stored;
+}
+
+struct mur_object *mur_header_sidecar(struct mur_header *header)
+{
+    return header->sidecar;
+}
+
+/* ---- values for the index -------------------------------------------------------------------- */
+
+void mur_header_values_free(struct mur_header_values *values)
+{
+    free(values->values);
+    mur_buffer_free(&values->text);
+}
+
+/* The text stands at @p offset of values->text; pointers are set when all texts are there. */
+static enum mur_status add_value(struct mur_header_values *values, struct mur_index_value value,
+                                 size_t offset, struct mur_error *error)
+{
+    if (values->count == values->capacity) {
+        size_t capacity = values->capacity == 0 ? 64 : values->capacity * 2;
+        struct mur_index_value *grown = realloc(values->values, capacity * sizeof *grown);
+        if (grown == NULL)
+            return mur_error_no_memory(error);
+        values->values = grown;
+        values->capacity = capacity;
+    }
+    value.text = (const char *)(uintptr_t)offset;
+    values->values[values->count++] = value;
+    return mur_buffer_append(&values->text, "", 1, error);
+}
+
+static bool is_number(enum mur_vr vr)
+{
+    switch ((int)vr) {
+    case MUR_VR_DS:
+    case MUR_VR_IS:
+    case MUR_VR_FD:
+    case MUR_VR_FL:
+    case MUR_VR_US:
+    case MUR_VR_SS:
+    case MUR_VR_UL:
+    case MUR_VR_SL:
+    case MUR_VR_UV:
+    case MUR_VR_SV:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum mur_status add_element(struct mur_header_values *values, struct mur_index_value value,
+                                   const struct mur_json *element, struct mur_error *error)
+{
+    value.vr = mur_json_element_vr(element);
+    bool sequence = value.vr == MUR_VR_SQ;
+    size_t count = sequence ? 1 : mur_json_value_count(element);
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        size_t offset = values->text.length;
+        status = sequence ? mur_json_append_values(&values->text, element, error)
+                          : mur_json_append_value(&values->text, element, i, error);
+        struct mur_index_value one = value;
+        one.position += (unsigned)i;
+        if (status == MUR_OK && is_number(value.vr))
+            one.has_number = mur_parse_double(&one.number, mur_slice_of(values->text.data + offset),
+                                              NULL) == MUR_OK;
+        if (status == MUR_OK)
+            status = add_value(values, one, offset, error);
+    }
+    return status;
+}
+
+/* A key inside sequences: all items on the way; the outermost item and a running position name the
+ * value. */
+static enum mur_status add_nested(struct mur_header_values *values,
+                                  const struct mur_attribute_key *key, unsigned depth,
+                                  const struct mur_json *elements, struct mur_index_value *value,
+                                  struct mur_error *error)
+{
+    const struct mur_json *element = mur_json_element(elements, key->path.tags[depth]);
+    if (element == NULL)
+        return MUR_OK;
+    if (depth + 1 == key->path.depth) {
+        size_t before = values->count;
+        enum mur_status status = add_element(values, *value, element, error);
+        value->position += (unsigned)(values->count - before);
+        return status;
+    }
+    enum mur_status status = MUR_OK;
+    size_t items = mur_json_value_count(element);
+    for (size_t i = 0; status == MUR_OK && i < items; i++) {
+        if (depth == 0) {
+            value->item = (unsigned)i;
+            value->position = 0;
+        }
+        status = add_nested(values, key, depth + 1, mur_json_item(element, i), value, error);
+    }
+    return status;
+}
+
+static enum mur_status add_table_values(struct mur_header_values *values,
+                                        const struct mur_json *elements, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    size_t count;
+    const struct mur_attribute *attributes = mur_attributes(&count);
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        if (attributes[i].storage != MUR_STORAGE_TABLE || attributes[i].level == MUR_LEVEL_IMAGE)
+            continue;
+        const struct mur_json *element = mur_json_element(elements, attributes[i].tag);
+        if (element != NULL)
+            status = add_element(values,
+                                 (struct mur_index_value){
+                                     .level = attributes[i].level,
+                                     .path = mur_attribute_path_of(attributes[i].tag),
+                                 },
+                                 element, error);
+    }
+    const struct mur_attribute_key *keys = mur_attribute_keys(&count);
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        struct mur_index_value value = {.level = keys[i].level, .path = keys[i].path};
+        if (keys[i].level != MUR_LEVEL_IMAGE)
+            status = add_nested(values, &keys[i], 0, elements, &value, error);
+    }
+    return status;
+}
+
+enum mur_status mur_header_get_values(struct mur_header_values *out,
+                                      const struct mur_header *header, bool all,
+                                      struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < header->column_count; i++) {
+        const struct mur_attribute *attribute = header->columns[i].attribute;
+        size_t offset = out->text.length;
+        status = mur_buffer_append_text(&out->text, header->texts.data + header->columns[i].offset,
+                                        error);
+        if (status == MUR_OK)
+            status = add_value(out,
+                               (struct mur_index_value){
+                                   .level = attribute->level,
+                                   .path = mur_attribute_path_of(attribute->tag),
+                                   .vr = attribute->vr,
+                               },
+                               offset, error);
+    }
+    if (status == MUR_OK && all) {
+        MUR_AUTO(mur_json) *elements = NULL;
+        status = mur_json_parse(
+            &elements,
+            (struct mur_slice){.data = header->memory.data, .length = header->memory.length},
+            BRIEF_LIMIT, error);
+        if (status == MUR_OK)
+            status = add_table_values(out, elements, error);
+    }
+    for (size_t i = 0; i < out->count; i++)
+        out->values[i].text = out->text.data + (uintptr_t)out->values[i].text;
+    return status;
+}

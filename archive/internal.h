@@ -1,0 +1,89 @@
+/** What the files of archive/ share. */
+#ifndef MUR_ARCHIVE_INTERNAL_H
+#define MUR_ARCHIVE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "archive/archive.h"
+#include "archive/header.h"
+#include "core/digest.h"
+#include "db/db.h"
+#include "store/store.h"
+
+enum { MUR_READERS = 64, MUR_BATCH = 256 };
+
+/** One instance on its way in: filled by its own thread, then the writer's, then its own again. */
+struct mur_ingest {
+    struct mur_archive *archive; /**< borrowed */
+    struct mur_origin origin;
+    struct mur_object *object;
+    struct mur_header *header;
+    struct mur_xxh128 *digest;
+    struct mur_new_instance record;
+    bool submitted;
+
+    struct mur_ingest *next; /**< in the queue */
+    bool done;               /**< guarded by the archive's mutex */
+    enum mur_ingest_outcome outcome;
+    struct mur_error error; /**< of the writer */
+};
+
+/** The file manifest.jsonl: one line an event, appended by the writer inside its transaction. */
+struct mur_manifest {
+    int descriptor;
+    char *path;
+    struct mur_buffer lines; /**< of the batch under way */
+};
+
+struct mur_archive {
+    char *directory;
+    char *index_path;
+    char *ae_title;
+    int lock;
+    bool durable;
+    struct mur_store *store;
+    struct mur_database *writer; /**< of the writer's thread, and under write_mutex of others */
+    pthread_mutex_t write_mutex; /**< one batch, or one ISA-Tab, at a time */
+    struct mur_manifest manifest;
+
+    pthread_mutex_t mutex; /**< guards all below */
+    pthread_cond_t arrived;
+    pthread_cond_t settled;
+    struct mur_ingest *first, *last;
+    size_t waiting;
+    bool closing;
+    bool thread_started;
+    pthread_t thread;
+    struct mur_database *readers[MUR_READERS]; /**< idle read connections */
+    size_t reader_count;
+};
+
+/* archive/lock.c */
+enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
+                                 struct mur_error *error);
+
+/* archive/manifest.c */
+enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
+                                  struct mur_error *error);
+void mur_manifest_close(struct mur_manifest *manifest);
+/** Makes the file and the index agree; the write lock of the index is held. */
+enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
+                                       struct mur_error *error);
+enum mur_status mur_manifest_add_instance(struct mur_manifest *manifest,
+                                          const struct mur_new_instance *record, int64_t id,
+                                          const struct mur_isa_link *isa, struct mur_error *error);
+enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char *series,
+                                      const struct mur_isa_link *isa, struct mur_error *error);
+/** Appends the lines and tells the index how long the file is. */
+enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
+                                   struct mur_error *error);
+
+/* archive/writer.c */
+void *mur_archive_writer(void *archive);
+
+/** A read connection of the pool; give it back by mur_reader_return(), also after an error. */
+enum mur_status mur_reader_take(struct mur_database **out, struct mur_archive *archive,
+                                struct mur_error *error);
+void mur_reader_return(struct mur_archive *archive, struct mur_database *reader);
+
+#endif

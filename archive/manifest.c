@@ -1,0 +1,203 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/internal.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/json_write.h"
+#include "core/text.h"
+
+enum { LINE_LIMIT = 1 << 20, TAIL_SIZE = 65536 };
+
+enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
+                                  struct mur_error *error)
+{
+    enum mur_status status =
+        mur_text_format(&manifest->path, error, "%s/manifest.jsonl", directory);
+    if (status != MUR_OK)
+        return status;
+    manifest->descriptor = open(manifest->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (manifest->descriptor < 0)
+        return mur_error_set_errno(error, errno, "cannot open %s", manifest->path);
+    return MUR_OK;
+}
+
+void mur_manifest_close(struct mur_manifest *manifest)
+{
+    if (manifest->descriptor >= 0) {
+        (void)fdatasync(manifest->descriptor);
+        (void)close(manifest->descriptor);
+    }
+    free(manifest->path);
+    mur_buffer_free(&manifest->lines);
+}
+
+static void write_isa(struct mur_json_writer *json, const struct mur_isa_link *isa)
+{
+    mur_json_key(json, "isa");
+    mur_json_begin_object(json);
+    mur_json_member_string(json, "dataset", isa->dataset);
+    mur_json_member_string(json, "study", isa->study);
+    mur_json_member_string(json, "assay_file", isa->assay_file);
+    mur_json_member_string(json, "assay", isa->assay);
+    if (isa->segmentation)
+        mur_json_member_bool(json, "segmentation", true);
+    mur_json_end_object(json);
+}
+
+static enum mur_status end_line(struct mur_manifest *manifest, struct mur_json_writer *json,
+                                struct mur_error *error)
+{
+    mur_json_end_object(json);
+    enum mur_status status = mur_json_finish(json, error);
+    return status == MUR_OK ? mur_buffer_append(&manifest->lines, "\n", 1, error) : status;
+}
+
+static void member_if(struct mur_json_writer *json, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0')
+        mur_json_member_string(json, key, text);
+}
+
+enum mur_status mur_manifest_add_instance(struct mur_manifest *manifest,
+                                          const struct mur_new_instance *record, int64_t id,
+                                          const struct mur_isa_link *isa, struct mur_error *error)
+{
+    char digest[MUR_XXH128_TEXT_SIZE];
+    char received[MUR_ISO_SIZE];
+    mur_hex_write(digest, record->instance.digest, sizeof record->instance.digest);
+    mur_clock_format_us(received, record->received_us);
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "stored");
+    mur_json_member_int(&json, "n", id);
+    mur_json_member_string(&json, "instance", record->instance.sop_instance);
+    mur_json_member_string(&json, "series", record->instance.series_instance);
+    mur_json_member_string(&json, "study", record->instance.study_instance);
+    mur_json_member_string(&json, "xxh128", digest);
+    mur_json_member_string(&json, "received", received);
+    member_if(&json, "how", record->how);
+    member_if(&json, "calling_ae", record->calling_ae);
+    member_if(&json, "peer", record->peer);
+    member_if(&json, "path", record->path);
+    if (isa != NULL)
+        write_isa(&json, isa);
+    return end_line(manifest, &json, error);
+}
+
+enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char *series,
+                                      const struct mur_isa_link *isa, struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "linked");
+    mur_json_member_string(&json, "series", series);
+    write_isa(&json, isa);
+    return end_line(manifest, &json, error);
+}
+
+enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
+                                   struct mur_error *error)
+{
+    if (manifest->lines.length == 0)
+        return MUR_OK;
+    uint64_t length;
+    enum mur_status status = mur_database_manifest_length(&length, database, error);
+    if (status == MUR_OK)
+        status = mur_pwrite_full(manifest->descriptor, manifest->lines.data, manifest->lines.length,
+                                 (off_t)length, manifest->path, error);
+    if (status == MUR_OK)
+        status = mur_database_set_manifest_length(database, length + manifest->lines.length, error);
+    mur_buffer_clear(&manifest->lines);
+    return status;
+}
+
+/* ---- agreement ------------------------------------------------------------------------------- */
+
+/* Number of the last instance in the first @p length bytes, and where its line ends. */
+static enum mur_status last_line(int64_t *id, uint64_t *end, const struct mur_manifest *manifest,
+                                 uint64_t length, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer tail = MUR_BUFFER_INIT;
+    *id = 0;
+    *end = 0;
+    for (uint64_t size = TAIL_SIZE;; size *= 4) { /* until an instance's line is in the tail */
+        uint64_t start = length > size ? length - size : 0;
+        size_t got;
+        mur_buffer_clear(&tail);
+        enum mur_status status = mur_buffer_reserve(&tail, (size_t)(length - start), error);
+        if (status == MUR_OK)
+            status = mur_pread_full(&got, manifest->descriptor, tail.data, (size_t)(length - start),
+                                    (off_t)start, manifest->path, error);
+        if (status != MUR_OK)
+            return status;
+        size_t stop = got;
+        while (stop > 0 && tail.data[stop - 1] != '\n')
+            stop--;
+        *end = start + stop;
+        while (stop > 0) { /* lines backwards */
+            size_t begin = stop - 1;
+            while (begin > 0 && tail.data[begin - 1] != '\n')
+                begin--;
+            MUR_AUTO(mur_json) *line = NULL;
+            struct mur_slice text = {.data = tail.data + begin, .length = stop - begin};
+            if ((begin > 0 || start == 0) &&
+                mur_json_parse(&line, text, LINE_LIMIT, NULL) == MUR_OK &&
+                mur_json_get_int(id, mur_json_get(line, "n"), NULL) == MUR_OK)
+                return MUR_OK;
+            stop = begin;
+        }
+        if (start == 0)
+            return MUR_OK;
+    }
+}
+
+struct rewrite {
+    struct mur_manifest *manifest;
+    struct mur_database *database;
+};
+
+static enum mur_status rewrite_one(void *user, const struct mur_new_instance *record, int64_t id,
+                                   struct mur_error *error)
+{
+    struct rewrite *rewrite = user;
+    enum mur_status status = mur_manifest_add_instance(rewrite->manifest, record, id, NULL, error);
+    if (status == MUR_OK && rewrite->manifest->lines.length > LINE_LIMIT)
+        status = mur_manifest_write(rewrite->manifest, rewrite->database, error);
+    return status;
+}
+
+/* Longer than the index knows: the tail was written before a commit that did not come, so it goes.
+ * Shorter: a power cut took what was not synced, so it is written again from the index. */
+enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
+                                       struct mur_error *error)
+{
+    struct stat info;
+    if (fstat(manifest->descriptor, &info) != 0)
+        return mur_error_set_errno(error, errno, "cannot look at %s", manifest->path);
+    uint64_t size = (uint64_t)info.st_size;
+    uint64_t length;
+    enum mur_status status = mur_database_manifest_length(&length, database, error);
+    if (status != MUR_OK || size == length)
+        return status;
+    if (size > length) {
+        if (ftruncate(manifest->descriptor, (off_t)length) != 0)
+            return mur_error_set_errno(error, errno, "cannot cut %s", manifest->path);
+        return MUR_OK;
+    }
+    int64_t last = 0;
+    uint64_t end = 0;
+    status = last_line(&last, &end, manifest, size, error);
+    if (status == MUR_OK)
+        status = mur_database_set_manifest_length(database, end, error);
+    struct rewrite rewrite = {.manifest = manifest, .database = database};
+    if (status == MUR_OK)
+        status = mur_database_each_instance(database, last, rewrite_one, &rewrite, error);
+    return status == MUR_OK ? mur_manifest_write(manifest, database, error) : status;
+}

@@ -1,0 +1,193 @@
+/* The one writer of a process: takes what has arrived as a batch, makes it durable, commits,
+ * answers. While it works the next batch gathers, so many senders share the cost of a commit. */
+#include <string.h>
+
+#include "archive/internal.h"
+#include "dicom/compare.h"
+
+static struct mur_object_name name_of(const struct mur_instance *instance)
+{
+    return (struct mur_object_name){.study = instance->study_instance,
+                                    .series = instance->series_instance,
+                                    .instance = instance->sop_instance};
+}
+
+static bool failed(const struct mur_ingest *ingest)
+{
+    return ingest->error.status != MUR_OK;
+}
+
+/* The same SOP Instance UID again: the same content is a success, other content is refused and the
+ * first is kept (a warning would let the sender delete its copy). */
+static enum mur_status settle_duplicate(struct mur_ingest *ingest,
+                                        const struct mur_instance *stored, struct mur_error *error)
+{
+    struct mur_archive *archive = ingest->archive;
+    const struct mur_instance *instance = &ingest->record.instance;
+    bool same = memcmp(stored->digest, instance->digest, sizeof stored->digest) == 0 &&
+                strcmp(stored->transfer_syntax, instance->transfer_syntax) == 0;
+    if (!same && strcmp(stored->study_instance, instance->study_instance) == 0 &&
+        strcmp(stored->series_instance, instance->series_instance) == 0) {
+        MUR_AUTO_FREE char *path = NULL;
+        struct mur_object_name name = name_of(stored);
+        enum mur_status status = mur_store_object_path(&path, archive->store, &name, ".dcm", error);
+        if (status == MUR_OK)
+            status = mur_dataset_same_content(&same, path, mur_object_path(ingest->object), error);
+        if (status != MUR_OK)
+            return mur_error_prefix(error, "comparing with the stored instance");
+    }
+    if (!same)
+        return mur_error_set(error, MUR_EXISTS,
+                             "another object is stored under this SOP Instance UID");
+    ingest->outcome = MUR_UNCHANGED;
+    const struct mur_isa_link *isa = ingest->origin.isa;
+    if (isa == NULL)
+        return MUR_OK;
+    int64_t changed = 0;
+    enum mur_status status = mur_database_link_series(
+        &changed, archive->writer, stored->series_instance, isa->scan, isa->segmentation, error);
+    if (status == MUR_OK && changed > 0)
+        status = mur_manifest_add_link(&archive->manifest, stored->series_instance, isa, error);
+    return status;
+}
+
+static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
+{
+    struct mur_object_name name = name_of(&ingest->record.instance);
+    struct mur_object *sidecar = mur_header_sidecar(ingest->header);
+    enum mur_status status = MUR_OK;
+    if (sidecar != NULL)
+        status = mur_object_place(sidecar, &name, ".json.zst", error);
+    if (status == MUR_OK)
+        status = mur_object_place(ingest->object, &name, ".dcm", error);
+    return status;
+}
+
+static void displace(struct mur_ingest *ingest)
+{
+    mur_object_displace(ingest->object);
+    if (mur_header_sidecar(ingest->header) != NULL)
+        mur_object_displace(mur_header_sidecar(ingest->header));
+}
+
+static enum mur_status insert(struct mur_ingest *ingest, struct mur_error *error)
+{
+    struct mur_archive *archive = ingest->archive;
+    struct mur_new_instance *record = &ingest->record;
+    MUR_AUTO_HEADER_VALUES struct mur_header_values values = {0};
+    bool known = mur_database_knows_series(archive->writer, record->instance.study_instance,
+                                           record->instance.series_instance, record->patient_id,
+                                           record->issuer);
+    enum mur_status status = mur_header_get_values(&values, ingest->header, !known, error);
+    record->values = values.values;
+    record->value_count = values.count;
+    int64_t id = 0;
+    if (status == MUR_OK)
+        status = mur_database_insert_instance(&id, archive->writer, record, error);
+    if (status == MUR_OK)
+        status =
+            mur_manifest_add_instance(&archive->manifest, record, id, ingest->origin.isa, error);
+    record->values = NULL;
+    record->value_count = 0;
+    return status;
+}
+
+/* Takes one instance into the open transaction. MUR_EXISTS fails this one alone. */
+static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
+{
+    struct mur_instance stored;
+    bool found = false;
+    enum mur_status status = mur_database_find_instance(
+        &found, &stored, ingest->archive->writer, ingest->record.instance.sop_instance, error);
+    if (status == MUR_OK && found) {
+        status = settle_duplicate(ingest, &stored, &ingest->error);
+        return status == MUR_EXISTS || status == MUR_OK
+                   ? MUR_OK
+                   : mur_error_set(error, status, "%s", ingest->error.message);
+    }
+    ingest->outcome = MUR_STORED;
+    if (status == MUR_OK)
+        status = place(ingest, error);
+    if (status == MUR_OK)
+        status = insert(ingest, error);
+    return status;
+}
+
+/* All of the batch or nothing: on failure no row and no placed file stays. */
+static enum mur_status write_batch(struct mur_archive *archive, struct mur_ingest **batch,
+                                   size_t count, struct mur_error *error)
+{
+    enum mur_status status = mur_database_begin(archive->writer, error);
+    if (status != MUR_OK)
+        return status;
+    mur_buffer_clear(&archive->manifest.lines);
+    for (size_t i = 0; status == MUR_OK && i < count; i++)
+        if (!failed(batch[i]))
+            status = take(batch[i], error);
+    if (status == MUR_OK)
+        status = mur_store_sync_directories(archive->store, error);
+    if (status == MUR_OK)
+        status = mur_manifest_write(&archive->manifest, archive->writer, error);
+    if (status == MUR_OK)
+        return mur_database_commit(archive->writer, error);
+    mur_database_rollback(archive->writer);
+    return status;
+}
+
+static void write_alone(struct mur_archive *archive, struct mur_ingest *ingest)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    if (write_batch(archive, &ingest, 1, &error) != MUR_OK) {
+        displace(ingest);
+        ingest->error = error;
+    }
+}
+
+static void settle(struct mur_archive *archive, struct mur_ingest **batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct mur_ingest *ingest = batch[i];
+        struct mur_object *sidecar = mur_header_sidecar(ingest->header);
+        if (mur_object_sync(ingest->object, &ingest->error) == MUR_OK && sidecar != NULL)
+            (void)!mur_object_sync(sidecar, &ingest->error);
+    }
+    (void)pthread_mutex_lock(&archive->write_mutex);
+    struct mur_error error = MUR_ERROR_INIT;
+    if (write_batch(archive, batch, count, &error) != MUR_OK) {
+        /* One of them may have spoilt it for the others: each is tried by itself. */
+        for (size_t i = 0; i < count; i++)
+            displace(batch[i]);
+        for (size_t i = 0; i < count; i++)
+            if (!failed(batch[i]))
+                write_alone(archive, batch[i]);
+    }
+    (void)pthread_mutex_unlock(&archive->write_mutex);
+    (void)pthread_mutex_lock(&archive->mutex);
+    for (size_t i = 0; i < count; i++)
+        batch[i]->done = true;
+    archive->waiting -= count;
+    (void)pthread_cond_broadcast(&archive->settled);
+    (void)pthread_mutex_unlock(&archive->mutex);
+}
+
+void *mur_archive_writer(void *user)
+{
+    struct mur_archive *archive = user;
+    for (;;) {
+        struct mur_ingest *batch[MUR_BATCH];
+        size_t count = 0;
+        (void)pthread_mutex_lock(&archive->mutex);
+        while (archive->first == NULL && !archive->closing)
+            (void)pthread_cond_wait(&archive->arrived, &archive->mutex);
+        while (archive->first != NULL && count < MUR_BATCH) {
+            batch[count++] = archive->first;
+            archive->first = archive->first->next;
+        }
+        if (archive->first == NULL)
+            archive->last = NULL;
+        (void)pthread_mutex_unlock(&archive->mutex);
+        if (count == 0)
+            return NULL; /* closing, and nothing is left */
+        settle(archive, batch, count);
+    }
+}
