@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -282,7 +283,7 @@ enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archi
 }
 
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
-                                      const struct mur_plan_item *item, struct mur_error *error)
+                                      const struct mur_instance *item, struct mur_error *error)
 {
     struct mur_object_name name = {.study = item->study_instance,
                                    .series = item->series_instance,
@@ -306,7 +307,7 @@ enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archi
     return MUR_OK;
 }
 
-enum mur_status mur_archive_count(struct mur_archive_counts *out, struct mur_archive *archive,
+enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *archive,
                                   struct mur_error *error)
 {
     struct mur_database *reader = NULL;

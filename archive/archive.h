@@ -17,7 +17,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/own.h"
-#include "dicom/uid.h"
+#include "db/instance.h"
 
 struct mur_archive_options {
     const char *directory; /**< made if absent */
@@ -25,6 +25,7 @@ struct mur_archive_options {
     bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
+    bool header_wins;     /**< isa.precedence: the header answers where it and the ISA-Tab differ */
 };
 
 struct mur_archive;
@@ -116,20 +117,9 @@ MUR_DEFINE_AUTO(mur_ingest, mur_ingest_free)
 
 /* ---- out ----------------------------------------------------------------------------------- */
 
-/** One instance to be sent. */
-struct mur_plan_item {
-    char sop_class[MUR_UID_TEXT_SIZE];
-    char sop_instance[MUR_UID_TEXT_SIZE];
-    char transfer_syntax[MUR_UID_TEXT_SIZE];
-    char study_instance[MUR_UID_TEXT_SIZE];
-    char series_instance[MUR_UID_TEXT_SIZE];
-    uint64_t offset; /**< where the Data Set begins in the file */
-    uint64_t length; /**< bytes of the Data Set */
-    int64_t id;
-};
-
+/** Instances to be sent. */
 struct mur_plan {
-    struct mur_plan_item *items;
+    struct mur_instance *items;
     size_t count;
 };
 void mur_plan_free(struct mur_plan *plan); /**< the content; NULL is fine */
@@ -149,15 +139,12 @@ enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archi
  * @retval MUR_CORRUPT  missing, or its length is not what was stored */
 MUR_NODISCARD
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
-                                      const struct mur_plan_item *item, struct mur_error *error);
+                                      const struct mur_instance *item, struct mur_error *error);
 
 /* ---- what is there ------------------------------------------------------------------------- */
 
-struct mur_archive_counts {
-    int64_t patients, studies, series, instances, bytes;
-};
 MUR_NODISCARD
-enum mur_status mur_archive_count(struct mur_archive_counts *out, struct mur_archive *archive,
+enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *archive,
                                   struct mur_error *error);
 
 #endif

@@ -1,4 +1,5 @@
 /* One instance on its way in, up to the writer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

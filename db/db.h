@@ -12,8 +12,8 @@
 
 #include "core/error.h"
 #include "core/own.h"
+#include "db/instance.h"
 #include "db/query.h"
-#include "dicom/uid.h"
 
 struct mur_database;
 
@@ -43,20 +43,6 @@ enum mur_status mur_database_commit(struct mur_database *database, struct mur_er
 void mur_database_rollback(struct mur_database *database);
 
 /* ---- instances ------------------------------------------------------------------------------- */
-
-/** What is known of a stored instance. */
-struct mur_instance {
-    int64_t id;
-    int64_t series; /**< row */
-    char sop_class[MUR_UID_TEXT_SIZE];
-    char sop_instance[MUR_UID_TEXT_SIZE];
-    char transfer_syntax[MUR_UID_TEXT_SIZE];
-    char study_instance[MUR_UID_TEXT_SIZE];
-    char series_instance[MUR_UID_TEXT_SIZE];
-    uint64_t offset; /**< of the Data Set in the file */
-    uint64_t length; /**< of the Data Set */
-    uint8_t digest[16];
-};
 
 /** @param[out] found  false: no such instance, @p out untouched */
 MUR_NODISCARD
@@ -186,9 +172,6 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
                                   struct mur_database *database, const struct mur_query *query,
                                   struct mur_error *error);
 
-struct mur_counts {
-    int64_t patients, studies, series, instances, bytes;
-};
 MUR_NODISCARD
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
                                    struct mur_error *error);
