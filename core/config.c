@@ -779,5 +779,5 @@ enum mur_status mur_config_write_values(struct mur_buffer *out, const struct mur
         if (status == MUR_OK)
             status = write_peer(out, &config->peers[i], error);
     }
-    return status == MUR_OK ? mur_buffer_append_text(out, ");\n", error) : status;
+    return status == MUR_OK ? mur_buffer_append_text(out, ")\n", error) : status;
 }
