@@ -34,7 +34,7 @@ bool mur_charset_is_utf8(const struct mur_charset *charset);
 
 /**
  * Appends @p bytes as UTF-8. Bytes that do not decode are taken as Windows-1252: text is never lost
- * for a wrong label. NUL and other control characters but TAB, LF, FF, CR and ESC are left out.
+ * for a wrong label. Control characters other than TAB, LF, FF and CR are left out.
  * @param[in] vr  decides where ISO 2022 falls back to its first set (PS3.5 6.1.2.5.3)
  */
 MUR_NODISCARD

@@ -1,6 +1,6 @@
 #include "dicom/vr.h"
 
-static const struct mur_vr_info table[MUR_VR_COUNT] = {
+static const struct mur_vr_traits table[MUR_VR_COUNT] = {
     [MUR_VR_NONE] = {.name = "", .class_ = MUR_VR_CLASS_NONE, .width = 1},
 #define X(name_, class_name, width_, long_length_, padding_, maximum_, multi_)                     \
     [MUR_VR_##name_] = {.name = #name_,                                                            \
@@ -14,7 +14,7 @@ static const struct mur_vr_info table[MUR_VR_COUNT] = {
 #undef X
 };
 
-const struct mur_vr_info *mur_vr_info(enum mur_vr vr)
+const struct mur_vr_traits *mur_vr_info(enum mur_vr vr)
 {
     return &table[(unsigned)vr < MUR_VR_COUNT ? vr : MUR_VR_NONE];
 }

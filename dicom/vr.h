@@ -24,7 +24,7 @@ enum mur_vr_class {
     MUR_VR_CLASS_ITEMS,  /**< SQ */
 };
 
-struct mur_vr_info {
+struct mur_vr_traits {
     char name[3];
     enum mur_vr_class class_;
     unsigned width;   /**< bytes of one number (1 for characters) */
@@ -35,7 +35,7 @@ struct mur_vr_info {
 };
 
 /** Never NULL; the row of MUR_VR_NONE for anything else. */
-const struct mur_vr_info *mur_vr_info(enum mur_vr vr);
+const struct mur_vr_traits *mur_vr_info(enum mur_vr vr);
 /** "CS"; "" for MUR_VR_NONE. */
 const char *mur_vr_name(enum mur_vr vr);
 /** By its two letters; MUR_VR_NONE if there is no such VR. */

@@ -1,0 +1,16 @@
+/* What DCMTK needs before its first use: silence (rooms below scp/ do not log) and a dictionary
+ * that knows our private blocks. Internal to the bridge. */
+#ifndef MUR_DICOM_BRIDGE_LIBRARY_H
+#define MUR_DICOM_BRIDGE_LIBRARY_H
+
+namespace mur
+{
+
+/** Cheap after the first call; any thread. May throw std::bad_alloc. */
+void prepare_library();
+/** Likewise, and registers the decoders for compressed pixels. */
+void prepare_codecs();
+
+} // namespace mur
+
+#endif
