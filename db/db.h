@@ -109,10 +109,11 @@ enum mur_status mur_database_set_manifest_length(struct mur_database *database, 
 
 /* ---- ISA-Tab --------------------------------------------------------------------------------- */
 
-/** @param[out] known_digest  of the version that is applied, "" when there is none; 65 bytes
+/** @param[out] id  its row, 0 when there is none; @param[out] known_digest  of the version that is
+ * applied, "" when there is none; 65 bytes
  * @param[out] version  number of that version, 0 when there is none */
 MUR_NODISCARD
-enum mur_status mur_database_isa_dataset(char known_digest[65], int64_t *version,
+enum mur_status mur_database_isa_dataset(int64_t *id, char known_digest[65], int64_t *version,
                                          struct mur_database *database, const char *identifier,
                                          struct mur_error *error);
 /** Adds the archive or its new version. @param[out] id its row */

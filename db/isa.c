@@ -7,22 +7,24 @@
 #include "db/connection.h"
 #include "dicom/dictionary.h"
 
-enum mur_status mur_database_isa_dataset(char known_digest[65], int64_t *version,
+enum mur_status mur_database_isa_dataset(int64_t *id, char known_digest[65], int64_t *version,
                                          struct mur_database *database, const char *identifier,
                                          struct mur_error *error)
 {
     sqlite3_stmt *row = NULL;
     enum mur_status status = mur_statement_get(
-        &row, database, "SELECT digest, version FROM isa_dataset WHERE identifier = ?", error);
+        &row, database, "SELECT digest, version, id FROM isa_dataset WHERE identifier = ?", error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, &MUR_T(identifier), 1, error);
     if (status == MUR_OK) {
         int result = sqlite3_step(row);
         known_digest[0] = '\0';
         *version = 0;
+        *id = 0;
         if (result == SQLITE_ROW) {
             (void)snprintf(known_digest, 65, "%s", (const char *)sqlite3_column_text(row, 0));
             *version = sqlite3_column_int64(row, 1);
+            *id = sqlite3_column_int64(row, 2);
         } else if (result != SQLITE_DONE) {
             status = mur_sqlite_error(error, database, result, "looking for an ISA-Tab");
         }
