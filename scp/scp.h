@@ -1,0 +1,46 @@
+/**
+ * The DIMSE service: a listener thread, one thread an association, one file a service (echo.c,
+ * store.c, find.c, move.c, get.c). What the services mean is the archive's; who may use them is
+ * access.h's. It logs; nothing here prints or exits.
+ *
+ * Threads: create, start, stop and free from one thread at a time; the rest from any.
+ */
+#ifndef MUR_SCP_SCP_H
+#define MUR_SCP_SCP_H
+
+#include <stdint.h>
+
+#include "archive/archive.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/own.h"
+
+struct mur_scp;
+
+/**
+ * Binds the address, so that mur_scp_port() tells the port; nobody is answered before
+ * mur_scp_start().
+ * @param config, archive  borrowed until mur_scp_free()
+ * @retval MUR_BUSY port in use; MUR_INVALID, MUR_DENIED, MUR_IO
+ */
+MUR_NODISCARD
+enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *config,
+                               struct mur_archive *archive, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error);
+
+uint16_t mur_scp_port(const struct mur_scp *scp);
+/** Associations that are being served. */
+unsigned mur_scp_association_count(struct mur_scp *scp);
+
+/**
+ * Takes no new association, ends the idle ones, and lets operations under way finish for
+ * @p grace_ms; then retrievals and queries end with what they have done, and what still waits for a
+ * peer is aborted. Returns when all associations have ended: a few seconds after the grace.
+ */
+void mur_scp_stop(struct mur_scp *scp, int grace_ms);
+/** Stops without grace what was not stopped. NULL is fine. */
+void mur_scp_free(struct mur_scp *scp);
+MUR_DEFINE_AUTO(mur_scp, mur_scp_free)
+
+#endif
