@@ -6,10 +6,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/text.h"
 #include "store/internal.h"
+
+enum { JUST_MADE_S = 60 };
 
 /* One leftover: if it was placed and the index does not know it, the place is taken away. */
 static enum mur_status settle(struct mur_store *store, const char *path,
@@ -59,6 +62,9 @@ static enum mur_status recover_folder(struct mur_store *store, const char *folde
         return MUR_OK; /* its owner lives */
     if (lock < 0 && errno != ENOENT)
         return mur_error_set_errno(error, errno, "cannot open %s", lock_path);
+    struct stat info;
+    if (lock < 0 && (stat(folder, &info) != 0 || time(NULL) - info.st_mtime < JUST_MADE_S))
+        return MUR_OK; /* its owner is about to make the lock */
     DIR *entries = opendir(folder);
     if (entries == NULL)
         return errno == ENOENT ? MUR_OK
