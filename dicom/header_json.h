@@ -4,12 +4,13 @@
  *
  * DS and IS are numbers where their text is a number of JSON as it stands (kept digit by digit),
  * else strings; an empty value among others is null; PN is split into its groups; other bytes (OB,
- * UN, OW
- * ...) are InlineBinary in base64, little endian. Bulk values have no bytes here but
- *     "BulkDataURI": "#offset,length"
- * in the Data Set as scanned, which a service replaces by a real URI before it leaves the house.
- * Encapsulated Pixel Data has "#offset,length,encapsulated". A tag that repeats is written once
- * (the first).
+ * UN, OW, ...) are InlineBinary in base64, little endian. A tag that repeats is written once (the
+ * first). Specific Character Set keeps the value of the object: who hands the JSON out writes
+ * ISO_IR 192 in its place, since all text here is UTF-8.
+ *
+ * Bulk values have no bytes here but "BulkDataURI": "#offset,length" of the Data Set as scanned, or
+ * "#offset,length,encapsulated" for encapsulated Pixel Data. This form is internal: a service
+ * replaces it by a real URI before it leaves the house.
  *
  * Threads: one at a time per writer.
  */
