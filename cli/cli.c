@@ -129,30 +129,44 @@ enum mur_status mur_cli_load_config(struct mur_config **out, const char *path,
     return MUR_OK;
 }
 
-static size_t add_names(const char **names, size_t count, size_t limit,
-                        const struct poptOption *options)
+enum { OPTION_LIMIT = 64, OPTION_SIZE = 40 };
+
+/* The options as one types them: "--check", "-aet". */
+struct option_names {
+    char texts[OPTION_LIMIT][OPTION_SIZE];
+    const char *names[OPTION_LIMIT];
+    size_t count;
+};
+
+static void add_names(struct option_names *names, const struct poptOption *options)
 {
-    for (; options->longName != NULL || options->shortName != '\0'; options++)
-        if (options->longName != NULL && count < limit)
-            names[count++] = options->longName;
-    return count;
+    for (; options->longName != NULL || options->shortName != '\0'; options++) {
+        if (options->longName == NULL || names->count == OPTION_LIMIT)
+            continue;
+        bool one_dash = (options->argInfo & POPT_ARGFLAG_ONEDASH) != 0;
+        char *text = names->texts[names->count];
+        (void)snprintf(text, OPTION_SIZE, "%s%s", one_dash ? "-" : "--", options->longName);
+        names->names[names->count++] = text;
+    }
 }
 
 static int bad_option(poptContext context, int reason, const char *who,
                       const struct mur_command *command)
 {
-    const char *option = poptBadOption(context, 0);
-    (void)fprintf(stderr, "murpacs%s%s: %s: %s", who[0] != '\0' ? " " : "", who, option,
-                  poptStrerror(reason));
-    const char *names[128];
-    size_t count = add_names(names, 0, MUR_COUNT(names), mur_common_options);
+    char option[SUGGESTION_SIZE];
+    (void)snprintf(option, sizeof option, "%s", poptBadOption(context, 0));
+    option[strcspn(option, "=")] = '\0';
+    const char *space = who[0] != '\0' ? " " : "";
+    (void)fprintf(stderr, "murpacs%s%s: %s: %s", space, who, option, poptStrerror(reason));
+    struct option_names names = {.count = 0};
+    add_names(&names, mur_common_options);
     if (command != NULL)
-        count = add_names(names, count, MUR_COUNT(names), command->options);
+        add_names(&names, command->options);
     char near[SUGGESTION_SIZE];
-    const char *name = option + strspn(option, "-");
-    if (reason == POPT_ERROR_BADOPT && mur_suggest(near, sizeof near, name, names, count) > 0)
+    if (reason == POPT_ERROR_BADOPT &&
+        mur_suggest(near, sizeof near, option, names.names, names.count) > 0)
         (void)fprintf(stderr, "; did you mean %s?", near);
-    (void)fprintf(stderr, "\nTry: murpacs help%s%s\n", who[0] != '\0' ? " " : "", who);
+    (void)fprintf(stderr, "\nTry: murpacs help%s%s\n", space, who);
     return MUR_EXIT_USAGE;
 }
 
