@@ -282,6 +282,18 @@ enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archi
     return status;
 }
 
+enum mur_status mur_archive_look_up(bool *found, struct mur_instance *out,
+                                    struct mur_archive *archive, const char *sop_instance,
+                                    struct mur_error *error)
+{
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_database_find_instance(found, out, reader, sop_instance, error);
+    mur_reader_return(archive, reader);
+    return status;
+}
+
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
                                       const struct mur_instance *item, struct mur_error *error)
 {

@@ -115,6 +115,18 @@ enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_i
 void mur_ingest_free(struct mur_ingest *ingest);
 MUR_DEFINE_AUTO(mur_ingest, mur_ingest_free)
 
+/** Links a stored series to a scan of an ISA-Tab; see archive/isa.h. What is linked so already
+ * stays untouched. @param[out] changed  whether anything was linked now */
+MUR_NODISCARD
+enum mur_status mur_archive_link(bool *changed, struct mur_archive *archive, const char *series,
+                                 const struct mur_isa_link *isa, struct mur_error *error);
+
+/** Takes instances out again: rows first, in one transaction, then files. Those that are not there
+ * are passed over. @p why stands in the manifest. */
+MUR_NODISCARD
+enum mur_status mur_archive_remove(struct mur_archive *archive, const char *const *sop_instances,
+                                   size_t count, const char *why, struct mur_error *error);
+
 /* ---- out ----------------------------------------------------------------------------------- */
 
 /** Instances to be sent. */
@@ -140,6 +152,12 @@ enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archi
 MUR_NODISCARD
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
                                       const struct mur_instance *item, struct mur_error *error);
+
+/** What is stored under a SOP Instance UID. @param[out] found  false: nothing */
+MUR_NODISCARD
+enum mur_status mur_archive_look_up(bool *found, struct mur_instance *out,
+                                    struct mur_archive *archive, const char *sop_instance,
+                                    struct mur_error *error);
 
 /* ---- what is there ------------------------------------------------------------------------- */
 

@@ -74,6 +74,8 @@ enum mur_status mur_manifest_add_instance(struct mur_manifest *manifest,
                                           const struct mur_isa_link *isa, struct mur_error *error);
 enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char *series,
                                       const struct mur_isa_link *isa, struct mur_error *error);
+enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const char *sop_instance,
+                                         const char *why, struct mur_error *error);
 /** Appends the lines and tells the index how long the file is. */
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);

@@ -102,6 +102,21 @@ enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char 
     return end_line(manifest, &json, error);
 }
 
+enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const char *sop_instance,
+                                         const char *why, struct mur_error *error)
+{
+    char now[MUR_ISO_SIZE];
+    mur_clock_format_us(now, mur_clock_now_us());
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "removed");
+    mur_json_member_string(&json, "instance", sop_instance);
+    mur_json_member_string(&json, "time", now);
+    mur_json_member_string(&json, "why", why);
+    return end_line(manifest, &json, error);
+}
+
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error)
 {

@@ -117,6 +117,15 @@ MUR_NODISCARD
 enum mur_status mur_link_series_row(struct mur_database *database, int64_t series, int64_t scan,
                                     bool segmentation, struct mur_error *error);
 
+/** Counters of a study and a patient, anew from what is below them; 0 = none. */
+MUR_NODISCARD
+enum mur_status mur_recount(struct mur_database *database, int64_t study, int64_t patient,
+                            struct mur_error *error);
+/** Removes a study and a patient that nothing belongs to any more; 0 = none. */
+MUR_NODISCARD
+enum mur_status mur_drop_empty(struct mur_database *database, int64_t study, int64_t patient,
+                               struct mur_error *error);
+
 /** Row of a patient, made when it is new. @param fallback  identity when there is no Patient ID */
 MUR_NODISCARD
 enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *database,

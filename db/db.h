@@ -90,6 +90,13 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
                                              const struct mur_new_instance *record,
                                              struct mur_error *error);
 
+/** Takes an instance out, and series, study and patient that it leaves empty.
+ * @param[out] found  false: no such instance; @param[out] out  what it was */
+MUR_NODISCARD
+enum mur_status mur_database_remove_instance(bool *found, struct mur_instance *out,
+                                             struct mur_database *database,
+                                             const char *sop_instance, struct mur_error *error);
+
 /** Calls @p each for the instances after row @p after, in the order they came; of the record, UIDs,
  * digest, time and origin are set. */
 MUR_NODISCARD

@@ -301,64 +301,6 @@ static enum mur_status refresh_series(struct mur_database *database, int64_t ser
 
 /* ---- linking --------------------------------------------------------------------------------- */
 
-static enum mur_status recount(struct mur_database *database, int64_t study, int64_t patient,
-                               struct mur_error *error)
-{
-    static const char *const of_study[] = {
-        "UPDATE study SET series_count = (SELECT count(*) FROM series WHERE study = ?1),"
-        " instance_count = (SELECT coalesce(sum(instance_count), 0) FROM series WHERE study = ?1),"
-        " modalities = coalesce((SELECT group_concat(modality, '\\') FROM (SELECT DISTINCT modality"
-        "   FROM series WHERE study = ?1 AND modality <> '' ORDER BY modality)), ''),"
-        " sop_classes = coalesce((SELECT group_concat(uid, '\\') FROM (SELECT DISTINCT u.uid AS uid"
-        "   FROM series e JOIN instance i ON i.series = e.id JOIN uid u ON u.id = i.sop_class"
-        "   WHERE e.study = ?1 ORDER BY u.uid)), '') WHERE id = ?1",
-    };
-    static const char *const of_patient[] = {
-        "UPDATE patient SET study_count = (SELECT count(*) FROM study WHERE patient = ?1),"
-        " series_count = (SELECT coalesce(sum(series_count), 0) FROM study WHERE patient = ?1),"
-        " instance_count = (SELECT coalesce(sum(instance_count), 0) FROM study WHERE patient = ?1)"
-        " WHERE id = ?1",
-    };
-    enum mur_status status = MUR_OK;
-    if (study != 0)
-        status = MUR_RUN(database, error, of_study[0], MUR_I(study));
-    if (status == MUR_OK && patient != 0)
-        status = MUR_RUN(database, error, of_patient[0], MUR_I(patient));
-    return status;
-}
-
-/* A patient or study that nothing belongs to any more. */
-static enum mur_status drop_empty(struct mur_database *database, int64_t study, int64_t patient,
-                                  struct mur_error *error)
-{
-    static const struct {
-        const char *sql;
-        bool of_study;
-    } steps[] = {
-        {"DELETE FROM study_claim WHERE study = ?1"
-         " AND NOT EXISTS (SELECT 1 FROM series WHERE study = ?1)",
-         true},
-        {"DELETE FROM attribute WHERE level = 1 AND owner = ?1"
-         " AND NOT EXISTS (SELECT 1 FROM series WHERE study = ?1)",
-         true},
-        {"DELETE FROM study WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM series WHERE study = ?1)",
-         true},
-        {"DELETE FROM attribute WHERE level = 0 AND owner = ?1"
-         " AND NOT EXISTS (SELECT 1 FROM study WHERE patient = ?1)",
-         false},
-        {"DELETE FROM patient WHERE id = ?1 AND NOT EXISTS"
-         " (SELECT 1 FROM study WHERE patient = ?1)",
-         false},
-    };
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(steps); i++) {
-        int64_t row = steps[i].of_study ? study : patient;
-        if (row != 0)
-            status = MUR_RUN(database, error, steps[i].sql, MUR_I(row));
-    }
-    return status;
-}
-
 /* The study row of the same UID under another patient, made when it is new. */
 static enum mur_status study_of_patient(int64_t *out, struct mur_database *database, int64_t study,
                                         int64_t patient, struct mur_error *error)
@@ -529,12 +471,12 @@ enum mur_status mur_link_series_row(struct mur_database *database, int64_t serie
                          "UPDATE series SET isa_scan = ?, segmentation = ? WHERE id = ?",
                          MUR_I(scan), MUR_I(segmentation), MUR_I(series));
     if (status == MUR_OK)
-        status = recount(database, study, patient, error);
+        status = mur_recount(database, study, patient, error);
     if (status == MUR_OK && (study != old_study || patient != before)) {
-        status = recount(database, old_study, before, error);
+        status = mur_recount(database, old_study, before, error);
         if (status == MUR_OK)
-            status = drop_empty(database, study != old_study ? old_study : 0,
-                                patient != before ? before : 0, error);
+            status = mur_drop_empty(database, study != old_study ? old_study : 0,
+                                    patient != before ? before : 0, error);
     }
     if (status == MUR_OK)
         status = refresh_patient(database, patient, error);
