@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "dicom/encoder.h" /* MUR_DS_SIZE */
 
 /** A regular grid of voxels, patient coordinates (PS3.3 C.7.6.2.1.1). */
 struct mur_volume_geometry {
@@ -61,7 +62,6 @@ enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
                                         bool flip_for_display, struct mur_error *error);
 
 enum {
-    MUR_DS_SIZE = 17, /**< one Decimal String (PS3.5 6.2) and its NUL */
     MUR_POSITION_TEXT_SIZE = 3 * MUR_DS_SIZE,
     MUR_ORIENTATION_TEXT_SIZE = 6 * MUR_DS_SIZE,
     MUR_SPACING_TEXT_SIZE = 2 * MUR_DS_SIZE,

@@ -8,94 +8,13 @@
 
 #include "dicom/dictionary.h"
 #include "dicom/encoder.h"
+#include "dicom/put.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
 static const struct mur_code segmentation_code = {"113076", "DCM", "Segmentation"};
 static const struct mur_code source_image_code = {"121322", "DCM",
                                                   "Source image for image processing operation"};
-
-enum { SHORT_CODE_LENGTH = 16 };
-
-/* ---- puts that stop at the first failure ----------------------------------------------------- */
-
-struct put {
-    struct mur_dataset *dataset;
-    enum mur_status status;
-    struct mur_error *error;
-};
-
-static void put_text(struct put *put, uint32_t tag, const char *text)
-{
-    if (put->status == MUR_OK)
-        put->status = mur_dataset_put_string(put->dataset, tag, MUR_VR_NONE, text, put->error);
-}
-
-static void put_optional(struct put *put, uint32_t tag, const char *text)
-{
-    if (text != NULL && text[0] != '\0')
-        put_text(put, tag, text);
-}
-
-static void put_needed(struct put *put, uint32_t tag, const char *text)
-{
-    if (text == NULL || text[0] == '\0') {
-        if (put->status == MUR_OK)
-            put->status = mur_error_set(put->error, MUR_INVALID, "a segmentation needs %s",
-                                        mur_dictionary_keyword(tag));
-        return;
-    }
-    put_text(put, tag, text);
-}
-
-static void put_int(struct put *put, uint32_t tag, int64_t value)
-{
-    if (put->status == MUR_OK)
-        put->status = mur_dataset_put_int(put->dataset, tag, MUR_VR_NONE, value, put->error);
-}
-
-static void put_empty(struct put *put, uint32_t tag)
-{
-    if (put->status == MUR_OK)
-        put->status = mur_dataset_put_empty(put->dataset, tag, MUR_VR_NONE, put->error);
-}
-
-/* A new item of a sequence; what is put into it goes on with the same status. */
-static struct put put_item(struct put *put, uint32_t tag)
-{
-    struct put item = {.dataset = NULL, .status = put->status, .error = put->error};
-    if (item.status == MUR_OK)
-        item.status = mur_dataset_append_item(&item.dataset, put->dataset, tag, put->error);
-    return item;
-}
-
-static struct put put_code_item(struct put *put, uint32_t sequence_tag, const struct mur_code *code)
-{
-    struct put item = put_item(put, sequence_tag);
-    bool is_long = code->value != NULL && strlen(code->value) > SHORT_CODE_LENGTH;
-    put_needed(&item, is_long ? MUR_TAG_LongCodeValue : MUR_TAG_CodeValue, code->value);
-    put_needed(&item, MUR_TAG_CodingSchemeDesignator, code->scheme);
-    put_needed(&item, MUR_TAG_CodeMeaning, code->meaning);
-    return item;
-}
-
-static void put_code(struct put *put, uint32_t sequence_tag, const struct mur_code *code)
-{
-    put->status = put_code_item(put, sequence_tag, code).status;
-}
-
-static bool given_code(const struct mur_code *code)
-{
-    return code->value != NULL && code->value[0] != '\0';
-}
-
-enum mur_status mur_code_put(struct mur_dataset *dataset, uint32_t sequence_tag,
-                             const struct mur_code *code, struct mur_error *error)
-{
-    struct put put = {.dataset = dataset, .status = MUR_OK, .error = error};
-    put_code(&put, sequence_tag, code);
-    return put.status;
-}
 
 /* ---- colour --------------------------------------------------------------------------------- */
 
@@ -149,7 +68,7 @@ static enum mur_status check_given(const struct mur_segmentation *given, struct 
     return MUR_OK;
 }
 
-static void put_source_value(struct put *item, uint32_t value)
+static void put_source_value(struct mur_put *item, uint32_t value)
 {
     unsigned block = 0;
     if (item->status == MUR_OK)
@@ -173,25 +92,28 @@ static const char *algorithm_name(enum mur_segment_algorithm algorithm)
     return "MANUAL";
 }
 
-static void put_segment(struct put *top, const struct mur_segment *segment, size_t number)
+static void put_segment(struct mur_put *top, const struct mur_segment *segment, size_t number)
 {
-    struct put item = put_item(top, MUR_TAG_SegmentSequence);
-    put_int(&item, MUR_TAG_SegmentNumber, (int64_t)number);
-    put_needed(&item, MUR_TAG_SegmentLabel, segment->label);
-    put_optional(&item, MUR_TAG_SegmentDescription, segment->description);
-    put_text(&item, MUR_TAG_SegmentAlgorithmType, algorithm_name(segment->algorithm));
+    struct mur_put item = mur_put_item(top, MUR_TAG_SegmentSequence);
+    mur_put_int(&item, MUR_TAG_SegmentNumber, (int64_t)number);
+    mur_put_needed(&item, MUR_TAG_SegmentLabel, segment->label);
+    mur_put_optional(&item, MUR_TAG_SegmentDescription, segment->description);
+    mur_put_text(&item, MUR_TAG_SegmentAlgorithmType, algorithm_name(segment->algorithm));
     if (segment->algorithm != MUR_SEGMENT_MANUAL)
-        put_needed(&item, MUR_TAG_SegmentAlgorithmName, segment->algorithm_name);
-    put_code(&item, MUR_TAG_SegmentedPropertyCategoryCodeSequence, &segment->category);
-    struct put type =
-        put_code_item(&item, MUR_TAG_SegmentedPropertyTypeCodeSequence, &segment->type);
-    if (given_code(&segment->type_modifier))
-        put_code(&type, MUR_TAG_SegmentedPropertyTypeModifierCodeSequence, &segment->type_modifier);
+        mur_put_needed(&item, MUR_TAG_SegmentAlgorithmName, segment->algorithm_name);
+    mur_put_code(&item, MUR_TAG_SegmentedPropertyCategoryCodeSequence, &segment->category);
+    struct mur_put type =
+        mur_put_code_item(&item, MUR_TAG_SegmentedPropertyTypeCodeSequence, &segment->type);
+    if (mur_code_given(&segment->type_modifier))
+        mur_put_code(&type, MUR_TAG_SegmentedPropertyTypeModifierCodeSequence,
+                     &segment->type_modifier);
     item.status = type.status;
-    if (given_code(&segment->region)) {
-        struct put region = put_code_item(&item, MUR_TAG_AnatomicRegionSequence, &segment->region);
-        if (given_code(&segment->region_modifier))
-            put_code(&region, MUR_TAG_AnatomicRegionModifierSequence, &segment->region_modifier);
+    if (mur_code_given(&segment->region)) {
+        struct mur_put region =
+            mur_put_code_item(&item, MUR_TAG_AnatomicRegionSequence, &segment->region);
+        if (mur_code_given(&segment->region_modifier))
+            mur_put_code(&region, MUR_TAG_AnatomicRegionModifierSequence,
+                         &segment->region_modifier);
         item.status = region.status;
     }
     if (segment->has_color && item.status == MUR_OK) {
@@ -202,63 +124,64 @@ static void put_segment(struct put *top, const struct mur_segment *segment, size
                                            MUR_VR_US, values, MUR_CIELAB_VALUES, item.error);
     }
     if (segment->tracking_id != NULL && segment->tracking_uid != NULL) {
-        put_needed(&item, MUR_TAG_TrackingID, segment->tracking_id);
-        put_needed(&item, MUR_TAG_TrackingUID, segment->tracking_uid);
+        mur_put_needed(&item, MUR_TAG_TrackingID, segment->tracking_id);
+        mur_put_needed(&item, MUR_TAG_TrackingUID, segment->tracking_uid);
     }
     if (segment->has_source_value)
         put_source_value(&item, segment->source_value);
     top->status = item.status;
 }
 
-static void put_references(struct put *top, const struct mur_segmentation *given)
+static void put_references(struct mur_put *top, const struct mur_segmentation *given)
 {
     if (given->referenced_instance_count == 0)
         return;
-    struct put series = put_item(top, MUR_TAG_ReferencedSeriesSequence);
+    struct mur_put series = mur_put_item(top, MUR_TAG_ReferencedSeriesSequence);
     for (size_t index = 0; index < given->referenced_instance_count; index++) {
-        struct put instance = put_item(&series, MUR_TAG_ReferencedInstanceSequence);
-        put_needed(&instance, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
-        put_needed(&instance, MUR_TAG_ReferencedSOPInstanceUID, given->referenced_instances[index]);
+        struct mur_put instance = mur_put_item(&series, MUR_TAG_ReferencedInstanceSequence);
+        mur_put_needed(&instance, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
+        mur_put_needed(&instance, MUR_TAG_ReferencedSOPInstanceUID,
+                       given->referenced_instances[index]);
         series.status = instance.status;
     }
-    put_needed(&series, MUR_TAG_SeriesInstanceUID, given->referenced_series);
+    mur_put_needed(&series, MUR_TAG_SeriesInstanceUID, given->referenced_series);
     top->status = series.status;
 }
 
-static void put_dimension(struct put *top, const char *organization, uint32_t pointer,
+static void put_dimension(struct mur_put *top, const char *organization, uint32_t pointer,
                           uint32_t group, const char *label)
 {
-    struct put item = put_item(top, MUR_TAG_DimensionIndexSequence);
-    put_needed(&item, MUR_TAG_DimensionOrganizationUID, organization);
-    put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
-    put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
-    put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
+    struct mur_put item = mur_put_item(top, MUR_TAG_DimensionIndexSequence);
+    mur_put_needed(&item, MUR_TAG_DimensionOrganizationUID, organization);
+    mur_put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
+    mur_put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
+    mur_put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
     top->status = item.status;
 }
 
-static void put_shared_groups(struct put *top, const struct mur_segmentation *given)
+static void put_shared_groups(struct mur_put *top, const struct mur_segmentation *given)
 {
-    struct put shared = put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
+    struct mur_put shared = mur_put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
     if (given->shared_derivation && given->referenced_instance_count > 0) {
-        struct put derivation = put_item(&shared, MUR_TAG_DerivationImageSequence);
+        struct mur_put derivation = mur_put_item(&shared, MUR_TAG_DerivationImageSequence);
         for (size_t index = 0; index < given->referenced_instance_count; index++) {
-            struct put source = put_item(&derivation, MUR_TAG_SourceImageSequence);
-            put_needed(&source, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
-            put_needed(&source, MUR_TAG_ReferencedSOPInstanceUID,
-                       given->referenced_instances[index]);
-            put_code(&source, MUR_TAG_PurposeOfReferenceCodeSequence, &source_image_code);
+            struct mur_put source = mur_put_item(&derivation, MUR_TAG_SourceImageSequence);
+            mur_put_needed(&source, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
+            mur_put_needed(&source, MUR_TAG_ReferencedSOPInstanceUID,
+                           given->referenced_instances[index]);
+            mur_put_code(&source, MUR_TAG_PurposeOfReferenceCodeSequence, &source_image_code);
             derivation.status = source.status;
         }
-        put_code(&derivation, MUR_TAG_DerivationCodeSequence, &segmentation_code);
+        mur_put_code(&derivation, MUR_TAG_DerivationCodeSequence, &segmentation_code);
         shared.status = derivation.status;
     }
-    struct put orientation = put_item(&shared, MUR_TAG_PlaneOrientationSequence);
-    put_needed(&orientation, MUR_TAG_ImageOrientationPatient, given->image_orientation);
+    struct mur_put orientation = mur_put_item(&shared, MUR_TAG_PlaneOrientationSequence);
+    mur_put_needed(&orientation, MUR_TAG_ImageOrientationPatient, given->image_orientation);
     shared.status = orientation.status;
-    struct put measures = put_item(&shared, MUR_TAG_PixelMeasuresSequence);
-    put_needed(&measures, MUR_TAG_SliceThickness, given->slice_thickness);
-    put_needed(&measures, MUR_TAG_SpacingBetweenSlices, given->slice_spacing);
-    put_needed(&measures, MUR_TAG_PixelSpacing, given->pixel_spacing);
+    struct mur_put measures = mur_put_item(&shared, MUR_TAG_PixelMeasuresSequence);
+    mur_put_needed(&measures, MUR_TAG_SliceThickness, given->slice_thickness);
+    mur_put_needed(&measures, MUR_TAG_SpacingBetweenSlices, given->slice_spacing);
+    mur_put_needed(&measures, MUR_TAG_PixelSpacing, given->pixel_spacing);
     top->status = measures.status;
 }
 
@@ -283,54 +206,55 @@ static enum mur_status remove_foreign(struct mur_dataset *dataset, struct mur_er
 static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_segmentation *given,
                                  struct mur_error *error)
 {
-    struct put top = {.dataset = dataset, .status = remove_foreign(dataset, error), .error = error};
-    put_text(&top, MUR_TAG_ImageType, "DERIVED\\PRIMARY");
-    put_text(&top, MUR_TAG_SOPClassUID, mur_uid_SegmentationStorage);
-    put_needed(&top, MUR_TAG_SOPInstanceUID, given->sop_instance);
-    put_needed(&top, MUR_TAG_ContentDate, given->content_date);
-    put_needed(&top, MUR_TAG_ContentTime, given->content_time);
-    put_text(&top, MUR_TAG_Modality, "SEG");
-    put_needed(&top, MUR_TAG_Manufacturer, given->manufacturer);
-    put_needed(&top, MUR_TAG_ManufacturerModelName, given->model);
-    put_needed(&top, MUR_TAG_DeviceSerialNumber, given->serial_number);
-    put_needed(&top, MUR_TAG_SoftwareVersions, given->software);
-    put_optional(&top, MUR_TAG_SeriesDescription, given->series_description);
-    put_needed(&top, MUR_TAG_SeriesInstanceUID, given->series_instance);
-    put_int(&top, MUR_TAG_SeriesNumber, given->series_number);
-    put_int(&top, MUR_TAG_InstanceNumber, 1);
-    put_needed(&top, MUR_TAG_FrameOfReferenceUID, given->frame_of_reference);
+    struct mur_put top = {
+        .dataset = dataset, .status = remove_foreign(dataset, error), .error = error};
+    mur_put_text(&top, MUR_TAG_ImageType, "DERIVED\\PRIMARY");
+    mur_put_text(&top, MUR_TAG_SOPClassUID, mur_uid_SegmentationStorage);
+    mur_put_needed(&top, MUR_TAG_SOPInstanceUID, given->sop_instance);
+    mur_put_needed(&top, MUR_TAG_ContentDate, given->content_date);
+    mur_put_needed(&top, MUR_TAG_ContentTime, given->content_time);
+    mur_put_text(&top, MUR_TAG_Modality, "SEG");
+    mur_put_needed(&top, MUR_TAG_Manufacturer, given->manufacturer);
+    mur_put_needed(&top, MUR_TAG_ManufacturerModelName, given->model);
+    mur_put_needed(&top, MUR_TAG_DeviceSerialNumber, given->serial_number);
+    mur_put_needed(&top, MUR_TAG_SoftwareVersions, given->software);
+    mur_put_optional(&top, MUR_TAG_SeriesDescription, given->series_description);
+    mur_put_needed(&top, MUR_TAG_SeriesInstanceUID, given->series_instance);
+    mur_put_int(&top, MUR_TAG_SeriesNumber, given->series_number);
+    mur_put_int(&top, MUR_TAG_InstanceNumber, 1);
+    mur_put_needed(&top, MUR_TAG_FrameOfReferenceUID, given->frame_of_reference);
     put_references(&top, given);
 
-    struct put organization = put_item(&top, MUR_TAG_DimensionOrganizationSequence);
-    put_needed(&organization, MUR_TAG_DimensionOrganizationUID, given->dimension_organization);
+    struct mur_put organization = mur_put_item(&top, MUR_TAG_DimensionOrganizationSequence);
+    mur_put_needed(&organization, MUR_TAG_DimensionOrganizationUID, given->dimension_organization);
     top.status = organization.status;
     put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
                   MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
     put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
                   MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
 
-    put_int(&top, MUR_TAG_SamplesPerPixel, 1);
-    put_text(&top, MUR_TAG_PhotometricInterpretation, "MONOCHROME2");
-    put_int(&top, MUR_TAG_NumberOfFrames, (int64_t)given->frame_count);
-    put_int(&top, MUR_TAG_Rows, given->rows);
-    put_int(&top, MUR_TAG_Columns, given->columns);
-    put_int(&top, MUR_TAG_BitsAllocated, 1);
-    put_int(&top, MUR_TAG_BitsStored, 1);
-    put_int(&top, MUR_TAG_HighBit, 0);
-    put_int(&top, MUR_TAG_PixelRepresentation, 0);
-    put_text(&top, MUR_TAG_LossyImageCompression, "00");
-    put_text(&top, MUR_TAG_SegmentationType, "BINARY");
+    mur_put_int(&top, MUR_TAG_SamplesPerPixel, 1);
+    mur_put_text(&top, MUR_TAG_PhotometricInterpretation, "MONOCHROME2");
+    mur_put_int(&top, MUR_TAG_NumberOfFrames, (int64_t)given->frame_count);
+    mur_put_int(&top, MUR_TAG_Rows, given->rows);
+    mur_put_int(&top, MUR_TAG_Columns, given->columns);
+    mur_put_int(&top, MUR_TAG_BitsAllocated, 1);
+    mur_put_int(&top, MUR_TAG_BitsStored, 1);
+    mur_put_int(&top, MUR_TAG_HighBit, 0);
+    mur_put_int(&top, MUR_TAG_PixelRepresentation, 0);
+    mur_put_text(&top, MUR_TAG_LossyImageCompression, "00");
+    mur_put_text(&top, MUR_TAG_SegmentationType, "BINARY");
     for (size_t index = 0; top.status == MUR_OK && index < given->segment_count; index++)
         put_segment(&top, &given->segments[index], index + 1);
-    put_needed(&top, MUR_TAG_ContentLabel, given->content_label);
+    mur_put_needed(&top, MUR_TAG_ContentLabel, given->content_label);
     if (given->content_description != NULL)
-        put_text(&top, MUR_TAG_ContentDescription, given->content_description);
+        mur_put_text(&top, MUR_TAG_ContentDescription, given->content_description);
     else
-        put_empty(&top, MUR_TAG_ContentDescription);
+        mur_put_empty(&top, MUR_TAG_ContentDescription);
     if (given->content_creator != NULL)
-        put_text(&top, MUR_TAG_ContentCreatorName, given->content_creator);
+        mur_put_text(&top, MUR_TAG_ContentCreatorName, given->content_creator);
     else
-        put_empty(&top, MUR_TAG_ContentCreatorName);
+        mur_put_empty(&top, MUR_TAG_ContentCreatorName);
     put_shared_groups(&top, given);
     return top.status;
 }

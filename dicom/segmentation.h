@@ -17,11 +17,7 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "dicom/data_set.h"
-
-/** A coded concept (PS3.3 8.8). Not given: value NULL or "". */
-struct mur_code {
-    const char *value, *scheme, *meaning;
-};
+#include "dicom/put.h"
 
 enum mur_segment_algorithm { MUR_SEGMENT_MANUAL, MUR_SEGMENT_SEMIAUTOMATIC, MUR_SEGMENT_AUTOMATIC };
 
@@ -103,12 +99,6 @@ MUR_NODISCARD
 enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pixel_bytes,
                                             const struct mur_segmentation *given,
                                             struct mur_error *error);
-
-/** Adds one item with a code to a code sequence of @p dataset (PS3.3 8.8); values longer than 16
- * characters become Long Code Value. */
-MUR_NODISCARD
-enum mur_status mur_code_put(struct mur_dataset *dataset, uint32_t sequence_tag,
-                             const struct mur_code *code, struct mur_error *error);
 
 /** sRGB to L*a*b* (D65) scaled as PS3.3 C.10.7.1.1 says. */
 void mur_cielab_from_rgb(uint16_t out[MUR_CIELAB_VALUES], const uint8_t rgb[3]);

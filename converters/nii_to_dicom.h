@@ -1,0 +1,78 @@
+/**
+ * A 3-D NIfTI (or Analyze) volume as a series of classic CT or MR images (PS3.3 A.3, A.4): one
+ * instance a slice, Explicit VR Little Endian, voxels as conversion.md 3.1 to 3.6 say. What all
+ * slices share is encoded once. The original header goes along in a private block of the first
+ * instance, for an exact way back.
+ *
+ * The same file and options give the same bytes. Memory: one slice; for gzip input one volume.
+ * Threads: any; the Data Set in the options is read only.
+ */
+#ifndef MUR_CONVERTERS_NII_TO_DICOM_H
+#define MUR_CONVERTERS_NII_TO_DICOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "converters/dicom_series.h"
+#include "converters/nifti.h"
+#include "converters/output.h"
+#include "converters/report.h"
+#include "converters/values.h"
+#include "core/digest.h"
+#include "core/error.h"
+
+enum mur_conversion_modality { MUR_CONVERT_TO_CT, MUR_CONVERT_TO_MR };
+
+/** Anatomical Orientation Type (0010,2210), which is needed where the patient is an animal. */
+enum mur_anatomy { MUR_QUADRUPED, MUR_BIPED, MUR_ANATOMY_UNSAID };
+
+struct mur_conversion_options {
+    enum mur_conversion_modality modality;
+    /** Attributes to take over: Patient, Study and Series ones and those of the acquisition. Not
+     * taken: what the image itself decides (SOP, geometry, pixels, values). NULL: none. */
+    struct mur_dataset *attributes;
+    /* UIDs; NULL derives them (identity.h): the study's from the attributes or the content. */
+    const char *study_instance, *series_instance, *frame_of_reference;
+    const char *identity;  /**< enters derived UIDs: whatever else distinguishes; NULL = "" */
+    int64_t series_number; /**< 0: the attributes', else 1 */
+    enum mur_anatomy anatomy;
+    bool keep_order; /**< no flip for display */
+    bool hounsfield; /**< CT: values are HU */
+    struct mur_orientation_options orientation;
+    struct mur_value_options values;
+};
+
+/** What came of it. Filled on success; freed by mur_conversion_report_free(). */
+struct mur_conversion_report {
+    struct mur_warnings warnings;     /**< also those before a failure */
+    struct mur_source_series *series; /**< owned: the instances, as a segmentation needs them */
+    struct mur_voxel_order order;
+    struct mur_value_map values;
+    double corner_error_mm;             /**< of the written geometry against the header's */
+    char content[MUR_SHA256_TEXT_SIZE]; /**< of header and voxels */
+    char voxels[MUR_SHA256_TEXT_SIZE];  /**< of voxels alone, little endian, in the file's order */
+    uint32_t instances;
+    uint64_t bytes; /**< of all Data Sets */
+};
+
+#define MUR_CONVERSION_REPORT_INIT                                                                 \
+    {                                                                                              \
+        .series = NULL                                                                             \
+    }
+/** The content, not the struct itself. */
+void mur_conversion_report_free(struct mur_conversion_report *report);
+#define MUR_AUTO_CONVERSION_REPORT __attribute__((cleanup(mur_conversion_report_free)))
+
+/**
+ * Converts a file. Slices go to @p output in ascending order along their normal.
+ * @param[in,out] report  empty before; on failure it holds warnings only
+ * @retval MUR_UNSUPPORTED  more than three dimensions, sheared, values that 16 bits cannot hold
+ * @retval others           as mur_nifti_open() and mur_nifti_geometry(), or the output's own
+ */
+MUR_NODISCARD
+enum mur_status mur_nii_to_dicom(struct mur_conversion_report *report, const char *path,
+                                 const struct mur_conversion_options *options,
+                                 const struct mur_output *output, struct mur_error *error);
+
+#endif
