@@ -1,0 +1,82 @@
+#!/bin/bash
+# Builds and tests this tree in a Debian 13 chroot of its own. Needs root and debootstrap; packages
+# come from the mirror that this machine's apt uses.
+# usage: test-in-debian13.sh [CHROOT_DIR] [TEST_OPTION...]
+#        CHROOT_DIR is kept, so that the next run is faster (default: build/debian13)
+set -euo pipefail
+
+suite=trixie
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+root=$(readlink -m "${1:-$here/build/debian13}")
+(($#)) && shift
+
+die() {
+  echo "test-in-debian13: $1" >&2
+  exit 1
+}
+((EUID == 0)) || die "only root can make a chroot"
+command -v debootstrap >/dev/null || die "needs the package debootstrap"
+if [[ -n $(ls -A "$root" 2>/dev/null) && ! -f $root/.murpacs-chroot ]]; then
+  die "$root is there already and was not made by this script"
+fi
+
+mounted=()
+clean_up() {
+  local i
+  for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do
+    umount "${mounted[i]}" || umount --lazy "${mounted[i]}"
+  done
+  mounted=()
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+mount_at() { # DIR MOUNT_OPTION...
+  local place=$root$1
+  shift
+  mkdir -p "$place"
+  mount "$@" "$place"
+  mounted+=("$place")
+}
+
+# The mirror and the proxy, if any, of this machine.
+# shellcheck disable=SC2016  # apt expands these
+mirror=$(apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+  sed -n 's|^Debian/Debian ||p' | head -n 1)
+[[ -n $mirror ]] || die "apt knows no Debian archive here: run apt-get update"
+proxy=$(apt-config shell proxy Acquire::http::Proxy | sed "s/^proxy='\(.*\)'$/\1/")
+if [[ -n $proxy && $proxy != DIRECT ]]; then export http_proxy=$proxy; fi
+
+if [[ ! -f $root/.complete ]]; then
+  rm -rf "$root"
+  mkdir -p "$root"
+  touch "$root/.murpacs-chroot"
+  debootstrap --variant=minbase "$suite" "$root" "$mirror"
+  if [[ -n ${http_proxy:-} ]]; then
+    echo "Acquire::http::Proxy \"$http_proxy\";" >"$root/etc/apt/apt.conf.d/proxy"
+  fi
+  touch "$root/.complete"
+fi
+cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+[[ ! -f /etc/hosts ]] || cp -L /etc/hosts "$root/etc/hosts"
+
+mount_at /proc -t proc proc
+mount_at /sys -t sysfs -o ro sysfs
+mount_at /dev/shm -t tmpfs tmpfs
+testdata=${MURPACS_TESTDATA:-$here/../shared/testdata}
+chroot_environment=()
+if [[ -d $testdata ]]; then
+  mount_at /testdata --bind "$testdata"
+  mount -o remount,bind,ro "$root/testdata"
+  chroot_environment+=(MURPACS_TESTDATA=/testdata)
+fi
+
+# A copy of what is in the tree now, committed or not; what was built there before is kept.
+tree=$root/murpacs
+mkdir -p "$tree"
+find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+tar -C "$here" --exclude=./build --exclude=./var --exclude=./.git -cf - . | tar -C "$tree" -xf -
+
+chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+  ${http_proxy:+http_proxy="$http_proxy"} "${chroot_environment[@]}" /murpacs/test "$@"
