@@ -57,8 +57,8 @@ struct mur_isa_link {
     bool segmentation; /**< the object is a segmentation of that scan, not its image */
 };
 
-/** Where an object came from: kept in the manifest and the index. Texts may be NULL; all is
- * borrowed until the ingest is freed. */
+/** Where an object came from: kept in the manifest and the index. Texts may be NULL; all but
+ * the path is borrowed until the ingest is freed. */
 struct mur_origin {
     const char *how;                /**< "C-STORE", "import", ... */
     const char *calling_ae;         /**< AE title of the sender */

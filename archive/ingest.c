@@ -34,6 +34,11 @@ enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *ar
         return mur_error_no_memory(error);
     ingest->archive = archive;
     ingest->origin = *origin;
+    if (origin->path != NULL) {
+        status = mur_text_copy(&ingest->path, mur_slice_of(origin->path), error);
+        if (status != MUR_OK)
+            return status;
+    }
     struct mur_instance *instance = &ingest->record.instance;
     memcpy(instance->sop_class, head.sop_class, MUR_UID_TEXT_SIZE);
     memcpy(instance->sop_instance, head.sop_instance, MUR_UID_TEXT_SIZE);
@@ -124,7 +129,7 @@ enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *e
     record->how = ingest->origin.how != NULL ? ingest->origin.how : "";
     record->calling_ae = ingest->origin.calling_ae != NULL ? ingest->origin.calling_ae : "";
     record->peer = ingest->origin.peer != NULL ? ingest->origin.peer : "";
-    record->path = ingest->origin.path != NULL ? ingest->origin.path : "";
+    record->path = ingest->path != NULL ? ingest->path : "";
 
     struct mur_archive *archive = ingest->archive;
     (void)pthread_mutex_lock(&archive->mutex);
@@ -172,5 +177,6 @@ void mur_ingest_free(struct mur_ingest *ingest)
     mur_object_free(ingest->object);
     mur_header_free(ingest->header);
     mur_xxh128_free(ingest->digest);
+    free(ingest->path);
     free(ingest);
 }

@@ -16,6 +16,7 @@ enum { MUR_READERS = 64, MUR_BATCH = 256 };
 struct mur_ingest {
     struct mur_archive *archive; /**< borrowed */
     struct mur_origin origin;
+    char *path; /**< copy of the origin's, or NULL */
     struct mur_object *object;
     struct mur_header *header;
     struct mur_xxh128 *digest;

@@ -227,3 +227,12 @@ enum mur_status mur_setting_text_at(const char **out, const struct mur_setting *
     *out = config_setting_get_string(inner(element));
     return MUR_OK;
 }
+
+bool mur_setting_int_at(int64_t *out, const struct mur_setting *list, size_t index)
+{
+    const struct mur_setting *element = mur_setting_at(list, index);
+    if (element == NULL || mur_setting_type(element) != MUR_SETTING_INT)
+        return false;
+    *out = config_setting_get_int64(inner(element));
+    return true;
+}

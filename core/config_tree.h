@@ -79,5 +79,7 @@ enum mur_status mur_setting_get_members(const struct mur_setting **out,
 MUR_NODISCARD
 enum mur_status mur_setting_text_at(const char **out, const struct mur_setting *list, size_t index,
                                     struct mur_error *error);
+/** The whole number that a list's element is; false: it is none. */
+bool mur_setting_int_at(int64_t *out, const struct mur_setting *list, size_t index);
 
 #endif

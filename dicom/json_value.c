@@ -15,7 +15,7 @@ enum mur_vr mur_json_element_vr(const struct mur_json *element)
 {
     const char *name = mur_json_text(mur_json_get(element, "vr"));
     return name != NULL && name[0] != '\0' && name[1] != '\0' ? mur_vr_from_name(name)
-                                                             : MUR_VR_NONE;
+                                                              : MUR_VR_NONE;
 }
 
 size_t mur_json_value_count(const struct mur_json *element)
@@ -60,9 +60,8 @@ enum mur_status mur_json_append_value(struct mur_buffer *out, const struct mur_j
         return mur_buffer_append_text(out, mur_json_text(value), error);
     case MUR_JSON_INT: {
         enum mur_status status = mur_json_get_int(&integer, value, error);
-        return status == MUR_OK
-                   ? mur_buffer_append_format(out, error, "%lld", (long long)integer)
-                   : status;
+        return status == MUR_OK ? mur_buffer_append_format(out, error, "%lld", (long long)integer)
+                                : status;
     }
     case MUR_JSON_DOUBLE: {
         enum mur_status status = mur_json_get_double(&real, value, error);

@@ -18,14 +18,14 @@ const struct mur_json *mur_json_element(const struct mur_json *elements, uint32_
 enum mur_vr mur_json_element_vr(const struct mur_json *element);
 
 /** Appends one of its values as text: PN groups joined by '=', numbers shortest. */
-MUR_NODISCARD enum mur_status mur_json_append_value(struct mur_buffer *out,
-                                                    const struct mur_json *element, size_t index,
-                                                    struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_json_append_value(struct mur_buffer *out, const struct mur_json *element,
+                                      size_t index, struct mur_error *error);
 
 /** Appends all values, separated by backslash; for SQ the JSON array of items. */
-MUR_NODISCARD enum mur_status mur_json_append_values(struct mur_buffer *out,
-                                                     const struct mur_json *element,
-                                                     struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_json_append_values(struct mur_buffer *out, const struct mur_json *element,
+                                       struct mur_error *error);
 
 /** Number of values or items. */
 size_t mur_json_value_count(const struct mur_json *element);

@@ -42,8 +42,8 @@ const struct mur_organs *mur_mapping_organs(const struct mur_mapping *mapping);
 
 /** A file that a cell names. */
 struct mur_scan_file {
-    const char *cell; /**< as written */
-    const char *path; /**< relative to isa->root; "" when it cannot be used */
+    const char *cell;    /**< as written */
+    const char *path;    /**< relative to isa->root; "" when it cannot be used */
     const char *problem; /**< why, naming the file; "" when it is there */
 };
 
@@ -98,13 +98,13 @@ struct mur_scan {
     uint32_t first_row;                    /**< of the assay's table */
     const char *study;                     /**< identifier */
     const char *study_title;
-    const char *source;     /**< the animal; several joined by '+' when pooled */
-    const char *sample;     /**< the animal at a session */
-    const char *session;    /**< with study: what is one DICOM Study; the sample, unless configured */
-    const char *assay_file; /**< path of the table */
-    const char *assay;      /**< the scan's name, unique in its table */
-    const char *technology; /**< of the assay, as written */
-    const char *modality;   /**< "CT", "MR", ...; "" when only the image can tell */
+    const char *source;  /**< the animal; several joined by '+' when pooled */
+    const char *sample;  /**< the animal at a session */
+    const char *session; /**< with study: what is one DICOM Study; the sample, unless configured */
+    const char *assay_file;       /**< path of the table */
+    const char *assay;            /**< the scan's name, unique in its table */
+    const char *technology;       /**< of the assay, as written */
+    const char *modality;         /**< "CT", "MR", ...; "" when only the image can tell */
     struct mur_scan_file *images; /**< usually one: a file, or a folder of DICOM files */
     size_t image_count;
     struct mur_scan_segmentation *segmentations;

@@ -23,9 +23,10 @@ struct uid_list {
 
 struct mur_intake {
     struct mur_archive *archive; /* borrowed; NULL = dry run */
-    struct mur_isa_link isa;
+    struct mur_isa_link isa[2];  /* of images, of segmentations: ingests under way point to them */
     bool has_isa;
-    const char *path; /* borrowed: of the source that is being read */
+    bool segmentation; /* what is being written */
+    const char *path;  /* borrowed: of the source that is being read */
     struct mur_import_series *series;
     size_t series_count;
     size_t series_capacity;
@@ -66,7 +67,10 @@ enum mur_status mur_intake_create(struct mur_intake **out, struct mur_archive *a
         return mur_error_no_memory(error);
     intake->archive = archive;
     if (isa != NULL) {
-        intake->isa = *isa;
+        intake->isa[0] = *isa;
+        intake->isa[0].segmentation = false;
+        intake->isa[1] = *isa;
+        intake->isa[1].segmentation = true;
         intake->has_isa = true;
     }
     intake->path = "";
@@ -131,7 +135,7 @@ void mur_intake_free(struct mur_intake *intake)
 void mur_intake_source(struct mur_intake *intake, const char *path, bool segmentation)
 {
     intake->path = path;
-    intake->isa.segmentation = segmentation;
+    intake->segmentation = segmentation;
 }
 
 static enum mur_status count_series(struct mur_intake *intake, const char *study,
@@ -151,7 +155,7 @@ static enum mur_status count_series(struct mur_intake *intake, const char *study
         intake->series_capacity = capacity;
     }
     struct mur_import_series *added = &intake->series[intake->series_count++];
-    *added = (struct mur_import_series){.segmentation = intake->isa.segmentation, .instances = 1};
+    *added = (struct mur_import_series){.segmentation = intake->segmentation, .instances = 1};
     (void)snprintf(added->series_instance, sizeof added->series_instance, "%s", series);
     (void)snprintf(added->study_instance, sizeof added->study_instance, "%s", study);
     return MUR_OK;
@@ -172,8 +176,10 @@ static enum mur_status begin_object(struct mur_intake *intake, const char *sop_c
                                                  sop_instance, error);
     if (status != MUR_OK || intake->is_known)
         return status;
-    const struct mur_origin origin = {
-        .how = "import", .path = intake->path, .isa = intake->has_isa ? &intake->isa : NULL};
+    const struct mur_origin origin = {.how = "import",
+                                      .path = intake->path,
+                                      .isa = intake->has_isa ? &intake->isa[intake->segmentation]
+                                                             : NULL};
     return mur_ingest_begin(&intake->ingest, intake->archive, sop_class, sop_instance,
                             transfer_syntax, &origin, error);
 }
@@ -396,9 +402,8 @@ enum mur_status mur_intake_commit(struct mur_intake *intake, uint64_t *new_insta
          status == MUR_OK && intake->has_isa && intake->archive != NULL && i < intake->series_count;
          i++) {
         bool changed = false;
-        intake->isa.segmentation = intake->series[i].segmentation;
         status = mur_archive_link(&changed, intake->archive, intake->series[i].series_instance,
-                                  &intake->isa, error);
+                                  &intake->isa[intake->series[i].segmentation], error);
         any = any || changed;
     }
     if (status != MUR_OK)

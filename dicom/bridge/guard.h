@@ -1,4 +1,5 @@
-/* The wall between C++ and C: no exception passes an extern "C" function. Internal to the bridge. */
+/* The wall between C++ and C: no exception passes an extern "C" function. Internal to the bridge.
+ */
 #ifndef MUR_DICOM_BRIDGE_GUARD_H
 #define MUR_DICOM_BRIDGE_GUARD_H
 

@@ -543,8 +543,10 @@ extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descrip
         if (requested != nullptr)
             (void)parameters.release(); /* the association's now */
         MUR_AUTO_CLOSE int connected = setup.descriptor;
-        if (setup.failure != MUR_OK)
-            return mur_error_prefix(error, "%s port %u", options->host, options->port);
+        if (setup.failure != MUR_OK) {
+            (void)mur_error_prefix(error, "%s port %u", options->host, options->port);
+            return setup.failure;
+        }
         if (condition.bad())
             return mur_error_set(error, MUR_IO, "%s port %u: %s", options->host, options->port,
                                  condition.text());
