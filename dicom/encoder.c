@@ -113,10 +113,13 @@ static void shorten_exponent(char *text)
     memmove(to, from, strlen(from) + 1);
 }
 
-static bool fits(char out[MUR_DS_SIZE], const char *format, int digits, double value)
+static bool fits(char out[MUR_DS_SIZE], bool exponent, int digits, double value)
 {
     char text[40];
-    (void)snprintf(text, sizeof text, format, digits, value);
+    if (exponent)
+        (void)snprintf(text, sizeof text, "%.*e", digits - 1, value);
+    else
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
     shorten_exponent(text);
     size_t length = strlen(text);
     if (length >= MUR_DS_SIZE)
@@ -141,7 +144,7 @@ enum mur_status mur_ds_write(char out[MUR_DS_SIZE], double value, struct mur_err
         return MUR_OK;
     }
     for (int digits = DS_DIGITS; digits > 0; digits--)
-        if (fits(out, "%.*g", digits, value) || fits(out, "%.*e", digits - 1, value))
+        if (fits(out, false, digits, value) || fits(out, true, digits, value))
             return MUR_OK;
     return mur_error_set(error, MUR_INTERNAL, "%g does not fit a decimal", value);
 }

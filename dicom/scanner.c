@@ -1,9 +1,12 @@
 #include "dicom/scanner.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/compress.h"
+#include "core/file.h"
 #include "dicom/dictionary.h"
 #include "dicom/transfer_syntax.h"
 
@@ -13,6 +16,7 @@
 
 enum {
     HEAD_SIZE = 12, /* the longest head of an element */
+    READ_SIZE = 64 * 1024,
     CHARSET_SIZE = 128,
     CREATOR_SIZE = 65,
     CREATOR_LIMIT = 256, /* of all open items; elements of further blocks are UN */
@@ -636,6 +640,16 @@ static enum mur_status feed_head(struct mur_scanner *scanner, const unsigned cha
     return take_head(scanner, scanner->head, error);
 }
 
+/* The end of a value that was passed over. */
+static enum mur_status finish_unseen(struct mur_scanner *scanner, struct mur_error *error)
+{
+    enum state was = scanner->state;
+    scanner->state = was == IN_FRAGMENT ? AT_FRAGMENT : AT_ELEMENT;
+    return was == IN_BULK && scanner->events->bulk != NULL
+               ? scanner->events->bulk(scanner->user, &scanner->element, error)
+               : MUR_OK;
+}
+
 /* Takes from the piece what belongs to the value under way. */
 static enum mur_status feed_value(struct mur_scanner *scanner, const unsigned char **at,
                                   const unsigned char *end, struct mur_error *error)
@@ -654,26 +668,8 @@ static enum mur_status feed_value(struct mur_scanner *scanner, const unsigned ch
     scanner->left -= part;
     if (scanner->left > 0)
         return MUR_OK;
-    switch (scanner->state) {
-    case IN_VALUE:
-        return finish_value(scanner, whole ? begin : scanner->value, error);
-    case IN_BULK:
-        scanner->state = AT_ELEMENT;
-        return scanner->events->bulk != NULL
-                   ? scanner->events->bulk(scanner->user, &scanner->element, error)
-                   : MUR_OK;
-    case IN_FRAGMENT:
-        scanner->state = AT_FRAGMENT;
-        return MUR_OK;
-    case IN_UNNOTICED:
-    case IN_PADDING:
-    case AT_ELEMENT:
-    case AT_ITEM:
-    case AT_FRAGMENT:
-        break;
-    }
-    scanner->state = AT_ELEMENT;
-    return MUR_OK;
+    return scanner->state == IN_VALUE ? finish_value(scanner, whole ? begin : scanner->value, error)
+                                      : finish_unseen(scanner, error);
 }
 
 static enum mur_status feed_padding(struct mur_scanner *scanner, const unsigned char **at,
@@ -742,6 +738,59 @@ enum mur_status mur_scanner_write(struct mur_scanner *scanner, const void *bytes
     }
     scanner->failed = status != MUR_OK;
     return status;
+}
+
+uint64_t mur_scanner_passable(const struct mur_scanner *scanner)
+{
+    bool is_unseen = scanner->state == IN_BULK || scanner->state == IN_FRAGMENT ||
+                     scanner->state == IN_UNNOTICED;
+    return is_unseen && !scanner->deflated && !scanner->failed ? scanner->left : 0;
+}
+
+enum mur_status mur_scanner_pass(struct mur_scanner *scanner, uint64_t length,
+                                 struct mur_error *error)
+{
+    if (length > mur_scanner_passable(scanner))
+        return mur_error_set(error, MUR_INVALID, "these bytes cannot be passed over");
+    if (length == 0)
+        return MUR_OK;
+    scanner->offset += length;
+    scanner->left -= length;
+    enum mur_status status = scanner->left == 0 ? finish_unseen(scanner, error) : MUR_OK;
+    if (status == MUR_OK)
+        status = close_ended(scanner, error);
+    scanner->failed = status != MUR_OK;
+    return status;
+}
+
+enum mur_status mur_scanner_read(struct mur_scanner *scanner, int descriptor, uint64_t offset,
+                                 const char *name, struct mur_error *error)
+{
+    struct stat details;
+    if (fstat(descriptor, &details) != 0)
+        return mur_error_set_errno(error, errno, "%s", name);
+    MUR_AUTO_FREE unsigned char *piece = malloc(READ_SIZE);
+    if (piece == NULL)
+        return mur_error_no_memory(error);
+    uint64_t size = details.st_size > 0 ? (uint64_t)details.st_size : 0;
+    enum mur_status status = MUR_OK;
+    while (status == MUR_OK && offset < size) {
+        uint64_t passable = mur_scanner_passable(scanner);
+        if (passable > READ_SIZE) {
+            uint64_t passed = passable < size - offset ? passable : size - offset;
+            status = mur_scanner_pass(scanner, passed, error);
+            offset += passed;
+            continue;
+        }
+        size_t length = 0;
+        status = mur_pread_full(&length, descriptor, piece, READ_SIZE, (off_t)offset, name, error);
+        if (status == MUR_OK && length == 0)
+            break; /* cut while it was read */
+        if (status == MUR_OK)
+            status = mur_scanner_write(scanner, piece, length, error);
+        offset += length;
+    }
+    return status == MUR_OK ? mur_scanner_finish(scanner, error) : status;
 }
 
 enum mur_status mur_scanner_finish(struct mur_scanner *scanner, struct mur_error *error)

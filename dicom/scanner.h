@@ -94,6 +94,21 @@ MUR_NODISCARD
 enum mur_status mur_scanner_write(struct mur_scanner *scanner, const void *bytes, size_t length,
                                   struct mur_error *error);
 
+/** How many of the next bytes would be passed over without being looked at: the rest of a bulk
+ * value. A reader of a file may seek over them and say so by mur_scanner_pass(). Always 0 if
+ * deflated. */
+uint64_t mur_scanner_passable(const struct mur_scanner *scanner);
+/** @p length bytes, at most mur_scanner_passable(), stand there and are left out. */
+MUR_NODISCARD
+enum mur_status mur_scanner_pass(struct mur_scanner *scanner, uint64_t length,
+                                 struct mur_error *error);
+
+/** Scans an open file from @p offset to its end, passing over bulk values, and finishes.
+ * @param[in] name  for messages. @retval MUR_IO; or as mur_scanner_write(), mur_scanner_finish() */
+MUR_NODISCARD
+enum mur_status mur_scanner_read(struct mur_scanner *scanner, int descriptor, uint64_t offset,
+                                 const char *name, struct mur_error *error);
+
 /** The Data Set has come to its end. @retval MUR_PARSE it was cut: inside an element, a sequence,
  * or the deflate stream */
 MUR_NODISCARD

@@ -93,34 +93,11 @@ struct Dictionary {
     }
 };
 
-/* Name of the VR as in the dictionary, where some are choices (PS3.5 A.1 decides). */
-enum mur_vr vr_of(DcmEVR vr)
-{
-    switch (vr) {
-    case EVR_ox:
-    case EVR_px:
-    case EVR_lt:
-        return MUR_VR_OW;
-    case EVR_xs:
-        return MUR_VR_US;
-    case EVR_up:
-        return MUR_VR_UL;
-    case EVR_na:
-        return MUR_VR_NONE;
-    default: {
-        const char *name = DcmVR(vr).getVRName();
-        enum mur_vr known =
-            name != nullptr && std::strlen(name) == 2 ? mur_vr_from_name(name) : MUR_VR_NONE;
-        return known != MUR_VR_NONE ? known : MUR_VR_UN;
-    }
-    }
-}
-
 mur_dictionary_entry entry_of(Dictionary &into, const DcmDictEntry &from, uint32_t tag)
 {
     mur_dictionary_entry entry = {};
     entry.tag = tag;
-    entry.vr = vr_of(from.getEVR());
+    entry.vr = mur::vr_of(from.getEVR());
     entry.by_pixel_representation = from.getEVR() == EVR_xs;
     entry.keyword = into.keep(from.getTagName());
     entry.creator = into.keep(from.getPrivateCreator());
@@ -265,6 +242,30 @@ const mur_dictionary_entry *find_private(const Dictionary &in, uint32_t tag, con
 }
 
 } // namespace
+
+enum mur_vr mur::vr_of(DcmEVR vr)
+{
+    switch (vr) {
+    case EVR_ox:
+    case EVR_px:
+    case EVR_lt:
+    case EVR_PixelData:
+    case EVR_OverlayData:
+        return MUR_VR_OW;
+    case EVR_xs:
+        return MUR_VR_US;
+    case EVR_up:
+        return MUR_VR_UL;
+    case EVR_na:
+        return MUR_VR_NONE;
+    default: {
+        const char *name = DcmVR(vr).getVRName();
+        enum mur_vr known =
+            name != nullptr && std::strlen(name) == 2 ? mur_vr_from_name(name) : MUR_VR_NONE;
+        return known != MUR_VR_NONE ? known : MUR_VR_UN;
+    }
+    }
+}
 
 void mur::prepare_library()
 {

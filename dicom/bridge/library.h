@@ -3,6 +3,14 @@
 #ifndef MUR_DICOM_BRIDGE_LIBRARY_H
 #define MUR_DICOM_BRIDGE_LIBRARY_H
 
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmdata/dcvr.h"
+
+extern "C" {
+#include "dicom/vr.h"
+}
+
 namespace mur
 {
 
@@ -10,6 +18,9 @@ namespace mur
 void prepare_library();
 /** Likewise, and registers the decoders for compressed pixels. */
 void prepare_codecs();
+
+/** Our name of a VR of DCMTK's, which knows some choices ("OB or OW") as VRs of their own. */
+enum mur_vr vr_of(DcmEVR vr);
 
 } // namespace mur
 
