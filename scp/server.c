@@ -1,0 +1,256 @@
+/* The listener's thread, the threads of the associations, and how they come to their end. */
+#include "scp/scp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scp/session.h"
+
+enum {
+    STACK_SIZE = 1024 * 1024,
+    PENDING_LIMIT = 2048, /* connections without request */
+    DESCRIPTORS = 16384,  /* that we should like to have */
+    AFTER_INTERRUPTION_MS = 5000,
+};
+
+/* ---- sessions ---- */
+
+static void session_add(struct mur_scp *scp, struct mur_session *session)
+{
+    session->next = scp->sessions;
+    if (scp->sessions != NULL)
+        scp->sessions->previous = session;
+    scp->sessions = session;
+    scp->session_count++;
+}
+
+static void session_remove(struct mur_scp *scp, struct mur_session *session)
+{
+    *(session->previous != NULL ? &session->previous->next : &scp->sessions) = session->next;
+    if (session->next != NULL)
+        session->next->previous = session->previous;
+}
+
+static void *session_main(void *argument)
+{
+    struct mur_session *session = argument;
+    struct mur_scp *scp = session->scp;
+    mur_log_set_association(session->name);
+    mur_session_serve(session);
+    /* Out of the list first: what is in it may be interrupted, so must exist. */
+    (void)pthread_mutex_lock(&scp->mutex);
+    session_remove(scp, session);
+    (void)pthread_mutex_unlock(&scp->mutex);
+    mur_association_free(session->association);
+    free(session);
+    /* And counted out last: after that the server may be gone. */
+    (void)pthread_mutex_lock(&scp->mutex);
+    scp->session_count--;
+    (void)pthread_cond_broadcast(&scp->session_ended);
+    (void)pthread_mutex_unlock(&scp->mutex);
+    return NULL;
+}
+
+static int start_thread(struct mur_session *session)
+{
+    pthread_attr_t attributes;
+    int failed = pthread_attr_init(&attributes);
+    if (failed != 0)
+        return failed;
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    pthread_t thread;
+    failed = pthread_create(&thread, &attributes, session_main, session);
+    (void)pthread_attr_destroy(&attributes);
+    return failed;
+}
+
+/* A transient rejection: the peer may try again (PS3.8 9.3.4). */
+static void turn_away(struct mur_association *association, const char *why)
+{
+    mur_log_warning(MUR_LOG_SCP, "association from %s at %s rejected: %s",
+                    mur_association_calling_ae_title(association),
+                    mur_association_peer_address(association), why);
+    mur_association_reject(association, 2, 3, 2);
+    mur_association_free(association);
+}
+
+static void begin_session(struct mur_scp *scp, struct mur_association *association)
+{
+    struct mur_session *session = calloc(1, sizeof(*session));
+    if (session == NULL) {
+        turn_away(association, "out of memory");
+        return;
+    }
+    session->scp = scp;
+    session->association = association;
+    session->timeout_ms = scp->config->dicom_idle_timeout_s * 1000;
+    (void)pthread_mutex_lock(&scp->mutex);
+    bool room = scp->session_count < (unsigned)scp->config->dicom_max_associations;
+    if (room) {
+        session_add(scp, session);
+        scp->session_number++;
+        (void)snprintf(session->name, sizeof(session->name), "A%llu",
+                       (unsigned long long)scp->session_number);
+    }
+    (void)pthread_mutex_unlock(&scp->mutex);
+    int failed = room ? start_thread(session) : 0;
+    if (room && failed == 0)
+        return; /* the thread's now */
+    if (room) {
+        (void)pthread_mutex_lock(&scp->mutex);
+        session_remove(scp, session);
+        scp->session_count--;
+        (void)pthread_mutex_unlock(&scp->mutex);
+    }
+    free(session);
+    turn_away(association, room ? "no thread can be started"
+                                : "dicom.max_associations are being served already");
+}
+
+static void *listener_main(void *argument)
+{
+    struct mur_scp *scp = argument;
+    for (;;) {
+        struct mur_error error = MUR_ERROR_INIT;
+        struct mur_association *association = NULL;
+        enum mur_status status = mur_listener_next(&association, scp->listener, -1, &error);
+        if (status == MUR_OK)
+            begin_session(scp, association);
+        else if (status == MUR_CANCELLED)
+            return NULL;
+        else if (status == MUR_IO || status == MUR_NO_MEMORY)
+            mur_log_error(MUR_LOG_SCP, "%s", error.message);
+        else
+            mur_log_warning(MUR_LOG_SCP, "%s", error.message);
+    }
+}
+
+/* ---- the server ---- */
+
+/* Idle connections cost one descriptor each, associations a few. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *config,
+                               struct mur_archive *archive, struct mur_error *error)
+{
+    MUR_AUTO(mur_scp) *scp = calloc(1, sizeof(*scp));
+    if (scp == NULL)
+        return mur_error_no_memory(error);
+    scp->config = config;
+    scp->archive = archive;
+    (void)pthread_mutex_init(&scp->mutex, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&scp->session_ended, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    scp->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (scp->stop_event < 0)
+        return mur_error_set_errno(error, errno, "preparing to serve");
+    raise_descriptor_limit();
+    struct mur_listener_options options = {
+        .bind_address = config->dicom_bind,
+        .port = (uint16_t)config->dicom_port,
+        .artim_timeout_ms = config->dicom_artim_timeout_s * 1000,
+        .max_pdu = (uint32_t)config->dicom_max_pdu,
+        .max_pending = PENDING_LIMIT,
+    };
+    enum mur_status status = mur_listener_create(&scp->listener, &options, error);
+    if (status != MUR_OK)
+        return status;
+    *out = MUR_STEAL(scp);
+    return MUR_OK;
+}
+
+enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error)
+{
+    int failed = pthread_create(&scp->thread, NULL, listener_main, scp);
+    if (failed != 0)
+        return mur_error_set_errno(error, failed, "starting the listener");
+    scp->started = true;
+    return MUR_OK;
+}
+
+uint16_t mur_scp_port(const struct mur_scp *scp)
+{
+    return mur_listener_port(scp->listener);
+}
+
+unsigned mur_scp_association_count(struct mur_scp *scp)
+{
+    (void)pthread_mutex_lock(&scp->mutex);
+    unsigned count = scp->session_count;
+    (void)pthread_mutex_unlock(&scp->mutex);
+    return count;
+}
+
+/* With the mutex held; true when all have ended. */
+static bool wait_for_sessions(struct mur_scp *scp, int timeout_ms)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (scp->session_count > 0)
+        if (pthread_cond_timedwait(&scp->session_ended, &scp->mutex, &until) != 0)
+            break;
+    return scp->session_count == 0;
+}
+
+void mur_scp_stop(struct mur_scp *scp, int grace_ms)
+{
+    if (!scp->started || scp->joined)
+        return;
+    mur_listener_wake(scp->listener);
+    (void)pthread_join(scp->thread, NULL);
+    scp->joined = true;
+    uint64_t one = 1;
+    (void)!write(scp->stop_event, &one, sizeof(one));
+    (void)pthread_mutex_lock(&scp->mutex);
+    if (!wait_for_sessions(scp, grace_ms)) {
+        __atomic_store_n(&scp->hurry, 1, __ATOMIC_RELEASE);
+        if (!wait_for_sessions(scp, grace_ms > 0 ? 1000 : 0)) {
+            mur_log_warning(MUR_LOG_SCP, "%u associations are interrupted", scp->session_count);
+            for (struct mur_session *at = scp->sessions; at != NULL; at = at->next) {
+                mur_association_interrupt(at->association);
+                if (at->outgoing != NULL)
+                    mur_association_interrupt(at->outgoing);
+            }
+            while (!wait_for_sessions(scp, AFTER_INTERRUPTION_MS))
+                mur_log_warning(MUR_LOG_SCP, "%u associations have not ended yet",
+                                scp->session_count);
+        }
+    }
+    (void)pthread_mutex_unlock(&scp->mutex);
+}
+
+void mur_scp_free(struct mur_scp *scp)
+{
+    if (scp == NULL)
+        return;
+    mur_scp_stop(scp, 0);
+    mur_listener_free(scp->listener);
+    if (scp->stop_event >= 0)
+        (void)close(scp->stop_event);
+    (void)pthread_cond_destroy(&scp->session_ended);
+    (void)pthread_mutex_destroy(&scp->mutex);
+    free(scp);
+}

@@ -1,0 +1,143 @@
+/** One association and the server around it. Internal to scp/. */
+#ifndef MUR_SCP_SESSION_H
+#define MUR_SCP_SESSION_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "archive/archive.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "dicom/association.h"
+#include "dicom/command.h"
+#include "dicom/listener.h"
+#include "dicom/message.h"
+#include "scp/identifier.h"
+
+struct mur_session;
+
+struct mur_scp {
+    const struct mur_config *config; /* borrowed */
+    struct mur_archive *archive;     /* borrowed */
+    struct mur_listener *listener;
+    pthread_t thread;
+    bool started, joined;
+    int stop_event;        /* eventfd: readable when the server stops */
+    int hurry;             /* by __atomic builtins: end long operations with what they have done */
+    pthread_mutex_t mutex; /* for what follows */
+    pthread_cond_t session_ended;
+    struct mur_session *sessions;
+    unsigned session_count;
+    uint64_t session_number;
+};
+
+/** What an operation was, for the line at the end of an association. */
+enum mur_operation {
+    MUR_OPERATION_ECHO,
+    MUR_OPERATION_STORE,
+    MUR_OPERATION_FIND,
+    MUR_OPERATION_MOVE,
+    MUR_OPERATION_GET,
+    MUR_OPERATION_COUNT
+};
+
+struct mur_session {
+    struct mur_scp *scp;
+    struct mur_association *association; /* owned */
+    struct mur_association *outgoing;    /* of a C-MOVE; borrowed; changed under scp->mutex */
+    struct mur_session *next, *previous;
+    char name[MUR_LOG_ASSOCIATION_SIZE]; /* "A17" */
+    enum mur_rights rights;
+    int timeout_ms; /* for each step of a peer */
+    unsigned done[MUR_OPERATION_COUNT], refused;
+};
+
+/** The request under way. */
+struct mur_request {
+    struct mur_command command;
+    struct mur_presentation_context context;
+};
+
+/** What a presentation context is for. */
+enum mur_service {
+    MUR_SERVICE_NONE,
+    MUR_SERVICE_ECHO,
+    MUR_SERVICE_STORE,
+    MUR_SERVICE_FIND,
+    MUR_SERVICE_MOVE,
+    MUR_SERVICE_GET,
+};
+
+/* ---- negotiate.c ---- */
+
+/** NONE if it is neither known nor, where @p accept_unknown, to be taken for a storage class. */
+enum mur_service mur_service_of(const char *abstract_syntax, bool accept_unknown);
+/** Decides on all contexts and answers the association, or rejects it. */
+MUR_NODISCARD
+enum mur_status mur_session_negotiate(struct mur_session *session, struct mur_error *error);
+
+/* ---- session.c ---- */
+
+/** Serves an association from its request to its end; frees nothing. */
+void mur_session_serve(struct mur_session *session);
+bool mur_session_must_hurry(const struct mur_session *session);
+/** Makes the association of a C-MOVE known, so that it can be interrupted; NULL before it is freed.
+ */
+void mur_session_set_outgoing(struct mur_session *session, struct mur_association *outgoing);
+
+/**
+ * Answers with a status other than success: Error Comment and one line in the log, both @p why.
+ * @return other than MUR_OK: the association is over
+ */
+MUR_NODISCARD
+enum mur_status mur_session_refuse(struct mur_session *session, const struct mur_request *request,
+                                   uint16_t status, const char *why, struct mur_error *error);
+/** Likewise with what one of our own calls returned. The log has all of @p reason; the peer is not
+ * told of our files and disks. */
+MUR_NODISCARD
+enum mur_status mur_session_fail(struct mur_session *session, const struct mur_request *request,
+                                 const struct mur_error *reason, struct mur_error *error);
+/** The line in the log alone, for responses that carry more than a status. */
+void mur_session_log_refusal(struct mur_session *session, const struct mur_request *request,
+                             uint16_t status, const char *why);
+/** What a peer is told about an error of ours; borrowed from @p reason. */
+const char *mur_session_comment(const struct mur_error *reason);
+
+/**
+ * Reads the identifier of a C-FIND, C-MOVE or C-GET; if it is of no use the request is answered.
+ * @param[out] refused  it was: nothing more to do
+ * @return other than MUR_OK: the association is over
+ */
+MUR_NODISCARD
+enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *refused,
+                                            struct mur_session *session,
+                                            const struct mur_request *request,
+                                            struct mur_error *error);
+
+/** What a status of ours is to a peer, of C-STORE (PS3.4 B.2.3), C-FIND (C.4.1.1.4), C-MOVE and
+ * C-GET (C.4.2.1.5, C.4.3.1.4). */
+uint16_t mur_dimse_status(enum mur_service service, enum mur_status status);
+
+/* ---- echo.c, store.c, find.c, move.c, get.c: one request each ---- */
+
+/* Each reads the request's Data Set, if it has one, and answers. @return other than MUR_OK: the
+ * association is over */
+MUR_NODISCARD
+enum mur_status mur_session_echo(struct mur_session *session, const struct mur_request *request,
+                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_session_store(struct mur_session *session, const struct mur_request *request,
+                                  struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_session_find(struct mur_session *session, const struct mur_request *request,
+                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_session_move(struct mur_session *session, const struct mur_request *request,
+                                 struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_session_get(struct mur_session *session, const struct mur_request *request,
+                                struct mur_error *error);
+
+#endif
