@@ -65,7 +65,9 @@ enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mu
         if (status != MUR_OK)
             return status;
     }
-    return MUR_OK;
+    if (!mur_dataset_has(source, MUR_TAG_AnatomicalOrientationType))
+        return MUR_OK;
+    return mur_dataset_copy(target, source, MUR_TAG_AnatomicalOrientationType, error);
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */

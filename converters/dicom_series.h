@@ -61,8 +61,8 @@ enum mur_status mur_source_series_read_path(struct mur_source_series **out, cons
                                             const char *series_uid, struct mur_warnings *warnings,
                                             struct mur_error *error);
 
-/** Copies all attributes of Patient and Study level (attributes.def) that @p source has, and says
- * nothing of those that it has not. */
+/** Copies all attributes of Patient and Study level (attributes.def) that @p source has, and
+ * Anatomical Orientation Type, which belongs to the animal although it stands in the series. */
 MUR_NODISCARD
 enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mur_dataset *source,
                                            struct mur_error *error);
