@@ -147,10 +147,13 @@ static enum mur_status send_last(struct mur_retrieval *retrieval, struct mur_err
 
 static enum mur_status note_failure(struct mur_retrieval *retrieval,
                                     const struct mur_instance *item, const struct mur_error *reason,
-                                    struct mur_error *error)
+                                    const char *comment, struct mur_error *error)
 {
-    if (retrieval->failed == 0)
-        retrieval->first_failure = *reason;
+    if (retrieval->failed == 0) {
+        (void)snprintf(retrieval->first_failure, sizeof(retrieval->first_failure), "%s",
+                       reason->message);
+        (void)snprintf(retrieval->comment, sizeof(retrieval->comment), "%s", comment);
+    }
     retrieval->failed++;
     if (retrieval->failed <= FAILURES_LOGGED)
         mur_log_warning(MUR_LOG_SCP, "%s was not sent: %s", item->sop_instance, reason->message);
