@@ -1,0 +1,274 @@
+/* Outlines of a scan: label maps to SEG by what the tables say of each label. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "converters/identity.h"
+#include "converters/labels_to_seg.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "workflow/internal.h"
+
+enum { SEG_SERIES_BASE = 300 };
+
+/* Segments of one SEG, with the texts that they point into. */
+struct segment_list {
+    struct mur_label_segment *segments;
+    size_t count;
+    char (*tracking_uids)[MUR_UID_TEXT_SIZE];
+    char **tracking_ids;
+    struct mur_labels labels; /* of a label description file */
+    char **names;             /* of labels that nothing names */
+};
+
+static void segment_list_free(struct segment_list *list)
+{
+    for (size_t i = 0; list->tracking_ids != NULL && i < list->count; i++)
+        free(list->tracking_ids[i]);
+    for (size_t i = 0; list->names != NULL && i < list->count; i++)
+        free(list->names[i]);
+    free(list->tracking_ids);
+    free(list->names);
+    free(list->tracking_uids);
+    free(list->segments);
+    mur_labels_free(&list->labels);
+}
+
+static enum mur_status segment_list_reserve(struct segment_list *list, size_t count,
+                                            struct mur_error *error)
+{
+    list->segments = calloc(count + 1, sizeof *list->segments);
+    list->tracking_uids = calloc(count + 1, sizeof *list->tracking_uids);
+    list->tracking_ids = calloc(count + 1, sizeof *list->tracking_ids);
+    list->names = calloc(count + 1, sizeof *list->names);
+    list->count = count;
+    return list->segments != NULL && list->tracking_uids != NULL && list->tracking_ids != NULL &&
+                   list->names != NULL
+               ? MUR_OK
+               : mur_error_no_memory(error);
+}
+
+static struct mur_code code_of(const struct mur_organ_code *code)
+{
+    return (struct mur_code){code->value, code->scheme, code->meaning};
+}
+
+static enum mur_segment_algorithm algorithm_of(const char *type)
+{
+    if (strcmp(type, "AUTOMATIC") == 0)
+        return MUR_SEGMENT_AUTOMATIC;
+    return strcmp(type, "SEMIAUTOMATIC") == 0 ? MUR_SEGMENT_SEMIAUTOMATIC : MUR_SEGMENT_MANUAL;
+}
+
+/* The same organ of the same animal keeps its tracking UID over all sessions. */
+static enum mur_status set_tracking(struct segment_list *list, size_t i,
+                                    const struct mur_scan *scan, const char *organ,
+                                    struct mur_error *error)
+{
+    enum mur_status status =
+        mur_identity_tracking(list->tracking_uids[i], scan->study, scan->source, organ, error);
+    if (status == MUR_OK)
+        status = mur_text_format(&list->tracking_ids[i], error, "%s %s", scan->source, organ);
+    if (status == MUR_OK) {
+        list->segments[i].segment.tracking_uid = list->tracking_uids[i];
+        list->segments[i].segment.tracking_id = list->tracking_ids[i];
+    }
+    return status;
+}
+
+static enum mur_status from_tables(struct segment_list *list, const struct mur_scan *scan,
+                                   const struct mur_scan_segmentation *segmentation,
+                                   struct mur_error *error)
+{
+    enum mur_status status = segment_list_reserve(list, segmentation->segment_count, error);
+    for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
+        const struct mur_scan_segment *from = &segmentation->segments[i];
+        struct mur_label_segment *to = &list->segments[i];
+        to->file = from->file;
+        to->value = from->label_value;
+        to->segment = (struct mur_segment){
+            .label = from->label,
+            .algorithm = algorithm_of(from->algorithm_type),
+            .algorithm_name = from->algorithm_name,
+            .category = code_of(&from->category),
+            .type = code_of(&from->type),
+            .type_modifier = code_of(&from->modifier),
+            .region = code_of(&from->region),
+            .has_color = from->has_rgb,
+            .rgb = {from->rgb[0], from->rgb[1], from->rgb[2]},
+            .has_source_value = from->label_value > 0,
+            .source_value = (uint32_t)from->label_value,
+        };
+        status = set_tracking(list, i, scan, from->organ, error);
+    }
+    return status;
+}
+
+static void set_organ(struct mur_label_segment *to, const struct mur_organ *organ,
+                      const char *label, int64_t value)
+{
+    to->value = value;
+    to->segment = (struct mur_segment){
+        .label = label,
+        .algorithm = MUR_SEGMENT_MANUAL,
+        .category = code_of(&organ->category),
+        .type = code_of(&organ->type),
+        .type_modifier = code_of(&organ->modifier),
+        .region = code_of(&organ->region),
+        .has_color = organ->has_rgb,
+        .rgb = {organ->rgb[0], organ->rgb[1], organ->rgb[2]},
+        .has_source_value = true,
+        .source_value = (uint32_t)value,
+    };
+}
+
+/* A label description file beside the map says what the labels mean. */
+static enum mur_status from_description(struct segment_list *list, const char *path,
+                                        const struct mur_import_job *job,
+                                        const struct mur_scan *scan, struct mur_error *error)
+{
+    enum mur_status status = mur_labels_read(&list->labels, path, error);
+    if (status == MUR_OK)
+        status = segment_list_reserve(list, list->labels.count, error);
+    const struct mur_organs *organs = mur_mapping_organs(job->mapping);
+    for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
+        const struct mur_label *label = &list->labels.items[i];
+        const struct mur_organ *organ = mur_organs_find(organs, label->name);
+        set_organ(&list->segments[i], organ != NULL ? organ : mur_organs_unknown(organs),
+                  label->name, label->value);
+        memcpy(list->segments[i].segment.rgb, label->rgb, sizeof label->rgb);
+        list->segments[i].segment.has_color = true;
+        status = set_tracking(list, i, scan, label->name, error);
+    }
+    return status;
+}
+
+/* Nothing says what the labels mean: each is kept, under its number. */
+static enum mur_status from_values(struct segment_list *list, const char *path,
+                                   const struct mur_import_job *job, const struct mur_scan *scan,
+                                   struct mur_import_result *result, struct mur_error *error)
+{
+    struct mur_label_count labels[MUR_LABEL_LIMIT];
+    size_t count = 0;
+    MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
+    enum mur_status status = mur_labels_scan(labels, &count, path, &warnings, error);
+    if (status == MUR_OK)
+        status = segment_list_reserve(list, count, error);
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        status = mur_text_format(&list->names[i], error, "Label %lld", (long long)labels[i].value);
+        if (status != MUR_OK)
+            break;
+        set_organ(&list->segments[i], mur_organs_unknown(mur_mapping_organs(job->mapping)),
+                  list->names[i], labels[i].value);
+        status = set_tracking(list, i, scan, list->names[i], error);
+    }
+    if (status == MUR_OK)
+        mur_import_reason(result,
+                          "%s: nothing says what its %zu labels mean; they are named by"
+                          " their numbers",
+                          mur_path_base(path), count);
+    return status;
+}
+
+static enum mur_status make_segmentation(struct mur_import_result *result,
+                                         struct mur_intake *intake,
+                                         const struct mur_import_job *job,
+                                         const struct mur_scan *scan,
+                                         const struct mur_source_series *image,
+                                         const struct mur_scan_segmentation *segmentation,
+                                         char **files, unsigned number, struct mur_error *error)
+{
+    struct segment_list list = {0};
+    MUR_AUTO_SEG_REPORT struct mur_seg_report report = MUR_SEG_REPORT_INIT;
+    MUR_AUTO(mur_dataset) *attributes = NULL;
+    enum mur_status status;
+    if (segmentation->segment_count > 0) {
+        status = from_tables(&list, scan, segmentation, error);
+    } else if (segmentation->label_description.path[0] != '\0') {
+        MUR_AUTO_FREE char *path = NULL;
+        status = mur_path_join(&path, job->root, segmentation->label_description.path, error);
+        if (status == MUR_OK)
+            status = from_description(&list, path, job, scan, error);
+    } else {
+        status = from_values(&list, files[0], job, scan, result, error);
+    }
+    if (status == MUR_OK)
+        status = mur_dataset_create(&attributes, error);
+    if (status == MUR_OK)
+        status = mur_mapping_apply(attributes, scan, MUR_LEVEL_STUDY, error);
+    const struct mur_seg_options options = {
+        .source = image,
+        .files = (const char *const *)files,
+        .file_count = segmentation->file_count,
+        .segments = list.segments,
+        .segment_count = list.count,
+        .attributes = attributes,
+        .series_number = SEG_SERIES_BASE + number,
+        .series_description = "Segmentation",
+        .content_label = "ORGANS",
+    };
+    struct mur_output output = mur_intake_output(intake);
+    if (status == MUR_OK)
+        status = mur_labels_to_seg(&report, &options, &output, error);
+    for (size_t i = 0; i < report.warnings.count; i++)
+        mur_import_reason(result, "%s: %s", segmentation->files[0].cell, report.warnings.texts[i]);
+    uint32_t segments = 0;
+    for (size_t i = 0; i < report.segment_count; i++)
+        segments += report.segments[i].number != 0 ? 1 : 0;
+    if (status == MUR_OK)
+        mur_intake_set_segments(intake, segments);
+    segment_list_free(&list);
+    return status;
+}
+
+static enum mur_status one_segmentation(struct mur_import_result *result, struct mur_intake *intake,
+                                        const struct mur_import_job *job,
+                                        const struct mur_scan *scan,
+                                        const struct mur_source_series *image,
+                                        const struct mur_scan_segmentation *segmentation,
+                                        unsigned number, struct mur_error *error)
+{
+    char **files = calloc(segmentation->file_count + 1, sizeof *files);
+    if (files == NULL)
+        return mur_error_no_memory(error);
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < segmentation->file_count; i++) {
+        const struct mur_scan_file *file = &segmentation->files[i];
+        if (file->path[0] == '\0')
+            status = mur_error_set(error, MUR_NOT_FOUND, "%s", file->problem);
+        else
+            status = mur_path_join(&files[i], job->root, file->path, error);
+    }
+    if (status == MUR_OK && segmentation->file_count > 0) {
+        mur_intake_source(intake, segmentation->files[0].path, true);
+        if (mur_is_dicom_file(files[0])) {
+            for (size_t i = 0; status == MUR_OK && i < segmentation->file_count; i++)
+                status = mur_intake_file(intake, files[i], error);
+        } else if (image == NULL) {
+            status = mur_error_set(error, MUR_NOT_FOUND,
+                                   "there is no image series that %s could be an outline of",
+                                   segmentation->files[0].cell);
+        } else {
+            status = make_segmentation(result, intake, job, scan, image, segmentation, files,
+                                       number, error);
+        }
+        if (status != MUR_OK)
+            status = mur_error_prefix(error, "%s", segmentation->files[0].cell);
+    }
+    for (size_t i = 0; i < segmentation->file_count; i++)
+        free(files[i]);
+    free(files);
+    return status;
+}
+
+enum mur_status mur_import_segmentations(
+    struct mur_import_result *result, struct mur_intake *intake, const struct mur_import_job *job,
+    const struct mur_scan *scan, const struct mur_source_series *image, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    unsigned base = mur_session_scan_number(job->sessions, scan) * 10;
+    for (size_t i = 0; status == MUR_OK && i < scan->segmentation_count; i++)
+        status = one_segmentation(result, intake, job, scan, image, &scan->segmentations[i],
+                                  base + (unsigned)i, error);
+    return status;
+}
