@@ -86,7 +86,7 @@ static enum mur_status check_context(const struct item *context, bool request, b
     unsigned abstract_syntaxes = 0;
     unsigned transfer_syntaxes = 0;
     while (left > 0) {
-        struct item item;
+        struct item item = {0};
         enum mur_status status = next_item(&item, &at, &left, error);
         if (status != MUR_OK)
             return status;
@@ -160,7 +160,7 @@ static enum mur_status check_user_information(const struct item *information, bo
     size_t left = information->length;
     unsigned identities = 0;
     while (left > 0) {
-        struct item item;
+        struct item item = {0};
         enum mur_status status = next_item(&item, &at, &left, error);
         if (status == MUR_OK)
             status = check_sub_item(&item, request, &identities, error);
@@ -185,7 +185,7 @@ enum mur_status mur_pdu_check_associate(const uint8_t *pdu, size_t length, enum 
     unsigned application_contexts = 0;
     unsigned informations = 0;
     while (left > 0) {
-        struct item item;
+        struct item item = {0};
         enum mur_status status = next_item(&item, &at, &left, error);
         if (status != MUR_OK)
             return status;

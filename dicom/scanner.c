@@ -98,7 +98,9 @@ struct mur_scanner {
 
 static uint16_t read16(const unsigned char *at, bool big_endian)
 {
-    return big_endian ? (uint16_t)(at[0] << 8 | at[1]) : (uint16_t)(at[1] << 8 | at[0]);
+    unsigned high = big_endian ? at[0] : at[1];
+    unsigned low = big_endian ? at[1] : at[0];
+    return (uint16_t)(high << 8 | low);
 }
 
 static uint32_t read32(const unsigned char *at, bool big_endian)
