@@ -116,7 +116,8 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
 
 /* ---- a plain DICOM tree ---------------------------------------------------------------------- */
 
-enum { FILES_A_PIECE = 64 };
+/* Each file waits for its commit: many threads share one. */
+enum { FILES_A_PIECE = 16, WAITING_THREADS = 16 };
 
 struct tree_run {
     struct mur_archive *archive;
@@ -210,8 +211,9 @@ enum mur_status mur_import_tree(struct mur_import_summary *out, struct mur_archi
     if (status == MUR_OK && run.count == 0)
         status = mur_error_set(error, MUR_NOT_FOUND, "%s: no DICOM file in it", options->directory);
     if (status == MUR_OK)
-        mur_parallel((run.count + FILES_A_PIECE - 1) / FILES_A_PIECE, options->threads,
-                     import_piece, &run);
+        mur_parallel((run.count + FILES_A_PIECE - 1) / FILES_A_PIECE,
+                     options->threads != 0 ? options->threads : WAITING_THREADS, import_piece,
+                     &run);
     for (size_t i = 0; i < run.count; i++)
         free(run.paths[i]);
     free(run.paths);

@@ -3,6 +3,7 @@
 #define MUR_WORKFLOW_INTERNAL_H
 
 #include "archive/isa.h"
+#include "converters/dicom_series.h"
 #include "workflow/import.h"
 #include "workflow/intake.h"
 #include "workflow/session.h"

@@ -1,0 +1,260 @@
+/* Import of a dataset with its ISA-Tab, or of a plain DICOM tree. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/json_write.h"
+#include "core/own.h"
+#include "core/progress.h"
+#include "workflow/import.h"
+
+static int dry_run;
+static int as_json;
+static int plain_dicom;
+static int threads;
+
+struct poptOption mur_import_options[] = {
+    {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0, "look at everything, change nothing", NULL},
+    {"json", '\0', POPT_ARG_NONE, &as_json, 0, "one line of JSON for each scan", NULL},
+    {"dicom", '\0', POPT_ARG_NONE, &plain_dicom, 0, "a folder of DICOM files without an ISA-Tab",
+     NULL},
+    {"threads", 'j', POPT_ARG_INT, &threads, 0, "scans at once (default: import.threads)", "N"},
+    POPT_TABLEEND};
+
+static bool cancelled;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    __atomic_store_n(&cancelled, true, __ATOMIC_RELAXED);
+}
+
+/* ---- what is printed ------------------------------------------------------------------------- */
+
+struct printer {
+    const struct mur_cli *cli;
+    struct mur_progress_line *line;
+};
+
+static void write_series(struct mur_json_writer *json, const struct mur_import_result *result,
+                         bool segmentation)
+{
+    mur_json_begin_array(json);
+    for (size_t i = 0; i < result->series_count; i++) {
+        const struct mur_import_series *series = &result->series[i];
+        if (series->segmentation != segmentation)
+            continue;
+        mur_json_begin_object(json);
+        mur_json_member_string(json, "SeriesInstanceUID", series->series_instance);
+        mur_json_member_string(json, "StudyInstanceUID", series->study_instance);
+        mur_json_member_int(json, "instances", series->instances);
+        if (segmentation)
+            mur_json_member_int(json, "segments", series->segments);
+        mur_json_end_object(json);
+    }
+    mur_json_end_array(json);
+}
+
+static void print_json(const struct mur_cli *cli, const struct mur_import_result *result)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&text));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "study", result->scan->study);
+    mur_json_member_string(&json, "assay", result->scan->assay);
+    mur_json_member_string(&json, "source", result->scan->source);
+    mur_json_member_string(&json, "sample", result->scan->sample);
+    mur_json_member_string(&json, "image", result->image);
+    mur_json_member_string(&json, "status", mur_import_status_name(result->status));
+    mur_json_key(&json, "reasons");
+    mur_json_begin_array(&json);
+    for (size_t i = 0; i < result->reason_count; i++)
+        mur_json_string(&json, result->reasons[i]);
+    mur_json_end_array(&json);
+    const struct mur_import_series *first = NULL;
+    for (size_t i = 0; first == NULL && i < result->series_count; i++)
+        if (!result->series[i].segmentation)
+            first = &result->series[i];
+    if (first != NULL) {
+        mur_json_member_string(&json, "StudyInstanceUID", first->study_instance);
+        mur_json_member_string(&json, "SeriesInstanceUID", first->series_instance);
+    }
+    mur_json_key(&json, "images");
+    write_series(&json, result, false);
+    mur_json_key(&json, "segmentations");
+    write_series(&json, result, true);
+    mur_json_end_object(&json);
+    if (mur_json_finish(&json, NULL) == MUR_OK && mur_buffer_append(&text, "\n", 1, NULL) == MUR_OK)
+        (void)mur_cli_print(cli, &text);
+}
+
+/* For people: what failed, and why; a good scan needs no line. */
+static void print_failure(const struct mur_import_result *result)
+{
+    (void)fprintf(stderr, "%s, scan %s (%s): %s\n", result->scan->study, result->scan->assay,
+                  result->image, mur_import_status_name(result->status));
+    for (size_t i = 0; i < result->reason_count; i++)
+        (void)fprintf(stderr, "    %s\n", result->reasons[i]);
+}
+
+static void on_scan(void *user, const struct mur_import_result *result)
+{
+    struct printer *printer = user;
+    if (as_json != 0)
+        print_json(printer->cli, result);
+    else if (result->status == MUR_IMPORT_FAILED)
+        print_failure(result);
+    else if (!printer->cli->quiet)
+        for (size_t i = 0; i < result->reason_count; i++)
+            (void)fprintf(stderr, "%s, scan %s: %s\n", result->scan->study, result->scan->assay,
+                          result->reasons[i]);
+}
+
+static void on_file(void *user, const struct mur_import_file *file)
+{
+    struct printer *printer = user;
+    if (as_json != 0) {
+        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+        struct mur_json_writer json;
+        mur_json_init(&json, mur_sink_buffer(&text));
+        mur_json_begin_object(&json);
+        mur_json_member_string(&json, "file", file->path);
+        mur_json_member_string(&json, "status", mur_import_status_name(file->status));
+        mur_json_member_string(&json, "reason", file->reason);
+        mur_json_end_object(&json);
+        if (mur_json_finish(&json, NULL) == MUR_OK &&
+            mur_buffer_append(&text, "\n", 1, NULL) == MUR_OK)
+            (void)mur_cli_print(printer->cli, &text);
+    } else if (file->status == MUR_IMPORT_FAILED) {
+        (void)fprintf(stderr, "%s: %s\n", file->path, file->reason);
+    }
+}
+
+static void print_diagnostics(const struct mur_cli *cli,
+                              const struct mur_isa_diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        const struct mur_isa_diagnostic *one = &diagnostics->items[i];
+        if (cli->quiet && one->severity != MUR_ISA_ERROR)
+            continue;
+        char line[32] = "";
+        if (one->line > 0)
+            (void)snprintf(line, sizeof line, ":%zu", one->line);
+        (void)fprintf(stderr, "%s %s %s%s %s\n", mur_isa_severity_name(one->severity), one->code,
+                      one->file, line, one->message);
+    }
+    if (diagnostics->dropped > 0)
+        (void)fprintf(stderr, "and %zu more of the same kinds\n", diagnostics->dropped);
+}
+
+static int finish(struct mur_cli *cli, const struct mur_import_summary *summary, const char *what)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    if (!cli->quiet && as_json == 0 &&
+        mur_buffer_append_format(
+            &text, NULL, "%zu %s %s, %zu unchanged, %zu failed; %llu new instances%s\n",
+            summary->imported, what, dry_run != 0 ? "would come in" : "imported",
+            summary->unchanged, summary->failed, (unsigned long long)summary->instances,
+            cancelled ? " (stopped by request)" : "") == MUR_OK)
+        (void)mur_cli_print(cli, &text);
+    if (cancelled)
+        return MUR_EXIT_CANCELLED;
+    if (summary->failed == 0)
+        return MUR_EXIT_OK;
+    return summary->imported + summary->unchanged > 0 ? 1 : 2; /* some failed, or nothing came in */
+}
+
+static struct mur_progress reporter(const struct printer *printer)
+{
+    return printer->line != NULL ? mur_progress_line_reporter(printer->line)
+                                 : (struct mur_progress){0};
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int run_tree(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
+                    struct mur_error *error)
+{
+    struct mur_import_summary summary = {0};
+    const struct mur_import_tree_options options = {
+        .directory = cli->arguments[0],
+        .dry_run = dry_run != 0,
+        .threads = (unsigned)threads,
+        .progress = reporter(printer),
+        .on_file = on_file,
+        .user = printer,
+        .cancelled = &cancelled,
+    };
+    enum mur_status status = mur_import_tree(&summary, archive, &options, error);
+    mur_progress_line_free(printer->line);
+    printer->line = NULL;
+    return status == MUR_OK ? finish(cli, &summary, "files") : -1;
+}
+
+static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
+                       struct mur_error *error)
+{
+    const struct mur_config *config = cli->config;
+    MUR_AUTO(mur_mapping) *mapping = NULL;
+    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
+    struct mur_import_summary summary = {0};
+    enum mur_status status =
+        mur_mapping_load(&mapping, config->isa_mapping_file, config->isa_organs_file, error);
+    const struct mur_import_options options = {
+        .directory = cli->arguments[0],
+        .mapping = mapping,
+        .dry_run = dry_run != 0,
+        .threads = (unsigned)threads,
+        .progress = reporter(printer),
+        .on_scan = on_scan,
+        .user = printer,
+        .cancelled = &cancelled,
+    };
+    if (status == MUR_OK)
+        status = mur_import(&summary, archive, &options, &diagnostics, error);
+    mur_progress_line_free(printer->line);
+    printer->line = NULL;
+    print_diagnostics(cli, &diagnostics);
+    return status == MUR_OK ? finish(cli, &summary, "scans") : -1;
+}
+
+int mur_command_import(struct mur_cli *cli)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_config *config = cli->config;
+    if (cli->argument_count != 1)
+        return mur_cli_usage(cli, "one folder is needed");
+    if (threads < 0 || threads > 256)
+        return mur_cli_usage(cli, "--threads is between 1 and 256");
+    if (threads == 0)
+        threads = config->import_threads;
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+
+    MUR_AUTO(mur_archive) *archive = NULL;
+    const struct mur_archive_options options = {
+        .directory = config->node_data_dir,
+        .durability = config->dicom_durability,
+        .ae_title = config->node_ae_title,
+        .min_free = config->store_min_free,
+        .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
+    };
+    struct printer printer = {.cli = cli};
+    enum mur_status status = MUR_OK;
+    if (dry_run == 0)
+        status = mur_archive_open(&archive, &options, &error);
+    if (status == MUR_OK && as_json == 0 && !cli->quiet)
+        status = mur_progress_line_create(&printer.line, "import", &error);
+    int code = -1;
+    if (status == MUR_OK)
+        code = plain_dicom != 0 ? run_tree(cli, archive, &printer, &error)
+                                : run_dataset(cli, archive, &printer, &error);
+    mur_progress_line_free(printer.line);
+    if (code >= 0)
+        return code;
+    (void)mur_cli_fail(cli, &error);
+    return 2; /* nothing came in */
+}

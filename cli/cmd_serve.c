@@ -1,0 +1,84 @@
+/* The node: DICOM listener over the archive, until SIGTERM or SIGINT. */
+#include <errno.h>
+#include <pthread.h> /* ci-allow: signals are blocked in all threads but this one */
+#include <signal.h>
+#include <stdio.h>
+
+#include "archive/archive.h"
+#include "cli/cli.h"
+#include "core/log.h"
+#include "scp/scp.h"
+
+enum { GRACE_MS = 5000 };
+
+struct poptOption mur_serve_options[] = {POPT_TABLEEND};
+
+static enum mur_status say_what_is_served(const struct mur_cli *cli,
+                                          const struct mur_config *config,
+                                          struct mur_archive *archive, const struct mur_scp *scp,
+                                          struct mur_error *error)
+{
+    struct mur_counts counts;
+    enum mur_status status = mur_archive_count(&counts, archive, error);
+    if (status != MUR_OK || cli->quiet)
+        return status;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    status = mur_buffer_append_format(
+        &text, error,
+        "%s: %lld patients, %lld studies, %lld series, %lld instances (%.1f MB)\n"
+        "serving DICOM as %s at %s port %u\n",
+        mur_archive_directory(archive), (long long)counts.patients, (long long)counts.studies,
+        (long long)counts.series, (long long)counts.instances, (double)counts.bytes / 1e6,
+        config->node_ae_title, config->dicom_bind, (unsigned)mur_scp_port(scp));
+    if (status == MUR_OK)
+        (void)mur_cli_print(cli, &text);
+    return status;
+}
+
+static void wait_for_the_end(const sigset_t *signals)
+{
+    int received = 0;
+    while (sigwait(signals, &received) != 0 || received == SIGHUP)
+        continue; /* SIGHUP: there is nothing to read again */
+    mur_log_info(MUR_LOG_MAIN, "%s: finishing what is under way",
+                 received == SIGINT ? "interrupted" : "told to end");
+}
+
+int mur_command_serve(struct mur_cli *cli)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_config *config = cli->config;
+    if (cli->argument_count > 0)
+        return mur_cli_usage(cli, "unexpected argument \"%s\"", cli->arguments[0]);
+    /* Blocked before any thread is made, so that they come to this one. */
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+
+    MUR_AUTO(mur_archive) *archive = NULL;
+    MUR_AUTO(mur_scp) *scp = NULL;
+    const struct mur_archive_options options = {
+        .directory = config->node_data_dir,
+        .durability = config->dicom_durability,
+        .serving = true,
+        .ae_title = config->node_ae_title,
+        .min_free = config->store_min_free,
+        .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
+    };
+    enum mur_status status = mur_archive_open(&archive, &options, &error);
+    if (status == MUR_OK)
+        status = mur_scp_create(&scp, config, archive, &error);
+    if (status == MUR_OK)
+        status = mur_scp_start(scp, &error);
+    if (status == MUR_OK)
+        status = say_what_is_served(cli, config, archive, scp, &error);
+    if (status != MUR_OK)
+        return mur_cli_fail(cli, &error);
+    wait_for_the_end(&signals);
+    mur_scp_stop(scp, GRACE_MS);
+    return MUR_EXIT_OK;
+}
