@@ -1,0 +1,274 @@
+/* Data Sets: decoding and encoding them. */
+#include "dicom/bridge/data_set_internal.h"
+
+#include "dcmtk/dcmdata/dcistrmb.h"
+#include "dcmtk/dcmdata/dcistrmf.h"
+#include "dcmtk/dcmdata/dcostrmb.h"
+#include "dcmtk/dcmdata/dcpixel.h"
+#include "dcmtk/dcmdata/dcrledrg.h"
+#include "dcmtk/dcmdata/dcwcache.h"
+#include "dcmtk/dcmdata/dcxfer.h"
+#include "dcmtk/dcmjpeg/djdecode.h"
+#include "dcmtk/dcmjpls/djdecode.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <mutex>
+#include <unistd.h>
+#include <vector>
+
+extern "C" {
+#include "core/file.h"
+#include "dicom/part10.h"
+#include "dicom/scanner.h"
+}
+
+namespace
+{
+
+const size_t piece_size = 64 * 1024;
+
+/* The VR matters, not the name: a transfer syntax that DCMTK does not know is read and written like
+ * a known one of the same encoding. */
+E_TransferSyntax syntax_of(const char *uid)
+{
+    const E_TransferSyntax known = DcmXfer(uid).getXfer();
+    if (known != EXS_Unknown)
+        return known;
+    const unsigned flags = mur_transfer_syntax_flags(uid);
+    if ((flags & MUR_TS_REFERENCED) != 0)
+        return (flags & MUR_TS_DEFLATED) != 0 ? EXS_JPIPReferencedDeflate : EXS_JPIPReferenced;
+    if ((flags & MUR_TS_ENCAPSULATED) != 0)
+        return EXS_JPEG2000;
+    return (flags & MUR_TS_IMPLICIT) != 0 ? EXS_LittleEndianImplicit : EXS_LittleEndianExplicit;
+}
+
+const mur_scan_events no_events = {};
+
+void register_decoders()
+{
+    DcmRLEDecoderRegistration::registerCodecs();
+    DJDecoderRegistration::registerCodecs();
+    DJLSDecoderRegistration::registerCodecs();
+}
+
+} // namespace
+
+void mur::prepare_codecs()
+{
+    static std::once_flag once;
+    prepare_library();
+    std::call_once(once, register_decoders);
+}
+
+static enum mur_status parse(mur_dataset **out, DcmInputStream &stream, const char *uid,
+                             enum mur_dataset_extent extent, const char *name, mur_error *error)
+{
+    auto dataset = std::make_unique<DcmDataset>();
+    dataset->transferInit();
+    /* Values of more than 4 KiB stay in the file. */
+    const DcmTagKey stop = extent == MUR_HEADER ? DcmTagKey(0x7FE0, 0x0000) : DCM_UndefinedTagKey;
+    const OFCondition condition =
+        dataset->readUntilTag(stream, syntax_of(uid), EGL_noChange, DCM_MaxReadLength, stop);
+    dataset->transferEnd();
+    if (condition.bad() && condition != EC_EndOfStream)
+        return mur::from_condition(condition, MUR_PARSE, error, name);
+    *out = mur::make_root(std::move(dataset), uid).release();
+    return MUR_OK;
+}
+
+extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
+                                            enum mur_dataset_extent extent, mur_error *error)
+{
+    return mur::guard(error, [&] {
+        mur::prepare_codecs();
+        MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        if (descriptor < 0)
+            return mur_error_set_errno(error, errno, "%s", path);
+        mur_part10 head;
+        enum mur_status status = mur_part10_read(&head, descriptor, path, error);
+        if (status != MUR_OK)
+            return status;
+        MUR_AUTO(mur_scanner) *scanner = nullptr;
+        status = mur_scanner_create(&scanner, head.transfer_syntax, &no_events, nullptr, error);
+        if (status == MUR_OK) {
+            status = mur_scanner_read(scanner, descriptor, head.offset, path, error);
+            if (status != MUR_OK)
+                (void)mur_error_prefix(error, "%s", path);
+        }
+        if (status != MUR_OK)
+            return status;
+        DcmInputFileStream stream(OFFilename(path), static_cast<offile_off_t>(head.offset));
+        if (stream.status().bad())
+            return mur::from_condition(stream.status(), MUR_IO, error, path);
+        return parse(out, stream, head.transfer_syntax, extent, path, error);
+    });
+}
+
+extern "C" enum mur_status mur_dataset_read(mur_dataset **out, const void *bytes, size_t length,
+                                            const char *transfer_syntax, mur_error *error)
+{
+    return mur::guard(error, [&] {
+        mur::prepare_codecs();
+        MUR_AUTO(mur_scanner) *scanner = nullptr;
+        enum mur_status status =
+            mur_scanner_create(&scanner, transfer_syntax, &no_events, nullptr, error);
+        if (status == MUR_OK)
+            status = mur_scanner_write(scanner, bytes, length, error);
+        if (status == MUR_OK)
+            status = mur_scanner_finish(scanner, error);
+        if (status != MUR_OK)
+            return status;
+        DcmInputBufferStream stream;
+        stream.setBuffer(bytes, static_cast<offile_off_t>(length));
+        stream.setEos();
+        return parse(out, stream, transfer_syntax, MUR_WHOLE, "Data Set", error);
+    });
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static bool has_pixels(DcmDataset &dataset)
+{
+    return dataset.tagExists(DCM_PixelData);
+}
+
+static bool can_write(mur_dataset *root, const char *uid)
+{
+    DcmDataset &dataset = *root->owned;
+    if (root->transfer_syntax == uid)
+        return true;
+    const unsigned to = mur_transfer_syntax_flags(uid);
+    const unsigned from = mur_transfer_syntax_flags(root->transfer_syntax.c_str());
+    const unsigned apart = MUR_TS_ENCAPSULATED | MUR_TS_REFERENCED | MUR_TS_REAL_TIME;
+    if ((to & apart) != 0 || (from & (MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) != 0 ||
+        mur_transfer_syntax_find(uid) == nullptr)
+        return false;
+    if ((from & MUR_TS_ENCAPSULATED) == 0 || !has_pixels(dataset))
+        return true;
+    /* A stand-in for a syntax that DCMTK does not know has no decoder. */
+    return dataset.canWriteXfer(syntax_of(uid), syntax_of(root->transfer_syntax.c_str()));
+}
+
+extern "C" bool mur_dataset_can_write(mur_dataset *dataset, const char *transfer_syntax)
+{
+    try {
+        mur::prepare_codecs();
+        return dataset == dataset->root && can_write(dataset, transfer_syntax);
+    } catch (...) {
+        return false; /* no memory */
+    }
+}
+
+/* Hands out what the stream holds. */
+static enum mur_status drain(DcmOutputBufferStream &stream, struct mur_sink sink, mur_error *error)
+{
+    void *bytes = nullptr;
+    offile_off_t length = 0;
+    stream.flushBuffer(bytes, length);
+    return length > 0 ? sink.write(sink.user, bytes, static_cast<size_t>(length), error) : MUR_OK;
+}
+
+static enum mur_status encode(DcmDataset &dataset, E_TransferSyntax syntax, struct mur_sink sink,
+                              mur_error *error)
+{
+    std::vector<char> piece(piece_size);
+    DcmOutputBufferStream stream(piece.data(), static_cast<offile_off_t>(piece.size()));
+    DcmWriteCache cache;
+    dataset.transferInit();
+    for (;;) {
+        const OFCondition condition = dataset.write(stream, syntax, EET_ExplicitLength, &cache,
+                                                    EGL_withoutGL, EPD_withoutPadding);
+        const bool more = condition == EC_StreamNotifyClient;
+        enum mur_status status =
+            more ? MUR_OK : mur::from_condition(condition, MUR_IO, error, "encoding");
+        if (status == MUR_OK)
+            status = drain(stream, sink, error);
+        while (status == MUR_OK && !more && !stream.isFlushed()) {
+            stream.flush(); /* the rest of a deflated Data Set */
+            status = drain(stream, sink, error);
+        }
+        if (status != MUR_OK || !more) {
+            dataset.transferEnd();
+            return status;
+        }
+    }
+}
+
+extern "C" enum mur_status mur_dataset_write(mur_dataset *dataset, const char *transfer_syntax,
+                                             struct mur_sink sink, mur_error *error)
+{
+    return mur::guard(error, [&] {
+        mur::prepare_codecs();
+        if (dataset != dataset->root)
+            return mur_error_set(error, MUR_INVALID, "an item is not written alone");
+        if (!can_write(dataset, transfer_syntax))
+            return mur_error_set(error, MUR_UNSUPPORTED, "cannot convert from %s to %s",
+                                 mur_transfer_syntax_name(dataset->transfer_syntax.c_str()),
+                                 mur_transfer_syntax_name(transfer_syntax));
+        DcmDataset &data = *dataset->owned;
+        const E_TransferSyntax syntax = syntax_of(transfer_syntax);
+        if (dataset->transfer_syntax != transfer_syntax && has_pixels(data)) {
+            const OFCondition condition = data.chooseRepresentation(syntax, nullptr);
+            if (condition.bad())
+                return mur::from_condition(condition, MUR_UNSUPPORTED, error, "decoding pixels");
+            dataset->forget();
+        }
+        return encode(data, syntax, sink, error);
+    });
+}
+
+extern "C" enum mur_status mur_dataset_encode(mur_buffer *out, mur_dataset *dataset,
+                                              const char *transfer_syntax, mur_error *error)
+{
+    return mur_dataset_write(dataset, transfer_syntax, mur_sink_buffer(out), error);
+}
+
+static enum mur_status copy_uid(char out[MUR_UID_TEXT_SIZE], mur_dataset *dataset, uint32_t tag,
+                                mur_error *error)
+{
+    const char *uid = nullptr;
+    const enum mur_status status = mur_dataset_get_string(&uid, dataset, tag, error);
+    if (status != MUR_OK || !mur_uid_acceptable(mur_slice_of(uid)))
+        return mur::fail(error, MUR_INVALID, tag, "a file needs this UID");
+    memcpy(out, uid, strlen(uid) + 1);
+    return MUR_OK;
+}
+
+extern "C" enum mur_status mur_dataset_save(mur_dataset *dataset, const char *path,
+                                            const char *transfer_syntax, mur_error *error)
+{
+    return mur::guard(error, [&] {
+        const char *uid =
+            transfer_syntax != nullptr ? transfer_syntax : mur_dataset_transfer_syntax(dataset);
+        mur_part10 head = {};
+        const mur_slice syntax = mur_slice_of(uid);
+        if (!mur_uid_acceptable(syntax))
+            return mur_error_set(error, MUR_INVALID, "not a transfer syntax: \"%s\"", uid);
+        memcpy(head.transfer_syntax, uid, syntax.length + 1);
+        enum mur_status status = copy_uid(head.sop_class, dataset, MUR_TAG_SOPClassUID, error);
+        if (status == MUR_OK)
+            status = copy_uid(head.sop_instance, dataset, MUR_TAG_SOPInstanceUID, error);
+        MUR_AUTO_BUFFER mur_buffer bytes = MUR_BUFFER_INIT;
+        if (status == MUR_OK)
+            status = mur_part10_write(&bytes, &head, error);
+        if (status != MUR_OK)
+            return status;
+        /* Values may still have to be read from a file of this very name. */
+        const std::string part = std::string(path) + ".part";
+        MUR_AUTO_CLOSE int descriptor =
+            open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (descriptor < 0)
+            return mur_error_set_errno(error, errno, "%s", part.c_str());
+        status = mur_write_full(descriptor, bytes.data, bytes.length, path, error);
+        if (status == MUR_OK)
+            status = mur_dataset_write(dataset, uid, mur_sink_descriptor(&descriptor), error);
+        if (status == MUR_OK && rename(part.c_str(), path) != 0)
+            status = mur_error_set_errno(error, errno, "%s", path);
+        if (status != MUR_OK)
+            (void)unlink(part.c_str());
+        return status;
+    });
+}
