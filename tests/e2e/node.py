@@ -1,0 +1,182 @@
+"""A node under test, and DCMTK's unmodified clients to ask it with. Shared by the end-to-end tests."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pydicom
+
+MURPACS = os.environ.get("MURPACS", "")
+SOURCE = pathlib.Path(os.environ.get("MURPACS_SOURCE", "."))
+TESTDATA = pathlib.Path(os.environ.get("MURPACS_TESTDATA", SOURCE / ".." / "shared" / "testdata"))
+ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def run(*command, check=True, timeout=300):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          errors="replace", timeout=timeout, check=False, env=ENVIRONMENT)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def murpacs(*arguments, check=True, timeout=600):
+    return run(MURPACS, *arguments, check=check, timeout=timeout)
+
+
+def import_dataset(data_dir, dataset, *options, check=True):
+    """The lines of `murpacs import --json`, and the exit code."""
+    done = murpacs("import", "--json", "--data-dir", data_dir, *options, dataset, check=check)
+    return [json.loads(line) for line in done.stdout.splitlines()], done
+
+
+class Node:
+    """`murpacs serve` on a free port, with a C-MOVE destination SINK at a port of its own."""
+
+    def __init__(self, data_dir, *options):
+        self.data_dir = pathlib.Path(data_dir)
+        self.sink_port = free_port()
+        self.configuration = self.data_dir.with_name(self.data_dir.name + ".cfg")
+        self.configuration.write_text(
+            'peers = ({ ae_title = "SINK"; host = "127.0.0.1"; port = %d; rights = "w"; });\n'
+            % self.sink_port, encoding="utf-8")
+        self.log = open(self.data_dir.with_name(self.data_dir.name + ".log"), "w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [MURPACS, "serve", "--config", str(self.configuration), "--data-dir", str(data_dir),
+             "--set", "dicom.port=0", "--set", "dicom.unknown_peers=rw", *options],
+            stdout=subprocess.PIPE, stderr=self.log, text=True, env=ENVIRONMENT)
+        self.banner = ""
+        for line in self.process.stdout:
+            self.banner += line
+            found = re.search(r"port (\d+)", line)
+            if found:
+                self.port = int(found[1])
+                return
+        self.process.wait()
+        raise AssertionError("the node did not start: " + self.log_text())
+
+    def log_text(self):
+        self.log.flush()
+        return pathlib.Path(self.log.name).read_text(encoding="utf-8")
+
+    def stop(self, how=signal.SIGTERM, limit=15):
+        """Ends it; returns the exit code. A sanitizer's report becomes a failure."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(timeout=limit)
+        self.process.stdout.close()
+        text = self.log_text()
+        self.log.close()
+        if "Sanitizer" in text or "runtime error" in text:
+            raise AssertionError(text)
+        return code
+
+    def memory_kib(self, field="VmRSS"):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(field + r":\s+(\d+)", status)[1])
+
+    # -- clients ---------------------------------------------------------------------------------
+
+    def echo(self, timeout=20):
+        started = time.monotonic()
+        done = run("echoscu", "-aec", "MURPACS", "-to", "15", "127.0.0.1", self.port, check=False,
+                   timeout=timeout)
+        return done.returncode == 0, time.monotonic() - started
+
+    def store(self, *paths, check=True, options=()):
+        return run("storescu", "-aec", "MURPACS", "-R", *options, "127.0.0.1", self.port, *paths,
+                   check=check)
+
+    def find(self, *keys, model="-S", level="STUDY"):
+        """Answers of findscu as pydicom Data Sets."""
+        with tempfile.TemporaryDirectory() as folder:
+            words = []
+            for key in (f"QueryRetrieveLevel={level}", *keys):
+                words += ["-k", key]
+            run("findscu", model, "-aec", "MURPACS", "-X", "-od", folder, *words, "127.0.0.1",
+                self.port)
+            answers = []
+            for path in sorted(pathlib.Path(folder).iterdir()):
+                answer = pydicom.dcmread(path, force=True)
+                answer.decode()
+                answers.append(answer)
+            return answers
+
+    def get(self, folder, *keys, level="STUDY", model="-S", options=("+B",), check=True):
+        """getscu into a folder; the paths of what came."""
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        words = []
+        for key in (f"QueryRetrieveLevel={level}", *keys):
+            words += ["-k", key]
+        run("getscu", model, *options, "-aec", "MURPACS", "-od", folder, *words, "127.0.0.1",
+            self.port, check=check)
+        return sorted(pathlib.Path(folder).iterdir())
+
+    def move(self, folder, *keys, level="STUDY", destination="SINK", check=True):
+        """movescu to a storescp that writes bit by bit what it gets."""
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        words = []
+        for key in (f"QueryRetrieveLevel={level}", *keys):
+            words += ["-k", key]
+        sink = subprocess.Popen(
+            ["storescp", "+B", "-aet", "SINK", "-od", str(folder), str(self.sink_port)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        try:
+            wait_for_port(self.sink_port)
+            done = run("movescu", "-S", "-aec", "MURPACS", "-aem", destination, *words, "127.0.0.1",
+                       self.port, check=check)
+        finally:
+            sink.terminate()
+            sink.wait()
+        return sorted(pathlib.Path(folder).iterdir()), done
+
+
+@contextlib.contextmanager
+def serving(data_dir, *options):
+    node = Node(data_dir, *options)
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+def wait_for_port(port, seconds=20):
+    for _ in range(seconds * 20):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens at port {port}")
+
+
+def data_set_bytes(path):
+    """A Part 10 file without preamble and group 0002."""
+    content = pathlib.Path(path).read_bytes()
+    if content[128:132] != b"DICM":
+        return content
+    length = int.from_bytes(content[140:144], "little")
+    return content[144 + length:]
+
+
+def tree_digest(folder):
+    """Every file below a folder with its bytes' hash."""
+    import hashlib
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(pathlib.Path(folder).rglob("*")) if path.is_file()}
+
+
+def dciodvfy_errors(path):
+    done = run("dciodvfy", "-new", path, check=False)
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
