@@ -132,6 +132,26 @@ static struct mur_slice trim_value(struct mur_slice value, enum mur_vr vr)
     return value;
 }
 
+/* Components that are empty at the end of a group may be left out (PS3.5 6.2.1.1). */
+static struct mur_slice trim_group(struct mur_slice group)
+{
+    while (group.length > 0 &&
+           (group.data[group.length - 1] == '^' || group.data[group.length - 1] == ' '))
+        group.length--;
+    return group;
+}
+
+static bool is_empty_value(struct mur_slice value, enum mur_vr vr)
+{
+    value = trim_value(value, vr);
+    if (vr != MUR_VR_PN)
+        return value.length == 0;
+    for (size_t i = 0; i < value.length; i++)
+        if (memchr("^= ", value.data[i], 3) == NULL)
+            return false;
+    return true;
+}
+
 static void write_person_name(struct mur_json_writer *json, struct mur_slice value)
 {
     static const char *const groups[PERSON_NAME_GROUPS] = {"Alphabetic", "Ideographic", "Phonetic"};
@@ -142,9 +162,10 @@ static void write_person_name(struct mur_json_writer *json, struct mur_slice val
         struct mur_slice group = {.data = value.data,
                                   .length = equals != NULL ? (size_t)(equals - value.data)
                                                            : value.length};
-        if (group.length > 0) {
+        struct mur_slice shown = trim_group(group);
+        if (shown.length > 0) {
             mur_json_key(json, groups[i]);
-            mur_json_slice(json, group);
+            mur_json_slice(json, shown);
         }
         if (equals == NULL)
             break;
@@ -156,8 +177,9 @@ static void write_person_name(struct mur_json_writer *json, struct mur_slice val
 
 static void write_text_value(struct mur_json_writer *json, struct mur_slice value, enum mur_vr vr)
 {
+    bool is_empty = is_empty_value(value, vr);
     value = trim_value(value, vr);
-    if (value.length == 0)
+    if (is_empty)
         mur_json_null(json);
     else if (vr == MUR_VR_PN)
         write_person_name(json, value);
@@ -182,7 +204,7 @@ static enum mur_status write_text(struct mur_header_json *writer,
     if (status != MUR_OK)
         return status;
     struct mur_slice rest = {.data = mur_buffer_text(&writer->text), .length = writer->text.length};
-    if (trim_value(rest, element->vr).length == 0)
+    if (is_empty_value(rest, element->vr))
         return MUR_OK;
     mur_json_key(writer->json, "Value");
     mur_json_begin_array(writer->json);
