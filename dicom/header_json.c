@@ -282,23 +282,32 @@ static void write_numbers(struct mur_header_json *writer, const struct mur_scan_
     mur_json_end_array(writer->json);
 }
 
+/* Base64 in quotes. */
 static enum mur_status append_base64(struct mur_buffer *out, const unsigned char *bytes,
                                      size_t length, struct mur_error *error)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    enum mur_status status = mur_buffer_reserve(out, (length + 2) / 3 * 4, error);
-    for (size_t i = 0; status == MUR_OK && i < length; i += 3) {
+    size_t size = (length + 2) / 3 * 4 + 2;
+    enum mur_status status = mur_buffer_reserve(out, size, error);
+    if (status != MUR_OK)
+        return status;
+    char *to = out->data + out->length;
+    *to++ = '"';
+    for (size_t i = 0; i < length; i += 3) {
         size_t have = length - i < 3 ? length - i : 3;
         unsigned group = (unsigned)bytes[i] << 16;
         group |= have > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
         group |= have > 2 ? bytes[i + 2] : 0;
-        char four[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63],
-                        have > 1 ? alphabet[group >> 6 & 63] : '=',
-                        have > 2 ? alphabet[group & 63] : '='};
-        status = mur_buffer_append(out, four, sizeof four, error);
+        *to++ = alphabet[group >> 18];
+        *to++ = alphabet[group >> 12 & 63];
+        *to++ = have > 1 ? alphabet[group >> 6 & 63] : '=';
+        *to++ = have > 2 ? alphabet[group & 63] : '=';
     }
-    return status;
+    *to++ = '"';
+    *to = '\0';
+    out->length += size;
+    return MUR_OK;
 }
 
 static enum mur_status write_bytes(struct mur_header_json *writer,
@@ -325,7 +334,7 @@ static enum mur_status write_bytes(struct mur_header_json *writer,
         return status;
     struct mur_slice text = {.data = mur_buffer_text(&writer->text), .length = writer->text.length};
     mur_json_key(writer->json, "InlineBinary");
-    mur_json_slice(writer->json, text);
+    mur_json_raw(writer->json, text);
     return MUR_OK;
 }
 
