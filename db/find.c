@@ -384,7 +384,7 @@ enum mur_status mur_find_page(const struct mur_value **values, size_t *rows, str
     sqlite3_stmt *row = NULL;
     enum mur_status status = MUR_OK;
     if (find->next < find->id_count) {
-        status = MUR_RUN(database, error, "BEGIN", MUR_NULL);
+        status = mur_run(database, "BEGIN", NULL, 0, error);
         if (status == MUR_OK)
             status = mur_statement_get(&row, database, find->page_sql, error);
     }

@@ -8,6 +8,11 @@
 #include "mapping/decimal.h"
 #include "mapping/mapping.h"
 
+/** A table by its path, or with "" the one that the program carries inside. */
+MUR_NODISCARD
+enum mur_status mur_mapping_tree(struct mur_config_tree **out, const char *path, const char *name,
+                                 struct mur_error *error);
+
 /** What two spellings of a name have in common: case, diacritics, blanks and ASCII punctuation do
  * not matter. @param[out] out  free() */
 MUR_NODISCARD

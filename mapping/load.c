@@ -803,6 +803,14 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
     return status;
 }
 
+enum mur_status mur_mapping_tree(struct mur_config_tree **out, const char *path, const char *name,
+                                 struct mur_error *error)
+{
+    if (path[0] != '\0')
+        return mur_config_tree_load(out, path, error);
+    return mur_config_tree_parse(out, mur_builtin_text(name), name, error);
+}
+
 enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_path,
                                  const char *organs_path, struct mur_error *error)
 {
@@ -813,7 +821,8 @@ enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_p
     MUR_AUTO(mur_mapping) *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL)
         return mur_error_no_memory(error);
-    enum mur_status status = mur_config_tree_load(&mapping->tree, mapping_path, error);
+    enum mur_status status =
+        mur_mapping_tree(&mapping->tree, mapping_path, "isa-mapping.cfg", error);
     if (status != MUR_OK)
         return status;
     const struct mur_setting *root = mur_config_tree_root(mapping->tree);

@@ -26,7 +26,8 @@ struct mur_dataset;
 struct mur_mapping;
 
 /**
- * Loads the tables. @param organs_path  may be NULL: no organ is known then
+ * Loads the tables; a path of "" stands for the one that the program carries inside.
+ * @param organs_path  may be NULL: no organ is known then
  * @param[out] out  the caller's, mur_mapping_free(); must outlive the scans made with it
  * @retval MUR_INVALID  "FILE:LINE: reason"; MUR_NOT_FOUND, MUR_DENIED, MUR_IO
  */

@@ -160,7 +160,7 @@ enum mur_status mur_organs_load(struct mur_organs **out, const char *path, struc
     MUR_AUTO(mur_organs) *organs = calloc(1, sizeof *organs);
     if (organs == NULL)
         return mur_error_no_memory(error);
-    enum mur_status status = mur_config_tree_load(&organs->tree, path, error);
+    enum mur_status status = mur_mapping_tree(&organs->tree, path, "organs.cfg", error);
     if (status != MUR_OK)
         return status;
     const struct mur_setting *root = mur_config_tree_root(organs->tree);
