@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/builtin.h"
 #include "dicom/dictionary.h"
 #include "mapping/internal.h"
 
