@@ -562,6 +562,14 @@ enum mur_status mur_config_parse(struct mur_config **out, const char *text, cons
         return status;
     config_t file __attribute__((cleanup(config_destroy)));
     config_init(&file);
+    /* @include "peers.cfg" means the one beside this file. */
+    MUR_AUTO_FREE char *folder = NULL;
+    struct mur_slice before = {.data = name, .length = (size_t)(mur_path_base(name) - name)};
+    status = mur_text_copy(&folder, before, error);
+    if (status != MUR_OK)
+        return status;
+    if (folder[0] != '\0')
+        config_set_include_dir(&file, folder);
     if (config_read_string(&file, text) != CONFIG_TRUE) {
         const char *place = config_error_file(&file);
         return mur_error_set(error, MUR_INVALID, "%s:%d: %s", place != NULL ? place : name,

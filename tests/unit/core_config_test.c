@@ -211,6 +211,31 @@ static void unreadable_and_binary_files_are_named(void **state)
     assert_non_null(strstr(error.message, ":2: NUL byte"));
 }
 
+static void an_included_file_lies_beside_and_is_named(void **state)
+{
+    (void)state;
+    char folder[] = "config_test.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    MUR_AUTO_FREE char *outer = NULL;
+    MUR_AUTO_FREE char *inner = NULL;
+    assert_int_equal(mur_path_join(&outer, folder, "outer.cfg", NULL), MUR_OK);
+    assert_int_equal(mur_path_join(&inner, folder, "inner.cfg", NULL), MUR_OK);
+    static const char outer_text[] = "web: { port = 1; };\n@include \"inner.cfg\"\n";
+    static const char inner_text[] = "\nlog: { level = \"loud\"; };\n";
+    struct mur_error error = MUR_ERROR_INIT;
+    struct mur_config *config = NULL;
+    assert_int_equal(mur_file_write_all(outer, outer_text, strlen(outer_text), 0600, &error),
+                     MUR_OK);
+    assert_int_equal(mur_file_write_all(inner, inner_text, strlen(inner_text), 0600, &error),
+                     MUR_OK);
+    enum mur_status status = mur_config_load(&config, outer, &error);
+    (void)unlink(outer);
+    (void)unlink(inner);
+    (void)rmdir(folder);
+    assert_int_equal(status, MUR_INVALID);
+    assert_non_null(strstr(error.message, "inner.cfg:2: log.level must be \"error\""));
+}
+
 static void values_in_force_show_peers_and_quotes(void **state)
 {
     (void)state;
@@ -238,6 +263,7 @@ int main(void)
         cmocka_unit_test(the_file_in_etc_is_the_default_one),
         cmocka_unit_test(the_default_file_changes_nothing),
         cmocka_unit_test(unreadable_and_binary_files_are_named),
+        cmocka_unit_test(an_included_file_lies_beside_and_is_named),
         cmocka_unit_test(values_in_force_show_peers_and_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
