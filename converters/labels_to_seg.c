@@ -704,6 +704,7 @@ static enum mur_status make_common(struct mur_dataset **out, const struct job *j
     struct mur_put put = {.dataset = common, .status = status, .error = error};
     for (size_t index = 0; index < MUR_COUNT(type_2); index++)
         mur_put_default(&put, type_2[index], "");
+    mur_put_animal_defaults(&put);
     mur_put_text(&put, MUR_TAG_StudyInstanceUID, job->source->study_instance);
     if (put.status == MUR_OK)
         *out = MUR_STEAL(common);
@@ -1010,6 +1011,7 @@ enum mur_status mur_labels_to_seg(struct mur_seg_report *report,
     if (status != MUR_OK)
         return status;
     struct job job = {.options = options, .source = options->source, .content = MUR_BUFFER_INIT};
+    job.report.warnings = report->warnings;
     job.report.segment_count = options->segment_count;
     job.report.segments = calloc(options->segment_count, sizeof *job.report.segments);
     if (job.report.segments == NULL)

@@ -82,7 +82,7 @@ void mur_seg_report_free(struct mur_seg_report *report);
 #define MUR_AUTO_SEG_REPORT __attribute__((cleanup(mur_seg_report_free)))
 
 /**
- * @param[in,out] report  empty before; on failure it holds warnings only
+ * @param[in,out] report  empty before but for warnings, which stay; on failure it holds only these
  * @retval MUR_PARSE     voxels that are no whole numbers; others as mur_nifti_open()
  * @retval MUR_MISMATCH  a label that no segment names; files on different grids; no voxel labelled
  * @retval MUR_LIMIT     labels outside 0 to MUR_LABEL_LARGEST; too many of them

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "converters/identity.h"
 #include "core/buffer.h"
@@ -42,6 +43,7 @@ struct conversion {
     struct mur_dataset *dataset;
     struct common_head first, others;
     uint16_t *pixels;
+    char *file_name; /* without path */
     uint8_t voxel_digest[MUR_SHA256_SIZE];
 };
 
@@ -119,6 +121,29 @@ static enum mur_status look_at_voxels(struct conversion *c, struct mur_error *er
     return MUR_OK;
 }
 
+/* The name without path, and without ".gz", which says nothing of the image; as an LO takes it. */
+static enum mur_status file_name_text(char **out, const char *path, struct mur_error *error)
+{
+    const char *base = mur_path_base(path);
+    MUR_AUTO_FREE char *text = NULL;
+    enum mur_status status = mur_utf8_valid(mur_slice_of(base))
+                                 ? mur_text_copy(&text, mur_slice_of(base), error)
+                                 : mur_utf8_from_cp1252(&text, mur_slice_of(base), error);
+    if (status != MUR_OK)
+        return status;
+    size_t length = strlen(text);
+    if (length > 3 && strcasecmp(text + length - 3, ".gz") == 0)
+        length -= 3;
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '\\' || (unsigned char)*c < ' ')
+            *c = '_';
+    while (mur_utf8_count((struct mur_slice){.data = text, .length = length}) > LO_CHARACTERS)
+        length = mur_utf8_cut(mur_slice_of(text), length - 1);
+    text[length] = '\0';
+    *out = MUR_STEAL(text);
+    return MUR_OK;
+}
+
 /* ---- identity -------------------------------------------------------------------------------- */
 
 static enum mur_status copy_given_uid(char out[MUR_UID_TEXT_SIZE], const char *uid,
@@ -139,22 +164,22 @@ static const char *attribute_text(const struct mur_conversion_options *options, 
     return text;
 }
 
-/* What makes other bytes of the same voxels makes another series. */
-static enum mur_status options_text(struct mur_buffer *out,
-                                    const struct mur_conversion_options *options,
+/* What makes other bytes of the same voxels makes another series; the name is kept in it. */
+static enum mur_status options_text(struct mur_buffer *out, const struct conversion *c,
                                     struct mur_error *error)
 {
+    const struct mur_conversion_options *options = c->options;
     return mur_buffer_append_format(
         out, error,
         "modality %d anatomy %d keep %d hu %d qform %d spm %d analyze %d nan %d %a round %d "
-        "number %" PRId64 " frame %s|%s",
+        "number %" PRId64 " frame %s|%s|%s",
         (int)options->modality, (int)options->anatomy, options->keep_order, options->hounsfield,
         options->orientation.prefer_qform, options->orientation.spm_when_unset,
         (int)options->orientation.analyze_order, (int)options->values.nan,
         options->values.nan == MUR_NAN_REPLACE ? options->values.nan_value : 0,
         options->values.round_integers, options->series_number,
         options->frame_of_reference != NULL ? options->frame_of_reference : "",
-        options->identity != NULL ? options->identity : "");
+        options->identity != NULL ? options->identity : "", c->file_name);
 }
 
 static enum mur_status make_identity(struct conversion *c, struct mur_error *error)
@@ -187,7 +212,7 @@ static enum mur_status make_identity(struct conversion *c, struct mur_error *err
     if (status == MUR_OK && options->series_instance != NULL)
         status = copy_given_uid(series->series_instance, options->series_instance,
                                 "Series Instance UID", error);
-    else if (status == MUR_OK && (status = options_text(&key, options, error)) == MUR_OK)
+    else if (status == MUR_OK && (status = options_text(&key, c, error)) == MUR_OK)
         status = mur_identity_series(series->series_instance, series->study_instance,
                                      c->report.content, mur_buffer_text(&key), error);
     for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++)
@@ -327,6 +352,7 @@ static void put_patient_and_study(struct mur_put *put, const struct conversion *
     };
     for (size_t index = 0; index < MUR_COUNT(type_2); index++)
         mur_put_default(put, type_2[index], "");
+    mur_put_animal_defaults(put);
     mur_put_text(put, MUR_TAG_StudyInstanceUID, c->report.series->study_instance);
     mur_put_text(put, MUR_TAG_SeriesInstanceUID, c->report.series->series_instance);
     mur_put_text(put, MUR_TAG_FrameOfReferenceUID, c->report.series->frame_of_reference);
@@ -476,27 +502,6 @@ static enum mur_status build_dataset(struct conversion *c, struct mur_error *err
     return put.status;
 }
 
-/* The name without path, as an LO takes it. */
-static enum mur_status file_name_text(char **out, const char *path, struct mur_error *error)
-{
-    const char *base = mur_path_base(path);
-    MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status = mur_utf8_valid(mur_slice_of(base))
-                                 ? mur_text_copy(&text, mur_slice_of(base), error)
-                                 : mur_utf8_from_cp1252(&text, mur_slice_of(base), error);
-    if (status != MUR_OK)
-        return status;
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\\' || (unsigned char)*c < ' ')
-            *c = '_';
-    size_t length = strlen(text);
-    while (mur_utf8_count((struct mur_slice){.data = text, .length = length}) > LO_CHARACTERS)
-        length = mur_utf8_cut(mur_slice_of(text), length - 1);
-    text[length] = '\0';
-    *out = MUR_STEAL(text);
-    return MUR_OK;
-}
-
 /* The original header, for the way back. */
 static enum mur_status put_original(struct conversion *c, struct mur_error *error)
 {
@@ -513,10 +518,8 @@ static enum mur_status put_original(struct conversion *c, struct mur_error *erro
         status = mur_dataset_put_bytes(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_EXTENSIONS),
                                        MUR_VR_OB, extensions, length, error);
     if (status == MUR_OK)
-        status = file_name_text(&name, c->path, error);
-    if (status == MUR_OK)
         status = mur_dataset_put_string(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME),
-                                        MUR_VR_LO, name, error);
+                                        MUR_VR_LO, c->file_name, error);
     const struct mur_voxel_order *order = &c->report.order;
     char flips[8] = "";
     (void)snprintf(flips, sizeof flips, "%s%s%s", order->flip_i ? "\\I" : "",
@@ -749,6 +752,8 @@ static enum mur_status prepare(struct conversion *c, struct mur_error *error)
     if (status == MUR_OK)
         status = look_at_voxels(c, error);
     if (status == MUR_OK)
+        status = file_name_text(&c->file_name, c->path, error);
+    if (status == MUR_OK)
         status = make_identity(c, error);
     if (status == MUR_OK)
         status = list_instances(c->report.series, error);
@@ -779,6 +784,7 @@ enum mur_status mur_nii_to_dicom(struct mur_conversion_report *report, const cha
                                  const struct mur_output *output, struct mur_error *error)
 {
     struct conversion c = {.options = options, .path = path};
+    c.report.warnings = report->warnings;
     enum mur_status status = prepare(&c, error);
     if (status == MUR_OK && c.report.values.error_bound > 0)
         status = mur_warn(&c.report.warnings, error,
@@ -803,5 +809,6 @@ enum mur_status mur_nii_to_dicom(struct mur_conversion_report *report, const cha
     mur_value_scan_free(c.scan);
     mur_nifti_free(c.nifti);
     free(c.pixels);
+    free(c.file_name);
     return status;
 }

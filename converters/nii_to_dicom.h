@@ -66,7 +66,7 @@ void mur_conversion_report_free(struct mur_conversion_report *report);
 
 /**
  * Converts a file. Slices go to @p output in ascending order along their normal.
- * @param[in,out] report  empty before; on failure it holds warnings only
+ * @param[in,out] report  empty before but for warnings, which stay; on failure it holds only these
  * @retval MUR_UNSUPPORTED  more than three dimensions, sheared, values that 16 bits cannot hold
  * @retval others           as mur_nifti_open() and mur_nifti_geometry(), or the output's own
  */

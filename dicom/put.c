@@ -87,3 +87,18 @@ void mur_put_code(struct mur_put *put, uint32_t sequence_tag, const struct mur_c
 {
     put->status = mur_put_code_item(put, sequence_tag, code).status;
 }
+
+void mur_put_animal_defaults(struct mur_put *put)
+{
+    static const uint32_t type_2c[] = {
+        MUR_TAG_PatientSexNeutered,       MUR_TAG_PatientBreedDescription,
+        MUR_TAG_PatientBreedCodeSequence, MUR_TAG_BreedRegistrationSequence,
+        MUR_TAG_ResponsiblePerson,
+    };
+    if (put->status != MUR_OK ||
+        !(mur_dataset_has_value(put->dataset, MUR_TAG_PatientSpeciesDescription) ||
+          mur_dataset_has_value(put->dataset, MUR_TAG_PatientSpeciesCodeSequence)))
+        return;
+    for (size_t index = 0; index < MUR_COUNT(type_2c); index++)
+        mur_put_default(put, type_2c[index], "");
+}

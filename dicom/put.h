@@ -46,5 +46,8 @@ struct mur_put mur_put_item(struct mur_put *put, uint32_t sequence_tag);
 struct mur_put mur_put_code_item(struct mur_put *put, uint32_t sequence_tag,
                                  const struct mur_code *code);
 void mur_put_code(struct mur_put *put, uint32_t sequence_tag, const struct mur_code *code);
+/** What an animal's Patient Study module must have, if only empty, once the species is there
+ * (PS3.3 C.7.1.1, C.7.2.2: type 2C). */
+void mur_put_animal_defaults(struct mur_put *put);
 
 #endif

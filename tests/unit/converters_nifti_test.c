@@ -281,11 +281,10 @@ static void a_cut_or_damaged_gzip_is_noticed(void **state)
         else
             assert_int_equal(fwrite("\0\0\0\0", 1, 4, file), 4);
         assert_int_equal(fclose(file), 0);
-        assert_int_equal(open_it(f), MUR_OK);
         const void *slice = NULL;
-        enum mur_status status = mur_nifti_read_slice(&slice, f->nifti, 0, 0, &f->error);
-        if (status == MUR_OK)
-            status = mur_nifti_read_slice(&slice, f->nifti, 0, 1, &f->error);
+        enum mur_status status = open_it(f); /* zlib may see the end of so small a file already */
+        for (unsigned index = 0; status == MUR_OK && index < 2; index++)
+            status = mur_nifti_read_slice(&slice, f->nifti, 0, index, &f->error);
         assert_int_equal(status, MUR_PARSE);
         mur_nifti_free(f->nifti);
         f->nifti = NULL;

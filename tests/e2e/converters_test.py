@@ -1,0 +1,572 @@
+#!/usr/bin/python3
+"""Conversions, read back by others: nibabel and pydicom (by the code below), dcm2niix, dciodvfy."""
+import filecmp
+import gzip
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+import warnings
+import zipfile
+
+import nibabel
+import numpy
+import pydicom
+
+MURPACS = os.environ["MURPACS"]
+SOURCE = pathlib.Path(os.environ["MURPACS_SOURCE"])
+TESTDATA = pathlib.Path(os.environ.get("MURPACS_TESTDATA") or SOURCE.parent / "shared/testdata")
+ORGANS = SOURCE / "etc/organs.cfg"
+LPS = numpy.diag([-1.0, -1.0, 1.0, 1.0])
+
+warnings.filterwarnings("ignore", module="pydicom")
+
+
+def run(*arguments):
+    return subprocess.run([MURPACS, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=120, check=False)
+
+
+def numbers(value):
+    return numpy.array([float(v) for v in value])
+
+
+def read_series(folder):
+    """Voxels (i, j, k) as values, and the RAS affine, as any reader gets them."""
+    slices = [pydicom.dcmread(path) for path in sorted(pathlib.Path(folder).iterdir())]
+    row, column = numbers(slices[0].ImageOrientationPatient).reshape(2, 3)
+    normal = numpy.cross(row, column)
+    slices.sort(key=lambda s: float(normal @ numbers(s.ImagePositionPatient)))
+    first, last = numbers(slices[0].ImagePositionPatient), numbers(slices[-1].ImagePositionPatient)
+    affine = numpy.eye(4)
+    affine[:3, 0] = row * float(slices[0].PixelSpacing[1])
+    affine[:3, 1] = column * float(slices[0].PixelSpacing[0])
+    affine[:3, 2] = ((last - first) / (len(slices) - 1) if len(slices) > 1
+                     else normal * float(slices[0].SliceThickness))
+    affine[:3, 3] = first
+    stored = numpy.stack([s.pixel_array.T for s in slices], axis=-1)
+    slope, intercept = getattr(slices[0], "RescaleSlope", 1), getattr(slices[0], "RescaleIntercept", 0)
+    if (slope, intercept) != (1, 0):
+        stored = stored * float(slope) + float(intercept)
+    return stored, LPS @ affine, slices
+
+
+def same_world(test, image, voxels, affine, tolerance=0, corner=1e-5):
+    """Every voxel of the file is where it was, with the value that it had."""
+    to_voxels = numpy.linalg.inv(affine) @ image.affine
+    axes = numpy.round(to_voxels[:3, :3])
+    numpy.testing.assert_allclose(to_voxels[:3, :3], axes, atol=1e-4)
+    order = [int(numpy.argmax(numpy.abs(axes[row]))) for row in range(3)]
+    data = numpy.asanyarray(image.dataobj)
+    turned = numpy.transpose(data, order)
+    for row in range(3):
+        if axes[row, order[row]] < 0:
+            turned = numpy.flip(turned, row)
+    test.assertEqual(turned.shape, voxels.shape)
+    corners = numpy.array(list(itertools.product(*[(0, n - 1) for n in data.shape]))).T
+    corners = numpy.vstack([corners, numpy.ones(8)])
+    there = (image.affine @ corners)[:3]
+    mine = numpy.vstack([numpy.round((to_voxels @ corners)[:3]), numpy.ones(8)])
+    test.assertLess(numpy.abs(there - (affine @ mine)[:3]).max(), corner)
+    if tolerance:
+        test.assertLessEqual(numpy.abs(turned - voxels).max(), tolerance)
+    else:
+        numpy.testing.assert_array_equal(turned, voxels)
+
+
+def ramp(shape, dtype=numpy.int16):
+    return numpy.arange(numpy.prod(shape)).reshape(shape).astype(dtype)
+
+
+def save(path, data, affine, unit="mm", **header):
+    image = nibabel.Nifti1Image(data, affine)
+    image.set_qform(None, 0)
+    image.set_sform(affine, 1)
+    image.header.set_xyzt_units(unit)
+    for key, value in header.items():
+        image.header[key] = value
+    nibabel.save(image, path)
+    return nibabel.load(path)
+
+
+def affines():
+    """All 48 orders and directions of axes, anisotropic."""
+    for order in itertools.permutations(range(3)):
+        for signs in itertools.product((1, -1), repeat=3):
+            affine = numpy.zeros((4, 4))
+            for axis in range(3):
+                affine[order[axis], axis] = signs[axis] * (0.1, 0.25, 0.7)[axis]
+            affine[:, 3] = (-12.3, 4.56, 78.9, 1)
+            yield affine
+
+
+def oblique(seed):
+    random = numpy.random.default_rng(seed)
+    q, _ = numpy.linalg.qr(random.normal(size=(3, 3)))
+    affine = numpy.eye(4)
+    affine[:3, :3] = q * random.uniform(0.02, 2.0, size=3)
+    affine[:3, 3] = random.uniform(-200, 200, size=3)
+    return affine.astype(numpy.float32).astype(float)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="mur_conv_")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+
+    def convert(self, image, *options, out="dcm", modality="MR"):
+        target = self.folder / out
+        shutil.rmtree(target, ignore_errors=True)
+        done = run("nii2dcm", image, target, "--modality", modality, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return target
+
+    def no_errors(self, path):
+        done = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True, check=False)
+        wrong = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+        self.assertEqual(wrong, [])
+
+
+class Images(Folder):
+    def test_all_48_orders_and_directions_keep_their_place(self):
+        for affine in affines():
+            image = save(self.folder / "a.nii", ramp((6, 5, 4)), affine)
+            voxels, there, slices = read_series(self.convert(self.folder / "a.nii"))
+            same_world(self, image, voxels, there)
+            numbers_along = [int(s.InstanceNumber) for s in slices]
+            self.assertEqual(numbers_along, sorted(numbers_along))
+
+    def test_oblique_and_left_handed_volumes_keep_their_place(self):
+        for seed in range(12):
+            image = save(self.folder / "a.nii", ramp((6, 5, 4)), oblique(seed))
+            voxels, there, _ = read_series(self.convert(self.folder / "a.nii"))
+            same_world(self, image, voxels, there)
+
+    def test_dcm2niix_reads_back_the_same(self):
+        chosen = [*list(affines())[::7], *[oblique(seed) for seed in range(20, 25)]]
+        for affine in chosen:
+            image = save(self.folder / "a.nii", ramp((12, 10, 8)), affine)
+            series = self.convert(self.folder / "a.nii", "--biped")
+            back = self.folder / "back"
+            shutil.rmtree(back, ignore_errors=True)
+            back.mkdir()
+            subprocess.run(["dcm2niix", "-b", "n", "-z", "n", "-f", "x", "-o", back, series],
+                           capture_output=True, check=True)
+            other = nibabel.load(back / "x.nii")
+            same_world(self, image, numpy.asanyarray(other.dataobj), other.affine, corner=1e-3)
+
+    def test_microns_and_metres_become_millimetres(self):
+        for unit, factor in (("micron", 0.001), ("meter", 1000)):
+            affine = numpy.diag([70.0, 70.0, 140.0, 1.0])
+            image = save(self.folder / "a.nii", ramp((6, 5, 4)), affine, unit=unit)
+            voxels, there, slices = read_series(self.convert(self.folder / "a.nii"))
+            image.affine[:3] *= factor
+            same_world(self, image, voxels, there)
+            self.assertEqual(str(slices[0].PixelSpacing[0]), "0.07" if factor < 1 else "70000")
+
+    def test_decimal_strings_are_short(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        affine[:3, :3] = oblique(3)[:3, :3]
+        save(self.folder / "a.nii", ramp((6, 5, 4)), affine)
+        for path in self.convert(self.folder / "a.nii").iterdir():
+            for element in pydicom.dcmread(path):
+                if element.VR == "DS":
+                    values = element.value if element.VM > 1 else [element.value]
+                    for value in values:
+                        self.assertLessEqual(len(str(value or "")), 16, element)
+
+    def test_integers_are_exact(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        cases = {
+            "uint8": numpy.array([0, 255], numpy.uint8),
+            "int8": numpy.array([-128, 127], numpy.int8),
+            "int16": numpy.array([-32768, 32767], numpy.int16),
+            "uint16": numpy.array([0, 65535], numpy.uint16),
+            "int32": numpy.array([100000, 165535], numpy.int32),
+            "uint32": numpy.array([7, 65535], numpy.uint32),
+            "float32": numpy.array([-1024, 3071], numpy.float32),
+        }
+        for name, ends in cases.items():
+            data = numpy.resize(ends, (6, 5, 4)).astype(ends.dtype)
+            image = save(self.folder / "a.nii", data, affine)
+            for modality in ("CT", "MR"):
+                series = self.convert(self.folder / "a.nii", modality=modality)
+                voxels, there, slices = read_series(series)
+                with self.subTest(name=name, modality=modality):
+                    same_world(self, image, voxels, there)
+                    self.assertEqual(slices[0].BitsAllocated, 16)
+
+    def test_floats_are_within_half_a_step(self):
+        random = numpy.random.default_rng(1)
+        data = random.normal(0, 3e-4, (16, 15, 14)).astype(numpy.float32)
+        image = save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        voxels, there, slices = read_series(self.convert(self.folder / "a.nii", modality="CT"))
+        bound = float(slices[0].RescaleSlope) / 2
+        self.assertLess(bound, 1.01 * (data.max() - data.min()) / 65534 / 2)
+        same_world(self, image, voxels, there, tolerance=bound * (1 + 1e-6))
+
+    def test_values_that_are_not_finite_want_an_answer(self):
+        data = ramp((6, 5, 4), numpy.float32)
+        data[1, 2, 3] = numpy.nan
+        save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        done = run("nii2dcm", self.folder / "a.nii", self.folder / "out", "--modality", "MR")
+        self.assertEqual(done.returncode, 22)
+        self.assertIn("1 voxels are not finite", done.stderr)
+        self.assertFalse((self.folder / "out").exists())
+        _, _, slices = read_series(self.convert(self.folder / "a.nii", "--nan", "pad"))
+        self.assertEqual(slices[0].PixelPaddingValue, -32768)
+        self.assertEqual(sum(int((s.pixel_array == -32768).sum()) for s in slices), 1)
+
+    def test_scaling_of_the_header_is_kept(self):
+        image = save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        raw = bytearray((self.folder / "a.nii").read_bytes())
+        raw[112:120] = numpy.array([0.1, -3], numpy.float32).tobytes()
+        (self.folder / "a.nii").write_bytes(raw)
+        image = nibabel.load(self.folder / "a.nii")
+        voxels, there, slices = read_series(self.convert(self.folder / "a.nii"))
+        self.assertEqual(str(slices[0].RescaleSlope), "0.1")
+        self.assertEqual(slices[0].RealWorldValueMappingSequence[0].RealWorldValueIntercept, -3)
+        same_world(self, image, voxels, there, tolerance=1e-5)
+
+    def test_no_error_in_the_eyes_of_dciodvfy(self):
+        data = ramp((6, 5, 4), numpy.float32) / 7
+        save(self.folder / "a.nii", data, oblique(5))
+        for modality, *options in (("CT", "--hu"), ("CT",), ("MR",)):
+            series = self.convert(self.folder / "a.nii", *options, modality=modality)
+            for path in sorted(series.iterdir())[:2]:
+                self.no_errors(path)
+
+    def test_the_same_input_gives_the_same_bytes(self):
+        save(self.folder / "a.nii", ramp((6, 5, 4)), oblique(6))
+        with gzip.open(self.folder / "a.nii.gz", "wb") as packed:
+            packed.write((self.folder / "a.nii").read_bytes())
+        first = self.convert(self.folder / "a.nii", out="1")
+        again = self.convert(self.folder / "a.nii", out="2")
+        packed = self.convert(self.folder / "a.nii.gz", out="3")
+        names = sorted(os.listdir(first))
+        self.assertEqual(len(names), 4)
+        for other in (again, packed):
+            self.assertEqual(filecmp.cmpfiles(first, other, names, shallow=False), (names, [], []))
+        told = self.convert(self.folder / "a.nii", "--set", "PatientID=M1", out="4")
+        self.assertNotEqual(pydicom.dcmread(told / names[0]).SeriesInstanceUID,
+                            pydicom.dcmread(first / names[0]).SeriesInstanceUID)
+
+    def test_the_original_header_goes_along_once(self):
+        save(self.folder / "mouse.nii", ramp((6, 5, 4)), oblique(7))
+        series = self.convert(self.folder / "mouse.nii")
+        slices = [pydicom.dcmread(path) for path in sorted(series.iterdir())]
+        block = slices[0].private_block(0x0099, "MURPACS NIFTI 1.0")
+        raw = (self.folder / "mouse.nii").read_bytes()
+        self.assertEqual(block[1].value, raw[:348])
+        self.assertEqual(block[3].value, "mouse.nii")
+        self.assertFalse(any((0x0099, 0x0010) in s for s in slices[1:]))
+
+    def test_the_animal_is_a_quadruped_and_the_window_the_same(self):
+        random = numpy.random.default_rng(2)
+        save(self.folder / "a.nii", random.integers(0, 4000, (20, 20, 5)).astype(numpy.int16),
+             numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        _, _, slices = read_series(self.convert(self.folder / "a.nii"))
+        self.assertEqual({s.AnatomicalOrientationType for s in slices}, {"QUADRUPED"})
+        self.assertEqual(len({(s.WindowCenter, s.WindowWidth) for s in slices}), 1)
+        self.assertAlmostEqual(float(slices[0].WindowCenter), 2000, delta=40)
+
+    def test_wrong_files_are_refused_and_leave_nothing(self):
+        save(self.folder / "good.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        raw = (self.folder / "good.nii").read_bytes()
+        sheared = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        sheared[0, 2] = 0.1
+        save(self.folder / "sheared.nii", ramp((6, 5, 4)), sheared)
+        save(self.folder / "4d.nii", ramp((6, 5, 4, 2)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        (self.folder / "cut.nii").write_bytes(raw[:400])
+        (self.folder / "text.nii").write_bytes(b"no image at all" * 100)
+        (self.folder / "bomb.nii.gz").write_bytes(
+            gzip.compress(raw[:42] + b"\xb8\x0b" * 3 + raw[48:377]))
+        cases = {"absent.nii": (20, "absent.nii"), "cut.nii": (22, "truncated"),
+                 "text.nii": (22, "sizeof_hdr"), "bomb.nii.gz": (22, "claim"),
+                 "sheared.nii": (22, "sheared"), "4d.nii": (22, "2 volumes")}
+        for name, (code, text) in cases.items():
+            done = run("nii2dcm", self.folder / name, self.folder / "out", "--modality", "MR")
+            with self.subTest(name=name):
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(name, done.stderr)
+                self.assertIn(text, done.stderr)
+                self.assertFalse((self.folder / "out").exists())
+
+
+def read_seg(path):
+    """Data Set, and for each frame: segment, position, bits (rows, columns)."""
+    seg = pydicom.dcmread(path)
+    count, rows, columns = int(seg.NumberOfFrames), seg.Rows, seg.Columns
+    bits = numpy.unpackbits(numpy.frombuffer(seg.PixelData, numpy.uint8), bitorder="little")
+    bits = bits[:count * rows * columns].reshape(count, rows, columns)
+    frames = []
+    for index, item in enumerate(seg.PerFrameFunctionalGroupsSequence):
+        number = item.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        position = item.PlanePositionSequence[0].ImagePositionPatient
+        frames.append((number, position, bits[index], item))
+    return seg, frames
+
+
+class Segmentations(Folder):
+    def make(self, labels, affine, image_affine=None, shape=None, options=(), dtype=numpy.uint8):
+        """Image and label map; the SEG's path."""
+        image_affine = affine if image_affine is None else image_affine
+        save(self.folder / "image.nii", ramp(shape or labels.shape), image_affine)
+        save(self.folder / "labels.nii", labels.astype(dtype), affine)
+        series = self.convert(self.folder / "image.nii")
+        return self.seg(series, self.folder / "labels.nii", *options)
+
+    def seg(self, series, *arguments):
+        target = self.folder / "seg.dcm"
+        options = [a for a in arguments if not isinstance(a, pathlib.Path)]
+        files = [a for a in arguments if isinstance(a, pathlib.Path)]
+        done = run("labels2seg", *files, series, target, "--organs", ORGANS, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.said = done
+        return target
+
+    def equals_labels(self, path, labels, affine, names):
+        """The SEG holds the labels at their place, and nothing else."""
+        seg, frames = read_seg(path)
+        _, there, slices = read_series(self.folder / "dcm")
+        planes = {tuple(s.ImagePositionPatient): k for k, s in enumerate(slices)}
+        found = numpy.zeros((seg.Columns, seg.Rows, len(slices)), int)
+        for number, position, bits, item in frames:
+            self.assertGreater(bits.sum(), 0)
+            k = planes[tuple(position)]
+            source = item.DerivationImageSequence[0].SourceImageSequence[0]
+            self.assertEqual(source.ReferencedSOPInstanceUID, slices[k].SOPInstanceUID)
+            value = names[seg.SegmentSequence[number - 1].SegmentLabel]
+            found[:, :, k] += value * bits.T
+        same_world(self, nibabel.Nifti1Image(labels.astype(numpy.int32), affine), found, there)
+        return seg
+
+    def test_every_frame_size_is_packed_right(self):
+        random = numpy.random.default_rng(4)
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        for columns in range(9, 17):
+            labels = random.integers(0, 4, (columns, 7, 5))
+            labels[:, :, 2] = 0
+            labels[:, :, 4][labels[:, :, 4] == 2] = 0
+            path = self.make(labels, affine,
+                             options=("--label", "1=liver", "--label", "2=spleen", "--label", "3=x"))
+            with self.subTest(rest=columns * 7 % 8):
+                seg = self.equals_labels(path, labels, affine, {"liver": 1, "spleen": 2, "x": 3})
+                self.assertEqual(seg.NumberOfFrames, 11)  # empty ones are left out
+                self.assertEqual(len(seg.PixelData) % 2, 0)
+
+    def test_any_order_of_the_label_maps_axes_finds_the_image(self):
+        random = numpy.random.default_rng(5)
+        shape = (6, 5, 4)
+        affine = oblique(9)
+        labels = random.integers(0, 3, shape)
+        for order in itertools.permutations(range(3)):
+            for flips in ((), (0,), (1, 2), (0, 1, 2)):
+                turned = nibabel.Nifti1Image(labels.astype(numpy.uint8), affine)
+                matrix = numpy.array([[order.index(axis), -1 if axis in flips else 1]
+                                      for axis in range(3)])
+                turned = turned.as_reoriented(matrix)
+                path = self.make(numpy.asanyarray(turned.dataobj), turned.affine, affine, shape,
+                                 ("--label", "1=liver", "--label", "2=heart"))
+                self.assertNotIn("grid", self.said.stderr)
+                self.equals_labels(path, labels, affine, {"liver": 1, "heart": 2})
+
+    def test_all_types_of_label_maps(self):
+        labels = numpy.random.default_rng(6).integers(0, 3, (6, 5, 4)) * 150
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        for dtype in ("uint16", "int16", "int32", "uint32", "float32", "float64"):
+            path = self.make(labels, affine, dtype=dtype,
+                             options=("--label", "150=liver", "--label", "300=heart"))
+            with self.subTest(dtype=dtype):
+                self.equals_labels(path, labels, affine, {"liver": 150, "heart": 300})
+
+    def test_one_file_for_each_organ(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        save(self.folder / "image.nii", ramp((6, 5, 4)), affine)
+        masks = numpy.zeros((2, 6, 5, 4), numpy.uint8)
+        masks[0, 1:4, 1:3, 1:3] = 1
+        masks[1, 2:5, 2:4, 2:4] = 7  # overlaps
+        for index in range(2):
+            save(self.folder / f"{index}.nii.gz", masks[index], affine)
+        series = self.convert(self.folder / "image.nii")
+        path = self.seg(series, self.folder / "0.nii.gz", self.folder / "1.nii.gz",
+                        "--organ", "liver", "--organ", "tumour")
+        seg, frames = read_seg(path)
+        self.assertEqual([s.SegmentLabel for s in seg.SegmentSequence], ["liver", "tumour"])
+        self.assertEqual([int(sum(f[2].sum() for f in frames if f[0] == n)) for n in (1, 2)],
+                         [12, 12])
+        self.assertEqual(len(frames), 4)
+        self.no_errors(path)
+
+    def test_viewers_find_what_they_need(self):
+        affine = oblique(10)
+        labels = numpy.random.default_rng(7).integers(0, 3, (6, 5, 4))
+        path = self.make(labels, affine, options=("--label", "1=liver", "--label", "2=kidney_left"))
+        self.no_errors(path)
+        seg, _ = read_seg(path)
+        _, _, slices = read_series(self.folder / "dcm")
+        self.assertEqual(seg.StudyInstanceUID, slices[0].StudyInstanceUID)
+        self.assertEqual(seg.FrameOfReferenceUID, slices[0].FrameOfReferenceUID)
+        series = seg.ReferencedSeriesSequence[0]
+        self.assertEqual(series.SeriesInstanceUID, slices[0].SeriesInstanceUID)
+        self.assertEqual({i.ReferencedSOPInstanceUID for i in series.ReferencedInstanceSequence},
+                         {s.SOPInstanceUID for s in slices})
+        shared = seg.SharedFunctionalGroupsSequence[0]
+        self.assertEqual(shared.PlaneOrientationSequence[0].ImageOrientationPatient,
+                         slices[0].ImageOrientationPatient)
+        self.assertEqual(shared.PixelMeasuresSequence[0].PixelSpacing, slices[0].PixelSpacing)
+        liver, kidney = seg.SegmentSequence
+        self.assertEqual(liver.SegmentedPropertyTypeCodeSequence[0].CodeValue, "10200004")
+        self.assertEqual(kidney.SegmentedPropertyTypeCodeSequence[0]
+                         .SegmentedPropertyTypeModifierCodeSequence[0].CodeValue, "7771000")
+        self.assertEqual(len(liver.RecommendedDisplayCIELabValue), 3)
+        again = (self.folder / "seg.dcm").read_bytes()
+        self.seg(self.folder / "dcm", self.folder / "labels.nii", "--label", "1=liver",
+                 "--label", "2=kidney_left")
+        self.assertEqual((self.folder / "seg.dcm").read_bytes(), again)
+
+    def test_volumes_are_counted(self):
+        labels = numpy.zeros((6, 5, 4))
+        labels[1:3, 1:4, 1:3] = 1
+        self.make(labels, numpy.diag([0.2, 0.3, 0.5, 1.0]), options=("--label", "1=liver"))
+        self.assertRegex(self.said.stdout, r"1  liver +12 voxels +0\.00036 mL")
+
+    def test_another_grid_stays_its_own_with_a_warning(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        labels = numpy.random.default_rng(8).integers(0, 2, (3, 5, 4))
+        half = affine @ numpy.diag([2.0, 1, 1, 1])
+        path = self.make(labels, half, affine, (6, 5, 4), ("--label", "1=liver"))
+        self.assertIn("does not lie on the grid", self.said.stderr)
+        seg, frames = read_seg(path)
+        self.assertEqual((seg.Rows, seg.Columns), (5, 3))
+        self.assertEqual(sum(int(f[2].sum()) for f in frames), int(labels.sum()))
+        self.no_errors(path)
+
+    def test_wrong_label_maps_are_refused_and_leave_nothing(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        save(self.folder / "image.nii", ramp((6, 5, 4)), affine)
+        series = self.convert(self.folder / "image.nii")
+        good = numpy.zeros((6, 5, 4), numpy.float32)
+        good[2, 2, 2] = 1
+        cases = {"half": (good / 2, "no whole number"), "empty": (good * 0, "no voxel is labelled"),
+                 "other": (good * 9, "label 9"), "negative": (-good, "label -1"),
+                 "large": (good * 70000, "label 70000")}
+        for name, (data, text) in cases.items():
+            save(self.folder / f"{name}.nii", data, affine)
+            done = run("labels2seg", self.folder / f"{name}.nii", series, self.folder / "out.dcm",
+                       "--label", "1=liver", "--organs", ORGANS)
+            with self.subTest(name=name):
+                self.assertEqual(done.returncode, 22, done.stderr)
+                self.assertIn(text, done.stderr)
+                self.assertEqual(list(self.folder.glob("out.dcm*")), [])
+
+    def test_missing_slices_are_named(self):
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        save(self.folder / "image.nii", ramp((6, 5, 9)), affine)
+        series = self.convert(self.folder / "image.nii")
+        (series / "IM0004.dcm").unlink()
+        done = run("labels2seg", self.folder / "image.nii", series, self.folder / "out.dcm",
+                   "--label", "1=liver", "--organs", ORGANS)
+        self.assertEqual(done.returncode, 22)
+        self.assertIn("not before slice", done.stderr)
+
+
+def read_nrrd(path):
+    head, _, body = path.read_bytes().partition(b"\n\n")
+    fields = dict(re.findall(r"^([^:#]+): ?=?(.*)$", head.decode(), re.M))
+    if fields["encoding"].strip() in ("gzip", "gz"):
+        body = gzip.decompress(body)
+    sizes = [int(n) for n in fields["sizes"].split()]
+    types = {"short": "<i2", "signed short": "<i2", "int16": "<i2", "unsigned char": "u1",
+             "uint8": "u1", "uchar": "u1", "ushort": "<u2", "unsigned short": "<u2", "int": "<i4"}
+    data = numpy.frombuffer(body, types[fields["type"].strip()]).reshape(sizes, order="F")
+    vectors = [numbers(v.split(",")) for v in re.findall(r"\(([^)]*)\)", fields["space directions"])]
+    affine = numpy.eye(4)
+    affine[:3, :3] = numpy.array(vectors).T
+    affine[:3, 3] = numbers(fields["space origin"].strip("() ").split(","))
+    if fields["space"].strip() == "left-posterior-superior":
+        affine = LPS @ affine
+    return data, affine
+
+
+@unittest.skipUnless((TESTDATA / "seg").is_dir(), "no foreign test data")
+class Foreign(Folder):
+    def test_label_maps_of_dcmqi_give_the_voxels_of_its_segmentations(self):
+        pairs = [("liver_seg.nrrd", ["ct-3slice__01.dcm", "ct-3slice__02.dcm", "ct-3slice__03.dcm"],
+                  "liver.dcm", 107098),
+                 ("24x38x3__nrrd__label.nrrd", [f"24x38x3__image__IMG000{n}.dcm" for n in (1, 2, 3)],
+                  "24x38x3__seg__label.seg", 315)]
+        for labels, images, theirs, voxels in pairs:
+            data, affine = read_nrrd(TESTDATA / "seg" / labels)
+            source = self.folder / "source"
+            shutil.rmtree(source, ignore_errors=True)
+            source.mkdir()
+            for image in images:
+                shutil.copy(TESTDATA / "seg" / image, source)
+            value = int(data.max())
+            save(self.folder / "labels.nii", data, affine)
+            done = run("labels2seg", self.folder / "labels.nii", source, self.folder / "seg.dcm",
+                       "--label", f"{value}=liver", "--organs", ORGANS)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            _, mine = read_seg(self.folder / "seg.dcm")
+            _, frames = read_seg(TESTDATA / "seg" / theirs)
+            self.assertEqual(sum(int(f[2].sum()) for f in mine), voxels)
+            mine = {round(float(f[1][2]), 3): f[2] for f in mine}
+            for number, position, bits, _ in frames:
+                if number == 1 and bits.any():
+                    numpy.testing.assert_array_equal(mine[round(float(position[2]), 3)], bits)
+
+    def test_a_multi_frame_series_of_a_scanner_is_segmented(self):
+        archive = TESTDATA / "preclinical/day1_20210608_Bruker9.4TlEnh_dwi.zip"
+        with zipfile.ZipFile(archive) as packed:
+            name = sorted(n for n in packed.namelist() if not n.endswith("/"))[0]
+            path = pathlib.Path(packed.extract(name, self.folder))
+        image = pydicom.dcmread(path)
+        groups = image.PerFrameFunctionalGroupsSequence
+        shared = image.SharedFunctionalGroupsSequence[0]
+
+        def group(item, name):
+            return (getattr(item, name, None) or getattr(shared, name))[0]
+
+        row, column = numbers(group(groups[0], "PlaneOrientationSequence")
+                              .ImageOrientationPatient).reshape(2, 3)
+        spacing = group(groups[0], "PixelMeasuresSequence").PixelSpacing
+        normal = numpy.cross(row, column)
+        positions = sorted({tuple(numbers(group(g, "PlanePositionSequence").ImagePositionPatient))
+                            for g in groups}, key=lambda p: float(normal @ numpy.array(p)))
+        affine = numpy.eye(4)
+        affine[:3, 0], affine[:3, 1] = row * float(spacing[1]), column * float(spacing[0])
+        affine[:3, 2] = (numpy.array(positions[-1]) - positions[0]) / (len(positions) - 1)
+        affine[:3, 3] = positions[0]
+        labels = numpy.zeros((image.Columns, image.Rows, len(positions)), numpy.uint8)
+        labels[20:40, 10:50, 1] = 1
+        save(self.folder / "labels.nii", labels, LPS @ affine)
+        done = run("labels2seg", self.folder / "labels.nii", path, self.folder / "seg.dcm",
+                   "--label", "1=brain", "--organs", ORGANS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        _, frames = read_seg(self.folder / "seg.dcm")
+        self.assertEqual(len(frames), 1)
+        numpy.testing.assert_array_equal(frames[0][2], labels[:, :, 1].T)
+        source = frames[0][3].DerivationImageSequence[0].SourceImageSequence[0]
+        there = group(groups[int(source.ReferencedFrameNumber) - 1], "PlanePositionSequence")
+        self.assertEqual(there.ImagePositionPatient, frames[0][1])
+        self.no_errors(self.folder / "seg.dcm")
+
+    def test_nifti_samples_keep_their_voxels(self):
+        for name in ("anatomical.nii", "standard.nii.gz", "reoriented_anat_moved.nii"):
+            image = nibabel.load(TESTDATA / "nifti" / name)
+            if len(image.shape) > 3:
+                continue
+            voxels, there, slices = read_series(self.convert(TESTDATA / "nifti" / name))
+            bound = float(getattr(slices[0], "RescaleSlope", 0)) / 2 * (1 + 1e-6)
+            with self.subTest(name=name):
+                same_world(self, image, voxels, there, tolerance=bound)
+
+
+if __name__ == "__main__":
+    unittest.main()
