@@ -82,7 +82,7 @@ struct mur_scanner {
     size_t value_size;
 
     struct mur_scan_element element; /* the one under way */
-    bool may_be_sequence;            /* it is UN but the dictionary says SQ */
+    bool may_be_sequence;            /* it is UN, but its value may be items */
     uint32_t fragments;
 
     unsigned depth; /* open sequences; an item is open in each but, at AT_ITEM, the last */
@@ -390,14 +390,16 @@ static enum mur_status begin_element(struct mur_scanner *scanner, uint32_t tag, 
         vr = known_vr(scanner, tag, creator);
         if (vr == MUR_VR_UN && length == UNDEFINED_LENGTH)
             vr = MUR_VR_SQ;
+        else if (vr == MUR_VR_UN)
+            scanner->may_be_sequence = length >= 8;
     } else if (vr == MUR_VR_UN) { /* PS3.5 6.2.2: UN is Implicit VR Little Endian inside */
         inside = (struct encoding){.implicit = true, .big_endian = false};
         encoding.big_endian = false;
         enum mur_vr known = known_vr(scanner, tag, creator);
         if (length == UNDEFINED_LENGTH)
             vr = MUR_VR_SQ;
-        else if (known == MUR_VR_SQ)
-            scanner->may_be_sequence = true;
+        else if (known == MUR_VR_SQ || known == MUR_VR_UN)
+            scanner->may_be_sequence = known == MUR_VR_SQ || length >= 8;
         else if (length % mur_vr_info(known)->width == 0)
             vr = known;
     }
@@ -555,8 +557,8 @@ static enum mur_status is_sequence(bool *out, const unsigned char *bytes, size_t
     return MUR_OK;
 }
 
-/* The value of an element that came as UN though it is a sequence by the dictionary: descends into
- * it if it is one. @p whole is in memory; the offset is after it. */
+/* The value of an element whose VR is not told and that may be a sequence: descends into it if it
+ * is one. @p whole is in memory; the offset is after it. */
 static enum mur_status take_unknown(struct mur_scanner *scanner, const unsigned char *whole,
                                     size_t length, struct mur_error *error)
 {
@@ -663,6 +665,9 @@ static enum mur_status feed_value(struct mur_scanner *scanner, const unsigned ch
     bool whole = scanner->state == IN_VALUE && part == scanner->element.length;
     if (scanner->state == IN_VALUE && !whole && part > 0)
         status = hold(scanner, begin, part, error);
+    if (scanner->events->bulk_bytes != NULL && part > 0 &&
+        (scanner->state == IN_BULK || scanner->state == IN_FRAGMENT))
+        status = scanner->events->bulk_bytes(scanner->user, &scanner->element, begin, part, error);
     if (status != MUR_OK)
         return status;
     *at += part;
@@ -744,8 +749,9 @@ enum mur_status mur_scanner_write(struct mur_scanner *scanner, const void *bytes
 
 uint64_t mur_scanner_passable(const struct mur_scanner *scanner)
 {
-    bool is_unseen = scanner->state == IN_BULK || scanner->state == IN_FRAGMENT ||
-                     scanner->state == IN_UNNOTICED;
+    bool is_bulk = scanner->state == IN_BULK || scanner->state == IN_FRAGMENT;
+    bool is_unseen =
+        scanner->state == IN_UNNOTICED || (is_bulk && scanner->events->bulk_bytes == NULL);
     return is_unseen && !scanner->deflated && !scanner->failed ? scanner->left : 0;
 }
 

@@ -3,9 +3,10 @@
  * tree is built and nothing recurses. Every length is checked against what encloses it.
  *
  * Understood: implicit and explicit VR, little and big endian, deflated; defined and undefined
- * lengths; UN of undefined length and standard sequences sent as UN (PS3.5 6.2.2); encapsulated
- * Pixel Data; private blocks (creators are followed, so that known private elements have their VR).
- * Group lengths, Data Set Trailing Padding and zeros after the end are passed over unreported.
+ * lengths; UN of undefined length, and UN or unknown values that are items through and through
+ * (PS3.5 6.2.2); encapsulated Pixel Data; private blocks (creators are followed, so that known
+ * private elements have their VR). Group lengths, Data Set Trailing Padding and zeros after the end
+ * are passed over unreported.
  *
  * Threads: one at a time per scanner.
  */
@@ -56,6 +57,11 @@ struct mur_scan_events {
     /** A value that is too long to hold, or Pixel Data; called when its end has come. */
     enum mur_status (*bulk)(void *user, const struct mur_scan_element *element,
                             struct mur_error *error);
+    /** Bytes of a bulk value, or of a fragment, as they come; its bulk event follows after the
+     * last. NULL lets a reader of a file seek over them. */
+    enum mur_status (*bulk_bytes)(void *user, const struct mur_scan_element *element,
+                                  const unsigned char *bytes, size_t length,
+                                  struct mur_error *error);
     /** A fragment of encapsulated Pixel Data, at its begin: @p index 0 is the Basic Offset Table;
      * @p element is the Pixel Data. Its bulk event follows after the last. */
     enum mur_status (*fragment)(void *user, const struct mur_scan_element *element, uint32_t index,
