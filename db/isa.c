@@ -257,15 +257,16 @@ static enum mur_status read_values(struct value_list *list, struct mur_database 
     return status;
 }
 
+/* @param which  condition on rows of isa_value; ?2 is the owner */
 static enum mur_status refresh(struct mur_database *database, enum mur_level level, int64_t owner,
-                               const char *scans, struct mur_error *error)
+                               const char *which, struct mur_error *error)
 {
     MUR_AUTO_FREE char *sql = NULL;
     enum mur_status status = mur_text_format(
         &sql, error,
-        "SELECT path, vr, item, position, text, number FROM isa_value WHERE level = ?1 AND scan IN"
-        " (%s) ORDER BY scan, ordinal",
-        scans);
+        "SELECT path, vr, item, position, text, number FROM isa_value WHERE level = ?1 AND %s"
+        " ORDER BY scan, ordinal",
+        which);
     if (status != MUR_OK)
         return status;
     struct value_list list = {0};
@@ -280,22 +281,28 @@ static enum mur_status refresh_patient(struct mur_database *database, int64_t pa
                                        struct mur_error *error)
 {
     return refresh(database, MUR_LEVEL_PATIENT, patient,
-                   "SELECT e.isa_scan FROM series e JOIN study s ON s.id = e.study"
-                   " WHERE s.patient = ?2 AND e.isa_scan IS NOT NULL",
+                   "scan IN (SELECT e.isa_scan FROM series e JOIN study s ON s.id = e.study"
+                   " WHERE s.patient = ?2 AND e.isa_scan IS NOT NULL)",
                    error);
 }
 
 static enum mur_status refresh_study(struct mur_database *database, int64_t study,
                                      struct mur_error *error)
 {
-    return refresh(database, MUR_LEVEL_STUDY, study,
-                   "SELECT isa_scan FROM series WHERE study = ?2 AND isa_scan IS NOT NULL", error);
+    return refresh(
+        database, MUR_LEVEL_STUDY, study,
+        "scan IN (SELECT isa_scan FROM series WHERE study = ?2 AND isa_scan IS NOT NULL)", error);
 }
 
+/* A segmentation was not made by the scanner: of the scan it has what can be searched, in our
+ * private block, but none of its standard series attributes (device, protocol). */
 static enum mur_status refresh_series(struct mur_database *database, int64_t series,
-                                      struct mur_error *error)
+                                      bool segmentation, struct mur_error *error)
 {
-    return refresh(database, MUR_LEVEL_SERIES, series, "SELECT isa_scan FROM series WHERE id = ?2",
+    return refresh(database, MUR_LEVEL_SERIES, series,
+                   segmentation ? "scan = (SELECT isa_scan FROM series WHERE id = ?2)"
+                                  " AND substr(path, 1, 4) = '0099'"
+                                : "scan = (SELECT isa_scan FROM series WHERE id = ?2)",
                    error);
 }
 
@@ -483,7 +490,7 @@ enum mur_status mur_link_series_row(struct mur_database *database, int64_t serie
     if (status == MUR_OK)
         status = refresh_study(database, study, error);
     if (status == MUR_OK)
-        status = refresh_series(database, series, error);
+        status = refresh_series(database, series, segmentation, error);
     return status;
 }
 

@@ -14,7 +14,14 @@ static bool is_column(const struct mur_index_value *value, const struct mur_attr
     return *attribute != NULL && (*attribute)->storage == MUR_STORAGE_COLUMN;
 }
 
-/* Columns that no header or table may set: they name the row itself. */
+/* What a table cannot know better than the object: its identity, its kind, its place. */
+static bool is_of_the_object(uint32_t tag)
+{
+    return tag == MUR_TAG_Modality || tag == MUR_TAG_SeriesNumber ||
+           tag == MUR_TAG_FrameOfReferenceUID;
+}
+
+/* Columns that are set with the row: they name it. */
 static bool names_the_row(uint32_t tag)
 {
     return tag == MUR_TAG_StudyInstanceUID || tag == MUR_TAG_SeriesInstanceUID ||
@@ -129,7 +136,7 @@ static enum mur_status put_value(struct mur_database *database, enum mur_level l
     const struct mur_attribute *attribute = NULL;
     bool from_isa = source != 0;
     if (is_column(value, &attribute)) {
-        if (names_the_row(attribute->tag))
+        if (names_the_row(attribute->tag) || (from_isa && is_of_the_object(attribute->tag)))
             return MUR_OK;
         bool only_if_empty = from_isa && database->header_wins;
         enum mur_status status = MUR_OK;
