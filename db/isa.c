@@ -277,13 +277,35 @@ static enum mur_status refresh(struct mur_database *database, enum mur_level lev
     return status;
 }
 
+/* Patient IDs that headers give the animal stay findable, as Other Patient IDs (0010,1000). */
+static enum mur_status put_other_ids(struct mur_database *database, int64_t patient,
+                                     struct mur_error *error)
+{
+    char text[MUR_ATTRIBUTE_PATH_SIZE];
+    int64_t path = 0;
+    const struct mur_attribute_path other = mur_attribute_path_of(MUR_TAG_OtherPatientIDs);
+    enum mur_status status =
+        mur_path_row(&path, database, mur_attribute_path_format(text, &other), error);
+    if (status != MUR_OK)
+        return status;
+    return MUR_RUN(database, error,
+                   "INSERT OR REPLACE INTO attribute(level, owner, path, source, item, position,"
+                   " text) SELECT 0, ?1, ?2, 1, 0, row_number() OVER (ORDER BY patient_id),"
+                   " patient_id FROM (SELECT DISTINCT c.patient_id AS patient_id FROM study_claim c"
+                   " JOIN study s ON s.id = c.study WHERE s.patient = ?1 AND c.patient_id <> ''"
+                   " AND c.patient_id <> (SELECT p.patient_id FROM patient p WHERE p.id = ?1))",
+                   MUR_I(patient), MUR_I(path));
+}
+
 static enum mur_status refresh_patient(struct mur_database *database, int64_t patient,
                                        struct mur_error *error)
 {
-    return refresh(database, MUR_LEVEL_PATIENT, patient,
-                   "scan IN (SELECT e.isa_scan FROM series e JOIN study s ON s.id = e.study"
-                   " WHERE s.patient = ?2 AND e.isa_scan IS NOT NULL)",
-                   error);
+    enum mur_status status =
+        refresh(database, MUR_LEVEL_PATIENT, patient,
+                "scan IN (SELECT e.isa_scan FROM series e JOIN study s ON s.id = e.study"
+                " WHERE s.patient = ?2 AND e.isa_scan IS NOT NULL)",
+                error);
+    return status == MUR_OK ? put_other_ids(database, patient, error) : status;
 }
 
 static enum mur_status refresh_study(struct mur_database *database, int64_t study,
