@@ -252,8 +252,9 @@ static void who_may_not_read_gets_no_context(void **state)
 {
     (void)state;
     struct node node;
-    start_node(&node, "dicom.unknown_peers=w");
+    make_node(&node, "dicom.unknown_peers=w");
     add_peer(&node, "READER", 104, MUR_RIGHTS_READ);
+    run_node(&node);
     const struct mur_context_proposal proposals[] = {
         {STUDY_FIND, explicit_only, 1, MUR_ROLE_DEFAULT},
         {CT_STORAGE, explicit_only, 1, MUR_ROLE_DEFAULT},

@@ -49,8 +49,9 @@ static inline void open_archive(struct node *node)
         fail_msg("%s", error.message);
 }
 
-/* Further settings are separated by ';' as in "dicom.max_associations=2;log.level=error". */
-static inline void start_node(struct node *node, const char *settings)
+/* A folder and a configuration; peers may be added before run_node(). Further settings are
+ * separated by ';' as in "dicom.max_associations=2;log.level=debug". */
+static inline void make_node(struct node *node, const char *settings)
 {
     struct mur_error error = MUR_ERROR_INIT;
     (void)strcpy(node->directory, "/tmp/murpacs-test-XXXXXX"); /* ci-allow: a constant that fits */
@@ -65,10 +66,38 @@ static inline void start_node(struct node *node, const char *settings)
         if (*one != '\0' && mur_config_set(node->config, one, &error) != MUR_OK)
             fail_msg("%s", error.message);
     mur_log_configure(node->config->log_level, MUR_LOG_FORMAT_TEXT);
+}
+
+static inline void add_peer_at(struct node *node, const char *ae_title, const char *host,
+                               unsigned port, enum mur_rights rights)
+{
+    struct mur_peer *peers =
+        realloc(node->config->peers, (node->config->peer_count + 1) * sizeof(*peers));
+    assert_non_null(peers);
+    node->config->peers = peers;
+    peers[node->config->peer_count++] = (struct mur_peer){
+        .ae_title = strdup(ae_title), .host = strdup(host), .port = (int)port, .rights = rights};
+}
+
+static inline void add_peer(struct node *node, const char *ae_title, unsigned port,
+                            enum mur_rights rights)
+{
+    add_peer_at(node, ae_title, "127.0.0.1", port, rights);
+}
+
+static inline void run_node(struct node *node)
+{
+    struct mur_error error = MUR_ERROR_INIT;
     open_archive(node);
     if (mur_scp_create(&node->scp, node->config, node->archive, &error) != MUR_OK ||
         mur_scp_start(node->scp, &error) != MUR_OK)
         fail_msg("%s", error.message);
+}
+
+static inline void start_node(struct node *node, const char *settings)
+{
+    make_node(node, settings);
+    run_node(node);
 }
 
 static inline void stop_node(struct node *node)
@@ -78,20 +107,6 @@ static inline void stop_node(struct node *node)
     mur_archive_close(node->archive);
     mur_config_free(node->config);
     (void)nftw(node->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Names a peer in the running node's configuration; before anybody asks for it. */
-static inline void add_peer(struct node *node, const char *ae_title, unsigned port,
-                            enum mur_rights rights)
-{
-    struct mur_peer *peers =
-        realloc(node->config->peers, (node->config->peer_count + 1) * sizeof(*peers));
-    assert_non_null(peers);
-    node->config->peers = peers;
-    peers[node->config->peer_count++] = (struct mur_peer){.ae_title = strdup(ae_title),
-                                                          .host = strdup("127.0.0.1"),
-                                                          .port = (int)port,
-                                                          .rights = rights};
 }
 
 static inline int64_t instances_of(struct node *node)
