@@ -28,12 +28,14 @@ def cases(preset, path):
         failure, skipped = case.find("failure"), case.find("skipped")
         if failure is not None:
             yield name, "failed", failure.get("message") or "failed", output
-        elif skipped is not None:
+        elif skipped is not None and "SKIP_RETURN_CODE" in (skipped.get("message") or ""):
             yield name, "skipped", (output.strip() or "skipped").split("\n")[-1], output
         elif case.get("status") == "run":
             yield name, "passed", "", output
         else:
-            yield name, "failed", case.get("status") or "not run", output
+            # Its program or what it needs is missing: that is no pass.
+            reason = skipped.get("message") if skipped is not None else None
+            yield name, "failed", reason or "not run", output
 
 
 def main():
