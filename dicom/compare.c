@@ -135,7 +135,8 @@ static enum mur_status on_bulk_bytes(void *user, const struct mur_scan_element *
         mur_xxh128_update(content->digest, bytes, length);
         return MUR_OK;
     }
-    while (content->cut_length > 0 && content->cut_length < width && length > 0) {
+    while (content->cut_length > 0 && content->cut_length < width &&
+           content->cut_length < sizeof content->cut && length > 0) {
         content->cut[content->cut_length++] = *bytes++;
         length--;
     }
