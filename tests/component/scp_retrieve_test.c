@@ -69,6 +69,8 @@ static struct retrieved collect(struct mur_association *association, unsigned to
             retrieved.wrong_counts += sum + command.remaining != total;
         } else {
             retrieved.last = command;
+            if (!command.has_data_set)
+                mur_buffer_free(&retrieved.failed_list); /* what a sub-operation left there */
             return retrieved;
         }
     }

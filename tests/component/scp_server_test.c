@@ -264,6 +264,7 @@ static void many_associations_leave_nothing_behind(void **state)
     size_t length = make_request(bad, 16384);
     bad[7] = 0; /* no protocol version */
     size_t before = 0;
+    (void)before;
     int first = 0;
     for (int i = 0; i < 400; i++) {
         (void)time_of_echo(&node);
@@ -285,7 +286,9 @@ static void many_associations_leave_nothing_behind(void **state)
     int last = dup(0);
     (void)close(last);
     assert_true(last <= first);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed for a while */
     assert_true(resident_bytes() < before + 4000000);
+#endif
     stop_node(&node);
 }
 
