@@ -8,7 +8,7 @@
 #include "isa/tokenizer.h"
 
 enum {
-    MUR_ISA_FILE_LIMIT = 512 * 1024 * 1024,
+    MUR_ISA_FILE_LIMIT = 256 * 1024 * 1024,
     MUR_ISA_TABLE_CELLS = 32 * 1024 * 1024, /**< 178 columns of 77,486 rows are 14 million */
 };
 

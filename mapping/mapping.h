@@ -82,7 +82,8 @@ struct mur_scan_value {
     const char *text; /**< values separated by backslash; numbers in decimal; "" = zero length */
 };
 
-/** A cell of the tables, or a value of all the rows of a scan: each only once. */
+/** A cell that is not empty. Each kind, name, value and unit only once, at the highest level that
+ * says it. */
 struct mur_scan_attribute {
     enum mur_level level; /**< source: PATIENT, sample: STUDY, assay row: SERIES */
     enum mur_isa_kind kind;

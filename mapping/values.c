@@ -7,7 +7,7 @@
 /* ---- what becomes of the cells as they are ----------------------------------------------------
  */
 
-/** A list of attributes without repetitions. */
+/** A list of attributes without repetitions: what the sample says, the row need not say again. */
 struct gathering {
     struct mur_builder *builder;
     struct mur_scan_attribute *items;
@@ -24,8 +24,8 @@ static enum mur_status gather(struct gathering *to, enum mur_level level,
     MUR_AUTO_FREE char *text = NULL;
     const char *key = NULL;
     enum mur_status status =
-        mur_text_format(&text, error, "%d\x1f%d\x1f%s\x1f%s\x1f%s", (int)level, (int)value->kind,
-                        value->name, value->value, value->unit);
+        mur_text_format(&text, error, "%d\x1f%s\x1f%s\x1f%s", (int)value->kind, value->name,
+                        value->value, value->unit);
     if (status == MUR_OK)
         status = mur_builder_keep(&key, to->builder, text, error);
     if (status != MUR_OK || mur_isa_index_get(&to->known, key) != MUR_ISA_NONE)
