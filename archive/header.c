@@ -426,7 +426,8 @@ static enum mur_status add_nested(struct mur_header_values *values,
                                   const struct mur_json *elements, struct mur_index_value *value,
                                   struct mur_error *error)
 {
-    const struct mur_json *element = mur_json_element(elements, key->path.tags[depth]);
+    const struct mur_json *element =
+        depth < MUR_ATTRIBUTE_DEPTH ? mur_json_element(elements, key->path.tags[depth]) : NULL;
     if (element == NULL)
         return MUR_OK;
     if (depth + 1 == key->path.depth) {

@@ -79,7 +79,7 @@ static void write_item(struct mur_json_writer *json, const struct mur_scan_value
                        size_t first, size_t end, unsigned depth)
 {
     mur_json_begin_object(json);
-    while (first < end) {
+    while (first < end && depth < MUR_ATTRIBUTE_DEPTH) {
         uint32_t tag = values[first].path.tags[depth];
         size_t next = first;
         while (next < end && values[next].path.tags[depth] == tag)

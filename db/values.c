@@ -33,7 +33,7 @@ static enum mur_status put_column(struct mur_database *database, enum mur_level 
                                   int64_t owner, const char *column, const char *text,
                                   bool only_if_empty, struct mur_error *error)
 {
-    char sql[160];
+    char sql[256];
     (void)snprintf(sql, sizeof sql, "UPDATE %s SET %s = ?1 WHERE id = ?2%s%s%s",
                    mur_level_table(level), column, only_if_empty ? " AND " : "",
                    only_if_empty ? column : "", only_if_empty ? " = ''" : "");
