@@ -1,0 +1,395 @@
+/* What comes into the archive, what is refused, and what stays after an unclean end. */
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "archive_support.h"
+#include "core/file.h"
+#include "dicom/part10.h"
+
+static enum mur_status count_file(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                  struct mur_error *error)
+{
+    (void)skip;
+    (void)error;
+    if (entry->kind != MUR_WALK_DIRECTORY && strstr(entry->path, "/owner") == NULL)
+        ++*(int *)user;
+    return MUR_OK;
+}
+
+static int stored_files(const struct archive_fixture *f)
+{
+    char path[96];
+    int count = 0;
+    (void)snprintf(path, sizeof path, "%s/objects", f->folder);
+    assert_int_equal(mur_directory_walk(path, count_file, &count, NULL), MUR_OK);
+    return count;
+}
+
+static void the_data_set_is_kept_byte_by_byte(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer sent = MUR_BUFFER_INIT;
+    encode(&sent, &object);
+    store(f->archive, &object);
+    struct mur_instance instance;
+    bool found = false;
+    assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, "1.2.1.1.1", NULL), MUR_OK);
+    assert_true(found);
+    assert_int_equal(instance.length, sent.length);
+    int fd = -1;
+    assert_int_equal(mur_archive_open_item(&fd, f->archive, &instance, NULL), MUR_OK);
+    char *bytes = malloc(sent.length);
+    assert_int_equal(pread(fd, bytes, sent.length, (off_t)instance.offset), sent.length);
+    assert_memory_equal(bytes, sent.data, sent.length);
+    struct mur_part10 head;
+    assert_int_equal(mur_part10_read(&head, fd, "stored", NULL), MUR_OK);
+    assert_string_equal(head.sop_instance, "1.2.1.1.1");
+    assert_string_equal(head.source_ae, "TESTER");
+    (void)close(fd);
+    free(bytes);
+    assert_counts(f->archive, 1, 1, 1, 1);
+}
+
+static void the_same_content_again_is_unchanged_in_whatever_encoding(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum mur_ingest_outcome outcome;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_STORED);
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_UNCHANGED);
+    object.transfer_syntax = mur_uid_ImplicitVRLittleEndian;
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_UNCHANGED);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
+static void other_content_under_a_stored_uid_is_refused_and_the_first_kept(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum mur_ingest_outcome outcome;
+    struct mur_error error = MUR_ERROR_INIT;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    store(f->archive, &object);
+    set_text(&object, MUR_TAG_StudyDescription, MUR_VR_LO, "another");
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_EXISTS);
+    set_text(&object, MUR_TAG_SeriesInstanceUID, MUR_VR_UI, "1.2.1.2");
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_EXISTS);
+    const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "a study");
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
+static void missing_or_other_uids_are_a_mismatch_and_leave_nothing(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const uint32_t tags[] = {MUR_TAG_SOPClassUID, MUR_TAG_StudyInstanceUID,
+                                    MUR_TAG_SeriesInstanceUID};
+    enum mur_ingest_outcome outcome;
+    struct mur_error error = MUR_ERROR_INIT;
+    for (size_t i = 0; i < MUR_COUNT(tags); i++) {
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        drop(&object, tags[i]);
+        assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_MISMATCH);
+        object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        set_text(&object, tags[i], MUR_VR_UI, "");
+        assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_MISMATCH);
+        set_text(&object, tags[i], MUR_VR_UI, "../../etc");
+        assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_MISMATCH);
+    }
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode(&bytes, &object);
+    assert_int_equal(ingest_bytes(&outcome, f->archive, "1.2.3", mur_uid_ExplicitVRLittleEndian,
+                                  bytes.data, bytes.length, &error),
+                     MUR_MISMATCH);
+    assert_counts(f->archive, 0, 0, 0, 0);
+    assert_int_equal(stored_files(f), 0);
+}
+
+static void a_cut_data_set_is_refused_wherever_it_is_cut(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode(&bytes, &object);
+    enum mur_ingest_outcome outcome;
+    for (size_t length = 1; length < bytes.length; length += 1) {
+        bool between_elements = false;
+        struct object part = object;
+        for (size_t n = 0; part.elements[n].tag != 0 && !between_elements; n++) {
+            MUR_AUTO_BUFFER struct mur_buffer prefix = MUR_BUFFER_INIT;
+            part.elements[n].tag = 0;
+            encode(&prefix, &part);
+            part.elements[n].tag = object.elements[n].tag;
+            between_elements = prefix.length == length;
+        }
+        if (!between_elements)
+            assert_int_equal(ingest_bytes(&outcome, f->archive, "1.2.1.1.1",
+                                          mur_uid_ExplicitVRLittleEndian, bytes.data, length, NULL),
+                             MUR_PARSE);
+    }
+    assert_int_equal(stored_files(f), 0);
+    assert_counts(f->archive, 0, 0, 0, 0);
+}
+
+static void an_ingest_given_up_leaves_nothing(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct mur_ingest *ingest = NULL;
+    const struct mur_origin origin = {.how = "test"};
+    assert_int_equal(mur_ingest_begin(&ingest, f->archive, "1.2.840.10008.5.1.4.1.1.4", "1.2.3",
+                                      mur_uid_ExplicitVRLittleEndian, &origin, NULL),
+                     MUR_OK);
+    assert_int_equal(stored_files(f), 1);
+    mur_ingest_free(ingest);
+    assert_int_equal(stored_files(f), 0);
+}
+
+struct sender {
+    struct mur_archive *archive;
+    int number;
+    int failures;
+};
+
+enum { SENDERS = 8, OBJECTS_EACH = 40 };
+
+/* Records and returns: assertions belong to the test's own thread. */
+static void *send_many(void *user)
+{
+    struct sender *sender = user;
+    for (int i = 0; i < OBJECTS_EACH; i++) {
+        char instance[64];
+        (void)snprintf(instance, sizeof instance, "1.2.1.%d.%d", i % 4 + 1,
+                       sender->number * 1000 + i);
+        char series[64];
+        (void)snprintf(series, sizeof series, "1.2.1.%d", i % 4 + 1);
+        struct object object = make_object("P1", "1.2.1", series, instance);
+        enum mur_ingest_outcome outcome;
+        if (ingest_object(&outcome, sender->archive, &object, NULL) != MUR_OK)
+            sender->failures++;
+    }
+    return NULL;
+}
+
+static void many_senders_of_one_study_give_exact_counts(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct sender senders[SENDERS];
+    pthread_t threads[SENDERS];
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){.archive = f->archive, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, send_many, &senders[i]), 0);
+    }
+    int failures = 0;
+    for (int i = 0; i < SENDERS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        failures += senders[i].failures;
+    }
+    assert_int_equal(failures, 0);
+    assert_counts(f->archive, 1, 1, 4, SENDERS * OBJECTS_EACH);
+    const struct element keys[] = {{MUR_TAG_NumberOfStudyRelatedInstances, MUR_VR_IS, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "320");
+    const struct element series[] = {{MUR_TAG_NumberOfSeriesRelatedInstances, MUR_VR_IS, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_SERIES, series, "80|80|80|80");
+    assert_int_equal(stored_files(f), SENDERS * OBJECTS_EACH);
+}
+
+static void removed_objects_are_gone_with_what_they_leave_empty(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object first = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    struct object second = make_object("P1", "1.2.1", "1.2.1.2", "1.2.1.2.1");
+    store(f->archive, &first);
+    store(f->archive, &second);
+    const char *uids[] = {"1.2.1.2.1", "1.9.9"};
+    assert_int_equal(mur_archive_remove(f->archive, uids, 2, "test", NULL), MUR_OK);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+    uids[0] = "1.2.1.1.1";
+    assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
+    assert_counts(f->archive, 0, 0, 0, 0);
+    assert_int_equal(stored_files(f), 0);
+    store(f->archive, &first); /* and may come again */
+    assert_counts(f->archive, 1, 1, 1, 1);
+}
+
+/* A header beyond what the index holds: the whole goes to a sidecar, what can be searched stays. */
+static void a_large_header_is_kept_whole_beside_the_object(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode(&bytes, &object);
+    struct mur_encoder encoder;
+    assert_int_equal(mur_encoder_init(&encoder, &bytes, mur_uid_ExplicitVRLittleEndian, NULL),
+                     MUR_OK);
+    assert_int_equal(
+        mur_encode_sequence_begin(&encoder, MUR_TAG_PerFrameFunctionalGroupsSequence, NULL),
+        MUR_OK);
+    for (int i = 0; i < 20000; i++) {
+        assert_int_equal(mur_encode_item_begin(&encoder, NULL), MUR_OK);
+        assert_int_equal(mur_encode_text(&encoder, MUR_TAG_StackID, MUR_VR_SH, "1", NULL), MUR_OK);
+        assert_int_equal(
+            mur_encode_int(&encoder, MUR_TAG_InStackPositionNumber, MUR_VR_UL, i, NULL), MUR_OK);
+        assert_int_equal(mur_encode_item_end(&encoder, NULL), MUR_OK);
+    }
+    assert_int_equal(mur_encode_sequence_end(&encoder, NULL), MUR_OK);
+    enum mur_ingest_outcome outcome;
+    assert_int_equal(ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_ExplicitVRLittleEndian,
+                                  bytes.data, bytes.length, NULL),
+                     MUR_OK);
+    assert_int_equal(stored_files(f), 2);
+    const struct element keys[] = {
+        {MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_IMAGE, keys, "a study");
+    const char *uids[] = {"1.2.1.1.1"};
+    assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
+    assert_int_equal(stored_files(f), 0);
+}
+
+static void two_patients_under_one_study_uid_are_both_kept(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object first = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    struct object second = make_object("P2", "1.2.1", "1.2.1.1", "1.2.1.1.2");
+    struct object nobody = make_object("", "1.2.2", "1.2.2.1", "1.2.2.1.1");
+    struct object nobody_else = make_object("", "1.2.3", "1.2.3.1", "1.2.3.1.1");
+    store(f->archive, &first);
+    store(f->archive, &second);
+    store(f->archive, &nobody);
+    store(f->archive, &nobody_else);
+    assert_counts(f->archive, 4, 4, 4, 4); /* no Patient ID: never one animal in silence */
+    const struct element keys[] = {
+        {MUR_TAG_PatientID, MUR_VR_LO, ""}, {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.1"}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "P1|P2");
+}
+
+static void odd_numbers_in_a_header_do_no_harm(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    set_text(&object, MUR_TAG_PatientWeight, MUR_VR_DS, "1e9999");
+    store(f->archive, &object);
+    object = make_object("P2", "1.2.2", "1.2.2.1", "1.2.2.1.1");
+    set_text(&object, MUR_TAG_PatientWeight, MUR_VR_DS, "99999999999999999999999");
+    store(f->archive, &object);
+    object = make_object("P3", "1.2.3", "1.2.3.1", "1.2.3.1.1");
+    set_text(&object, MUR_TAG_PatientWeight, MUR_VR_DS, "heavy");
+    store(f->archive, &object);
+    assert_counts(f->archive, 3, 3, 3, 3);
+}
+
+/* ---- unclean ends ---------------------------------------------------------------------------- */
+
+static size_t manifest_lines(const struct archive_fixture *f)
+{
+    char path[96];
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    (void)snprintf(path, sizeof path, "%s/manifest.jsonl", f->folder);
+    assert_int_equal(mur_file_read_all(&text, path, 1 << 20, NULL), MUR_OK);
+    size_t lines = 0;
+    for (size_t i = 0; i < text.length; i++)
+        lines += text.data[i] == '\n' ? 1 : 0;
+    return lines;
+}
+
+static void a_manifest_that_is_longer_or_shorter_agrees_again_after_opening(void **state)
+{
+    struct archive_fixture *f = *state;
+    for (int i = 1; i <= 5; i++) {
+        char instance[32];
+        (void)snprintf(instance, sizeof instance, "1.2.1.1.%d", i);
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", instance);
+        store(f->archive, &object);
+    }
+    mur_archive_close(f->archive);
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/manifest.jsonl", f->folder);
+    FILE *manifest = fopen(path, "ae"); /* written before a commit that did not come */
+    assert_true(fputs("{\"event\":\"stored\",\"n\":6,\"insta", manifest) >= 0);
+    assert_int_equal(fclose(manifest), 0);
+    f->archive = open_archive(f->folder);
+    assert_int_equal(manifest_lines(f), 5);
+    mur_archive_close(f->archive);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(truncate(path, info.st_size / 2), 0); /* a power cut took the rest */
+    f->archive = open_archive(f->folder);
+    assert_int_equal(manifest_lines(f), 5);
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.6");
+    store(f->archive, &object);
+    assert_int_equal(manifest_lines(f), 6);
+}
+
+static void a_killed_process_leaves_only_what_it_had_acknowledged(void **state)
+{
+    struct archive_fixture *f = *state;
+    mur_archive_close(f->archive);
+    f->archive = NULL;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct mur_archive *archive = open_archive(f->folder);
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        store(archive, &object);
+        struct mur_ingest *ingest = NULL;
+        const struct mur_origin origin = {.how = "test"};
+        if (mur_ingest_begin(&ingest, archive, "1.2.840.10008.5.1.4.1.1.4", "1.2.1.1.2",
+                             mur_uid_ExplicitVRLittleEndian, &origin, NULL) != MUR_OK)
+            _exit(1);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    f->archive = open_archive(f->folder);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
+static void a_missing_index_beside_objects_is_refused(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    store(f->archive, &object);
+    mur_archive_close(f->archive);
+    f->archive = NULL;
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/index.sqlite", f->folder);
+    assert_int_equal(unlink(path), 0);
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_archive_options options = {.directory = f->folder};
+    assert_int_equal(mur_archive_open(&f->archive, &options, &error), MUR_CORRUPT);
+    assert_non_null(strstr(error.message, "index.sqlite is missing"));
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, archive_set_up, archive_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_data_set_is_kept_byte_by_byte),
+        TEST(the_same_content_again_is_unchanged_in_whatever_encoding),
+        TEST(other_content_under_a_stored_uid_is_refused_and_the_first_kept),
+        TEST(missing_or_other_uids_are_a_mismatch_and_leave_nothing),
+        TEST(a_cut_data_set_is_refused_wherever_it_is_cut),
+        TEST(an_ingest_given_up_leaves_nothing),
+        TEST(many_senders_of_one_study_give_exact_counts),
+        TEST(removed_objects_are_gone_with_what_they_leave_empty),
+        TEST(a_large_header_is_kept_whole_beside_the_object),
+        TEST(two_patients_under_one_study_uid_are_both_kept),
+        TEST(odd_numbers_in_a_header_do_no_harm),
+        TEST(a_manifest_that_is_longer_or_shorter_agrees_again_after_opening),
+        TEST(a_killed_process_leaves_only_what_it_had_acknowledged),
+        TEST(a_missing_index_beside_objects_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
