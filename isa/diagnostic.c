@@ -29,7 +29,8 @@ static bool is_flood(const struct mur_isa_diagnostics *diagnostics, const char *
 {
     size_t same = 0;
     size_t looked = 0;
-    for (size_t i = diagnostics->count; i > 0 && looked < 4 * MUR_ISA_DIAGNOSTICS_PER_CODE; i--) {
+    for (size_t i = diagnostics->count; i > 0 && looked < (size_t)4 * MUR_ISA_DIAGNOSTICS_PER_CODE;
+         i--) {
         const struct mur_isa_diagnostic *item = &diagnostics->items[i - 1];
         if (strcmp(item->code, code) == 0 && strcmp(item->file, file) == 0)
             same++;

@@ -23,9 +23,8 @@ static enum mur_status gather(struct gathering *to, enum mur_level level,
         return MUR_OK;
     MUR_AUTO_FREE char *text = NULL;
     const char *key = NULL;
-    enum mur_status status =
-        mur_text_format(&text, error, "%d\x1f%s\x1f%s\x1f%s", (int)value->kind, value->name,
-                        value->value, value->unit);
+    enum mur_status status = mur_text_format(&text, error, "%d\x1f%s\x1f%s\x1f%s", (int)value->kind,
+                                             value->name, value->value, value->unit);
     if (status == MUR_OK)
         status = mur_builder_keep(&key, to->builder, text, error);
     if (status != MUR_OK || mur_isa_index_get(&to->known, key) != MUR_ISA_NONE)
