@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,8 @@ MURPACS = os.environ.get("MURPACS", "")
 SOURCE = pathlib.Path(os.environ.get("MURPACS_SOURCE", "."))
 TESTDATA = pathlib.Path(os.environ.get("MURPACS_TESTDATA", SOURCE / ".." / "shared" / "testdata"))
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+# Under AddressSanitizer memory is kept back after it was freed: no bound on it means anything.
+SANITIZED = bool(MURPACS) and b"__asan_init" in pathlib.Path(MURPACS).read_bytes()
 
 
 def free_port():
@@ -43,15 +46,16 @@ def import_dataset(data_dir, dataset, *options, check=True):
 
 
 class Node:
-    """`murpacs serve` on a free port, with a C-MOVE destination SINK at a port of its own."""
+    """`murpacs serve` on a free port, with a C-MOVE destination SINK at a port of its own; @peers
+    are further ones, as text of the configuration."""
 
-    def __init__(self, data_dir, *options):
+    def __init__(self, data_dir, *options, peers=""):
         self.data_dir = pathlib.Path(data_dir)
         self.sink_port = free_port()
         self.configuration = self.data_dir.with_name(self.data_dir.name + ".cfg")
         self.configuration.write_text(
-            'peers = ({ ae_title = "SINK"; host = "127.0.0.1"; port = %d; rights = "w"; });\n'
-            % self.sink_port, encoding="utf-8")
+            'peers = ({ ae_title = "SINK"; host = "127.0.0.1"; port = %d; rights = "w"; }%s);\n'
+            % (self.sink_port, peers and ", " + peers), encoding="utf-8")
         self.log = open(self.data_dir.with_name(self.data_dir.name + ".log"), "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [MURPACS, "serve", "--config", str(self.configuration), "--data-dir", str(data_dir),
@@ -168,6 +172,34 @@ def data_set_bytes(path):
         return content
     length = int.from_bytes(content[140:144], "little")
     return content[144 + length:]
+
+
+def stored_files(data_dir):
+    """Every file below objects/, but the lock by which a living process's incoming folder is known."""
+    objects = pathlib.Path(data_dir) / "objects"
+    return sorted(str(path.relative_to(objects)) for path in objects.rglob("*")
+                  if path.is_file() and not path.match(".incoming-*/owner"))
+
+
+def indexed_instances(data_dir):
+    """SOP Instance UIDs of the index, with repetitions if there were any."""
+    with contextlib.closing(sqlite3.connect(f"file:{data_dir}/index.sqlite?mode=ro",
+                                            uri=True)) as index:
+        return sorted(row[0] for row in index.execute("SELECT sop_uid FROM instance"))
+
+
+def manifest_instances(data_dir):
+    """SOP Instance UIDs that the manifest says are there; fails where a line is no JSON."""
+    present = []
+    text = (pathlib.Path(data_dir) / "manifest.jsonl").read_text(encoding="utf-8")
+    assert text == "" or text.endswith("\n"), "the last line is torn"
+    for line in text.splitlines():
+        event = json.loads(line)
+        if event["event"] == "stored":
+            present.append(event["instance"])
+        elif event["event"] == "removed":
+            present.remove(event["instance"])
+    return sorted(present)
 
 
 def tree_digest(folder):
