@@ -1,12 +1,14 @@
 /* Import of a dataset with its ISA-Tab, or of a plain DICOM tree. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "core/json_write.h"
 #include "core/own.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "workflow/import.h"
 
 static int dry_run;
@@ -32,9 +34,17 @@ static void on_interrupt(int number)
 
 /* ---- what is printed ------------------------------------------------------------------------- */
 
+/* What came of the scans of one study. */
+struct tally {
+    char *study;
+    size_t counts[3]; /* by enum mur_import_status */
+};
+
 struct printer {
     const struct mur_cli *cli;
     struct mur_progress_line *line;
+    struct tally *tallies;
+    size_t tally_count;
 };
 
 static void write_series(struct mur_json_writer *json, const struct mur_import_result *result,
@@ -99,9 +109,36 @@ static void print_failure(const struct mur_import_result *result)
         (void)fprintf(stderr, "    %s\n", result->reasons[i]);
 }
 
+static void count_for_study(struct printer *printer, const struct mur_import_result *result)
+{
+    for (size_t i = 0; i < printer->tally_count; i++)
+        if (strcmp(printer->tallies[i].study, result->scan->study) == 0) {
+            printer->tallies[i].counts[result->status]++;
+            return;
+        }
+    struct tally *tallies = realloc(printer->tallies, (printer->tally_count + 1) * sizeof *tallies);
+    if (tallies == NULL)
+        return; /* the sum of all is told in any case */
+    printer->tallies = tallies;
+    struct tally tally = {.study = NULL};
+    if (mur_text_copy(&tally.study, mur_slice_of(result->scan->study), NULL) != MUR_OK)
+        return;
+    tally.counts[result->status] = 1;
+    tallies[printer->tally_count++] = tally;
+}
+
+static void printer_free(struct printer *printer)
+{
+    mur_progress_line_free(printer->line);
+    for (size_t i = 0; i < printer->tally_count; i++)
+        free(printer->tallies[i].study);
+    free(printer->tallies);
+}
+
 static void on_scan(void *user, const struct mur_import_result *result)
 {
     struct printer *printer = user;
+    count_for_study(printer, result);
     if (as_json != 0)
         print_json(printer->cli, result);
     else if (result->status == MUR_IMPORT_FAILED)
@@ -149,16 +186,33 @@ static void print_diagnostics(const struct mur_cli *cli,
         (void)fprintf(stderr, "and %zu more of the same kinds\n", diagnostics->dropped);
 }
 
-static int finish(struct mur_cli *cli, const struct mur_import_summary *summary, const char *what)
+static enum mur_status append_counts(struct mur_buffer *text, const char *name, size_t imported,
+                                     size_t unchanged, size_t failed)
+{
+    return mur_buffer_append_format(text, NULL, "%-24s %5zu %s %5zu unchanged %5zu failed\n", name,
+                                    imported, dry_run != 0 ? "would come in" : "imported",
+                                    unchanged, failed);
+}
+
+static int finish(const struct printer *printer, const struct mur_import_summary *summary,
+                  const char *what)
 {
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    if (!cli->quiet && as_json == 0 &&
-        mur_buffer_append_format(
-            &text, NULL, "%zu %s %s, %zu unchanged, %zu failed; %llu new instances%s\n",
-            summary->imported, what, dry_run != 0 ? "would come in" : "imported",
-            summary->unchanged, summary->failed, (unsigned long long)summary->instances,
-            cancelled ? " (stopped by request)" : "") == MUR_OK)
-        (void)mur_cli_print(cli, &text);
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < printer->tally_count; i++) {
+        const struct tally *tally = &printer->tallies[i];
+        status =
+            append_counts(&text, tally->study, tally->counts[MUR_IMPORTED],
+                          tally->counts[MUR_IMPORT_UNCHANGED], tally->counts[MUR_IMPORT_FAILED]);
+    }
+    if (status == MUR_OK)
+        status = append_counts(&text, what, summary->imported, summary->unchanged, summary->failed);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&text, NULL, "%llu new instances%s\n",
+                                          (unsigned long long)summary->instances,
+                                          cancelled ? ", stopped by request" : "");
+    if (status == MUR_OK && !printer->cli->quiet && as_json == 0)
+        (void)mur_cli_print(printer->cli, &text);
     if (cancelled)
         return MUR_EXIT_CANCELLED;
     if (summary->failed == 0)
@@ -190,7 +244,7 @@ static int run_tree(struct mur_cli *cli, struct mur_archive *archive, struct pri
     enum mur_status status = mur_import_tree(&summary, archive, &options, error);
     mur_progress_line_free(printer->line);
     printer->line = NULL;
-    return status == MUR_OK ? finish(cli, &summary, "files") : -1;
+    return status == MUR_OK ? finish(printer, &summary, "all files") : -1;
 }
 
 static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
@@ -217,7 +271,7 @@ static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct 
     mur_progress_line_free(printer->line);
     printer->line = NULL;
     print_diagnostics(cli, &diagnostics);
-    return status == MUR_OK ? finish(cli, &summary, "scans") : -1;
+    return status == MUR_OK ? finish(printer, &summary, "all scans") : -1;
 }
 
 int mur_command_import(struct mur_cli *cli)
@@ -252,7 +306,7 @@ int mur_command_import(struct mur_cli *cli)
     if (status == MUR_OK)
         code = plain_dicom != 0 ? run_tree(cli, archive, &printer, &error)
                                 : run_dataset(cli, archive, &printer, &error);
-    mur_progress_line_free(printer.line);
+    printer_free(&printer);
     if (code >= 0)
         return code;
     (void)mur_cli_fail(cli, &error);
