@@ -168,7 +168,10 @@ struct mur_association_options {
     const char *called_ae_title;
     const struct mur_context_proposal *contexts; /**< get the identifiers 1, 3, 5 ... */
     size_t context_count;                        /**< 1 to MUR_MAX_PRESENTATION_CONTEXTS */
-    int timeout_ms;                              /**< for connecting, and again for the answer */
+    int connect_timeout_ms;                      /**< in whole seconds; 0 = timeout_ms */
+    int timeout_ms;                              /**< for the answer */
+    bool (*cancelled)(void *user); /**< asked now and then while waiting for the answer; or NULL */
+    void *user;
 };
 
 /**
@@ -176,6 +179,7 @@ struct mur_association_options {
  * mur_association_find_context_for().
  * @retval MUR_DENIED   the peer rejected; the message says why in words
  * @retval MUR_NOT_FOUND  no such host
+ * @retval MUR_CANCELLED  by options->cancelled
  * @retval MUR_IO, MUR_TIMEOUT, MUR_CLOSED, MUR_PARSE
  */
 MUR_NODISCARD

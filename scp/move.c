@@ -7,8 +7,8 @@
 
 enum {
     STATUS_DESTINATION_UNKNOWN = 0xA801,
-    CONNECT_MS = 10000, /* stopping the node waits for it */
-    RELEASE_MS = 5000,
+    CONNECT_MS = 5000, /* stopping the node waits for it */
+    RELEASE_MS = 3000,
     LOSSES = 2, /* of the association, before the rest is given up */
 };
 
@@ -92,6 +92,12 @@ static void release_target(struct mur_retrieval *retrieval)
     drop_target(retrieval);
 }
 
+static bool must_hurry(void *user)
+{
+    const struct mur_session *session = user;
+    return mur_session_must_hurry(session);
+}
+
 static enum mur_status connect_target(struct mur_retrieval *retrieval, size_t index,
                                       struct mur_error *reason)
 {
@@ -109,8 +115,10 @@ static enum mur_status connect_target(struct mur_retrieval *retrieval, size_t in
         .called_ae_title = peer->ae_title,
         .contexts = proposals,
         .context_count = make_proposals(proposals, retrieval),
-        .timeout_ms = retrieval->session->timeout_ms < CONNECT_MS ? retrieval->session->timeout_ms
-                                                                  : CONNECT_MS,
+        .connect_timeout_ms = CONNECT_MS,
+        .timeout_ms = retrieval->session->timeout_ms,
+        .cancelled = must_hurry,
+        .user = retrieval->session,
     };
     enum mur_status status = mur_association_request(&retrieval->target, &options, reason);
     if (status != MUR_OK) {

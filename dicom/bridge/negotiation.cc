@@ -8,7 +8,6 @@
 #include "dcmtk/dcmnet/dul.h"
 #include "dcmtk/dcmnet/extneg.h"
 #include "dcmtk/dcmnet/lst.h"
-#include "dcmtk/oflog/oflog.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "dicom/bridge/guard.h"
+#include "dicom/bridge/library.h"
 
 extern "C" {
 #include "dicom/association.h"
@@ -37,11 +37,13 @@ struct Setup {
     const uint8_t *request = nullptr; /* acceptor: the whole A-ASSOCIATE-RQ */
     size_t length = 0;
     int64_t deadline_ms = MUR_NO_DEADLINE; /* requestor: for the answer */
-    int timeout_ms = 0;
+    const mur_association_options *options = nullptr;
     int descriptor = -1; /* requestor: what dcmnet connected, from then on the caller's */
     mur_error *error = nullptr;
     enum mur_status failure = MUR_OK; /* of reading the answer; told in error */
 };
+
+enum { CANCEL_CHECK_MS = 250 };
 
 thread_local Setup *current_setup = nullptr;
 
@@ -122,7 +124,7 @@ class Connection : public DcmTCPConnection
 
     enum mur_status try_to_read_answer(mur_error *error)
     {
-        setup_->deadline_ms = mur_deadline_after(setup_->timeout_ms);
+        setup_->deadline_ms = mur_deadline_after(setup_->options->timeout_ms);
         pdu_.resize(MUR_PDU_HEAD);
         enum mur_status status = fill(0, error);
         if (status != MUR_OK)
@@ -160,14 +162,30 @@ class Connection : public DcmTCPConnection
     {
         while (from < pdu_.size()) {
             size_t count = 0;
-            enum mur_status status =
-                mur_stream_read(&count, &stream_, pdu_.data() + from, pdu_.size() - from,
-                                setup_->deadline_ms, error);
+            enum mur_status status = read_some(&count, from, error);
             if (status != MUR_OK)
                 return status;
             from += count;
         }
         return MUR_OK;
+    }
+
+    /* In short waits, between which the caller may change its mind. */
+    enum mur_status read_some(size_t *count, size_t from, mur_error *error)
+    {
+        const mur_association_options *options = setup_->options;
+        for (;;) {
+            if (options->cancelled != nullptr && options->cancelled(options->user))
+                return mur_error_set(error, MUR_CANCELLED,
+                                     "cancelled while the peer was to answer");
+            int64_t until = mur_deadline_after(CANCEL_CHECK_MS);
+            bool last = setup_->deadline_ms != MUR_NO_DEADLINE && setup_->deadline_ms <= until;
+            enum mur_status status =
+                mur_stream_read(count, &stream_, pdu_.data() + from, pdu_.size() - from,
+                                last ? setup_->deadline_ms : until, error);
+            if (status != MUR_TIMEOUT || last)
+                return status;
+        }
     }
 
     mur_stream stream_;
@@ -321,7 +339,7 @@ extern "C" enum mur_status mur_network_init(mur_error *error)
         if (network != nullptr)
             return MUR_OK;
         (void)setenv("TCP_NODELAY", "1", 0);
-        OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+        mur::prepare_library();
         dcmDisableGethostbyaddr.set(OFTrue);
         dcmAssociatePDUSizeLimit.set(MUR_ASSOCIATE_LIMIT);
         /* Any open descriptor keeps dcmnet from making a listening socket on all addresses. */
@@ -519,8 +537,10 @@ extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descrip
                                               const char *numeric_address, mur_error *error)
 {
     return mur::guard(error, [&] {
+        const int connect_timeout_ms =
+            options->connect_timeout_ms > 0 ? options->connect_timeout_ms : options->timeout_ms;
         T_ASC_Parameters *made = nullptr;
-        OFCondition condition = create_parameters(&made, (options->timeout_ms + 999) / 1000);
+        OFCondition condition = create_parameters(&made, (connect_timeout_ms + 999) / 1000);
         if (condition.bad())
             return mur_error_no_memory(error);
         auto destroy = [](T_ASC_Parameters *pointer) {
@@ -532,7 +552,7 @@ extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descrip
             return status;
 
         Setup setup;
-        setup.timeout_ms = options->timeout_ms;
+        setup.options = options;
         setup.error = error;
         T_ASC_Association *requested = nullptr;
         {

@@ -255,6 +255,42 @@ static void stopping_does_not_wait_for_ever(void **state)
     stop_node(&node);
 }
 
+static void stopping_does_not_wait_for_a_destination_that_never_answers(void **state)
+{
+    (void)state;
+    const char *model = mur_uid_StudyRootQueryRetrieveInformationModelMove;
+    int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    assert_int_equal(bind(deaf, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(deaf, 4), 0);
+    assert_int_equal(getsockname(deaf, (struct sockaddr *)&address, &length), 0);
+    struct node node;
+    make_node(&node, NULL);
+    add_peer(&node, "DEAF", ntohs(address.sin_port), MUR_RIGHTS_NONE);
+    run_node(&node);
+    fill_node(&node, 1, 3);
+    struct mur_association *association = connect_for(&node, model);
+    struct mur_command request = command_for(MUR_C_MOVE_RQ, model);
+    request.has |= MUR_HAS_MOVE_DESTINATION;
+    (void)snprintf(request.move_destination, sizeof(request.move_destination), "DEAF");
+    const struct key keys[] = {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "STUDY"},
+                               {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.3.1"}};
+    send_request(association, &request, keys, 2);
+    (void)usleep(200000);
+    double begin = seconds_now();
+    mur_scp_stop(node.scp, 300);
+    assert_true(seconds_now() - begin < 3);
+    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
+    struct mur_command response = read_response(association, &list);
+    assert_int_equal(response.status, 0xA702);
+    assert_int_equal(response.failed, 3);
+    mur_association_free(association);
+    (void)close(deaf);
+    stop_node(&node);
+}
+
 static void many_associations_leave_nothing_behind(void **state)
 {
     (void)state;
@@ -304,6 +340,7 @@ int main(void)
         cmocka_unit_test(stopping_ends_idle_associations_at_once),
         cmocka_unit_test(stopping_lets_an_operation_finish),
         cmocka_unit_test(stopping_does_not_wait_for_ever),
+        cmocka_unit_test(stopping_does_not_wait_for_a_destination_that_never_answers),
         cmocka_unit_test(many_associations_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
