@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/digest.h"
+#include "core/file.h"
 #include "dicom/data_set.h"
 #include "dicom/encoder.h"
 #include "dicom/sop_class.h"
@@ -19,6 +21,8 @@ enum {
     PENDING_EVERY_MS = 100,
     FAILURES_LOGGED = 20,
     FAILED_LIST_LIMIT = 65534, /* of a UI in Explicit VR */
+    HELD_LIMIT = 1024 * 1024,  /* longer instances are read twice: to be checked, and to be sent */
+    CHUNK = 256 * 1024,
 };
 
 /* ---- beginning and end ---- */
@@ -47,6 +51,7 @@ void mur_retrieval_end(struct mur_retrieval *retrieval)
     mur_store_sender_free(retrieval->sender);
     mur_plan_free(&retrieval->plan);
     mur_identifier_free(&retrieval->identifier);
+    mur_buffer_free(&retrieval->content);
     mur_buffer_free(&retrieval->failed_uids);
 }
 
@@ -251,6 +256,64 @@ static enum mur_status send_bytes(struct sending *sending, struct mur_retrieval 
     return mur_store_send(&sending->response, retrieval->sender, &operation, source, reason);
 }
 
+static enum mur_status read_exactly(void *bytes, size_t length, int descriptor, uint64_t offset,
+                                    const struct mur_instance *item, struct mur_error *reason)
+{
+    size_t count = 0;
+    enum mur_status status = mur_pread_full(&count, descriptor, bytes, length, (off_t)offset,
+                                            item->sop_instance, reason);
+    if (status == MUR_OK && count != length)
+        status = mur_error_set(reason, MUR_CORRUPT, "instance %s is cut short", item->sop_instance);
+    return status;
+}
+
+/* The digest of the stored Data Set, which is left in retrieval->content if it is not too large. */
+static enum mur_status digest_of(uint8_t out[MUR_XXH128_SIZE], struct mur_retrieval *retrieval,
+                                 const struct mur_instance *item, int descriptor,
+                                 struct mur_error *reason)
+{
+    struct mur_buffer *content = &retrieval->content;
+    size_t chunk = item->length <= HELD_LIMIT ? (size_t)item->length : CHUNK;
+    mur_buffer_clear(content);
+    enum mur_status status = mur_buffer_reserve(content, chunk + 1, reason);
+    MUR_AUTO(mur_xxh128) *digest = NULL;
+    if (status == MUR_OK)
+        status = mur_xxh128_create(&digest, reason);
+    for (uint64_t done = 0; status == MUR_OK && done < item->length; done += chunk) {
+        if (chunk > item->length - done)
+            chunk = (size_t)(item->length - done);
+        status = read_exactly(content->data, chunk, descriptor, item->offset + done, item, reason);
+        if (status == MUR_OK)
+            mur_xxh128_update(digest, content->data, chunk);
+    }
+    if (status == MUR_OK)
+        mur_xxh128_finish(out, digest);
+    return status;
+}
+
+/* Wrong bytes are worse than none: the stored ones are compared with the digest of their arrival.
+ * @param[out] source  where they are to be sent from */
+static enum mur_status check_content(struct mur_store_source *source,
+                                     struct mur_retrieval *retrieval,
+                                     const struct mur_instance *item, int descriptor,
+                                     struct mur_error *reason)
+{
+    uint8_t digest[MUR_XXH128_SIZE];
+    enum mur_status status = digest_of(digest, retrieval, item, descriptor, reason);
+    if (status != MUR_OK)
+        return status;
+    if (memcmp(digest, item->digest, sizeof(digest)) != 0)
+        return mur_error_set(reason, MUR_CORRUPT, "the stored bytes of instance %s have changed",
+                             item->sop_instance);
+    if (item->length <= HELD_LIMIT)
+        *source = (struct mur_store_source){
+            .fd = -1, .data = retrieval->content.data, .length = item->length};
+    else
+        *source = (struct mur_store_source){
+            .fd = descriptor, .offset = item->offset, .length = item->length};
+    return MUR_OK;
+}
+
 static enum mur_status send_item(struct sending *sending, struct mur_retrieval *retrieval,
                                  struct mur_error *reason)
 {
@@ -258,11 +321,12 @@ static enum mur_status send_item(struct sending *sending, struct mur_retrieval *
     MUR_AUTO_CLOSE int descriptor = -1;
     enum mur_status status =
         mur_archive_open_item(&descriptor, retrieval->session->scp->archive, item, reason);
+    struct mur_store_source source = {.fd = -1};
+    if (status == MUR_OK)
+        status = check_content(&source, retrieval, item, descriptor, reason);
     if (status != MUR_OK)
         return status;
     uint8_t context_id = find_route(retrieval, item);
-    struct mur_store_source source = {
-        .fd = descriptor, .offset = item->offset, .length = item->length};
     if (context_id != 0)
         return send_bytes(sending, retrieval, context_id, &source, reason);
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;

@@ -46,6 +46,7 @@ struct mur_retrieval {
     uint8_t routed_context; /**< ... and its context */
     uint16_t message_id;    /**< of the last sub-operation */
     size_t completed, warning, failed;
+    struct mur_buffer content;                  /**< of one instance that is not too large */
     struct mur_buffer failed_uids;              /**< separated by backslash */
     char first_failure[MUR_ERROR_MESSAGE_SIZE]; /**< for the log ... */
     char comment[MUR_ERROR_COMMENT_LENGTH + 1]; /**< ... and for the peer */

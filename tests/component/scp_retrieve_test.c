@@ -185,7 +185,7 @@ static void stop_destination(struct destination *destination)
     mur_listener_free(destination->listener);
 }
 
-/* Makes a stored file one byte shorter, or removes it. */
+/* Makes one stored file shorter, removes one, and changes a byte in one. */
 static int damaged;
 static int damage_entry(const char *path, const struct stat *details, int kind, struct FTW *where)
 {
@@ -195,16 +195,22 @@ static int damage_entry(const char *path, const struct stat *details, int kind, 
         return 1;
     if (damaged == 1 && unlink(path) != 0)
         return 1;
-    return ++damaged == 2;
+    if (damaged == 2) {
+        (void)chmod(path, 0600);
+        MUR_AUTO_CLOSE int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+        if (pwrite(descriptor, "?", 1, details->st_size - 10) != 1)
+            return 1;
+    }
+    return ++damaged == 3;
 }
 
-static void damage_two_objects(const struct node *node)
+static void damage_three_objects(const struct node *node)
 {
     char path[128];
     (void)snprintf(path, sizeof(path), "%s/objects", node->directory);
     damaged = 0;
     (void)nftw(path, damage_entry, 16, FTW_PHYS);
-    assert_int_equal(damaged, 2);
+    assert_int_equal(damaged, 3);
 }
 
 /* ---- C-GET ---- */
@@ -268,16 +274,33 @@ static void a_damaged_instance_is_reported_and_the_others_come(void **state)
     struct node node;
     start_node(&node, NULL);
     fill_node(&node, 1, 5);
-    damage_two_objects(&node);
+    damage_three_objects(&node);
     struct retrieved retrieved = get(&node, study_one, 2, 5, 0, 0);
     assert_int_equal(retrieved.last.status, 0xB000);
-    assert_int_equal(retrieved.last.completed, 3);
-    assert_int_equal(retrieved.last.failed, 2);
-    assert_int_equal(retrieved.received.count, 3);
+    assert_int_equal(retrieved.last.completed, 2);
+    assert_int_equal(retrieved.last.failed, 3);
+    assert_int_equal(retrieved.received.count, 2);
     assert_int_equal(retrieved.received.different, 0);
     assert_true(retrieved.last.has_data_set);
     assert_true(holds(&retrieved.failed_list, "1.2.3.1.1."));
     mur_buffer_free(&retrieved.failed_list);
+    stop_node(&node);
+}
+
+static void a_large_instance_comes_back_too(void **state)
+{
+    (void)state;
+    struct node node;
+    start_node(&node, NULL);
+    struct object object = CT_OBJECT;
+    object.study = "1.2.3.1";
+    object.pixels = 3000000;
+    struct mur_association *association = connect_for(&node, CT_STORAGE);
+    assert_int_equal(store_object(association, &object).status, 0);
+    release_client(association);
+    struct retrieved retrieved = get(&node, study_one, 2, 1, 0, 0);
+    assert_int_equal(retrieved.last.status, 0);
+    assert_int_equal(retrieved.received.count, 1);
     stop_node(&node);
 }
 
@@ -497,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_study_comes_back_by_get_as_it_was_stored),
         cmocka_unit_test(identifiers_that_name_nothing_send_nothing),
         cmocka_unit_test(a_damaged_instance_is_reported_and_the_others_come),
+        cmocka_unit_test(a_large_instance_comes_back_too),
         cmocka_unit_test(what_the_receiver_says_is_counted),
         cmocka_unit_test(a_get_is_cancelled_and_the_association_goes_on),
         cmocka_unit_test(a_study_is_moved_to_a_peer),

@@ -348,7 +348,7 @@ static inline struct mur_command read_response(struct mur_association *associati
         fail_msg("%s", error.message);
     mur_buffer_clear(data);
     if (response.has_data_set)
-        assert_int_equal(mur_message_read_identifier(data, &too_long, association, id, 1 << 20,
+        assert_int_equal(mur_message_read_identifier(data, &too_long, association, id, 1 << 24,
                                                      NODE_PATIENCE_MS, NULL),
                          MUR_OK);
     return response;
