@@ -100,7 +100,11 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
         }
         if (status != MUR_OK)
             return status;
-        DcmInputFileStream stream(OFFilename(path), static_cast<offile_off_t>(head.offset));
+        /* Not opened at the offset: values that stay in the file would be looked for without it. */
+        DcmInputFileStream stream{OFFilename(path)};
+        const auto begin = static_cast<offile_off_t>(head.offset);
+        if (stream.status().good() && stream.skip(begin) != begin)
+            return mur_error_set(error, MUR_IO, "%s: cut while it was read", path);
         if (stream.status().bad())
             return mur::from_condition(stream.status(), MUR_IO, error, path);
         return parse(out, stream, head.transfer_syntax, extent, path, error);
@@ -146,10 +150,13 @@ static bool can_write(mur_dataset *root, const char *uid)
     if ((to & apart) != 0 || (from & (MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) != 0 ||
         mur_transfer_syntax_find(uid) == nullptr)
         return false;
-    if ((from & MUR_TS_ENCAPSULATED) == 0 || !has_pixels(dataset))
+    DcmElement *element = nullptr;
+    if ((from & MUR_TS_ENCAPSULATED) == 0 ||
+        dataset.findAndGetElement(DCM_PixelData, element).bad())
         return true;
     /* A stand-in for a syntax that DCMTK does not know has no decoder. */
-    return dataset.canWriteXfer(syntax_of(uid), syntax_of(root->transfer_syntax.c_str()));
+    auto *pixels = dynamic_cast<DcmPixelData *>(element);
+    return pixels != nullptr && pixels->canChooseRepresentation(syntax_of(uid), nullptr);
 }
 
 extern "C" bool mur_dataset_can_write(mur_dataset *dataset, const char *transfer_syntax)
