@@ -109,8 +109,10 @@ class Node:
             words = []
             for key in (f"QueryRetrieveLevel={level}", *keys):
                 words += ["-k", key]
-            run("findscu", model, "-aec", "MURPACS", "-X", "-od", folder, *words, "127.0.0.1",
-                self.port)
+            done = run("findscu", model, "-aec", "MURPACS", "-X", "-od", folder, *words, "127.0.0.1",
+                       self.port)
+            if "E: " in done.stdout + done.stderr:  # its exit code does not say so
+                raise AssertionError(done.stdout + done.stderr)
             answers = []
             for path in sorted(pathlib.Path(folder).iterdir()):
                 answer = pydicom.dcmread(path, force=True)
