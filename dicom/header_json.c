@@ -9,20 +9,28 @@
 #include "dicom/charset.h"
 
 enum {
+    TAG_LIMIT = 16384,   /* elements of one level that are remembered */
     DIGITS_SAFE = 15,    /* integers of this many digits are exact in every JSON reader */
     EXPONENT_DIGITS = 2, /* larger ones overflow a double */
     PERSON_NAME_GROUPS = 3,
 };
 
+/* The tags seen in an item, sorted: two members of one name would be no JSON. */
+struct tag_set {
+    uint32_t *tags;
+    size_t count;
+    size_t size;
+};
+
 struct mur_header_json {
     struct mur_json_writer *json;
-    struct mur_charset *charset;           /* of the item */
-    struct mur_charset *plain;             /* default repertoire, for what is not text */
-    struct mur_buffer text;                /* a value as UTF-8, or in base64 */
-    struct mur_buffer swapped;             /* bytes of a big endian value */
-    unsigned depth;                        /* open sequences */
-    bool open[MUR_SCAN_DEPTH];             /* whether "Value" of each has been begun */
-    uint32_t last_tag[MUR_SCAN_DEPTH + 1]; /* of the item (or Data Set) at each depth */
+    struct mur_charset *charset;             /* of the item */
+    struct mur_charset *plain;               /* default repertoire, for what is not text */
+    struct mur_buffer text;                  /* a value as UTF-8, or in base64 */
+    struct mur_buffer swapped;               /* bytes of a big endian value */
+    unsigned depth;                          /* open sequences */
+    bool open[MUR_SCAN_DEPTH];               /* whether "Value" of each has been begun */
+    struct tag_set seen[MUR_SCAN_DEPTH + 1]; /* in the item (or Data Set) at each depth */
     unsigned skipped; /* sequences open inside, and with, one that repeats a tag */
 };
 
@@ -44,6 +52,8 @@ void mur_header_json_free(struct mur_header_json *writer)
         return;
     mur_charset_free(writer->charset);
     mur_charset_free(writer->plain);
+    for (unsigned i = 0; i <= MUR_SCAN_DEPTH; i++)
+        free(writer->seen[i].tags);
     mur_buffer_free(&writer->text);
     mur_buffer_free(&writer->swapped);
     free(writer);
@@ -70,13 +80,55 @@ static void begin_element(struct mur_header_json *writer, const struct mur_scan_
     mur_json_string(writer->json, mur_vr_name(element->vr));
 }
 
-/* Whether the element is to be written: not if it repeats the one before. */
-static bool is_wanted(struct mur_header_json *writer, const struct mur_scan_element *element)
+/* Remembers a tag. @param[out] is_new  false if it was there, or if there are too many to tell:
+ * then elements that do not come in ascending order, as they must (PS3.5 7.1), are left out. */
+static enum mur_status remember(bool *is_new, struct tag_set *set, uint32_t tag,
+                                struct mur_error *error)
 {
-    if (writer->skipped > 0 || writer->last_tag[writer->depth] == element->tag)
-        return false;
-    writer->last_tag[writer->depth] = element->tag;
-    return true;
+    bool ascending = set->count == 0 || tag > set->tags[set->count - 1];
+    if (set->count == TAG_LIMIT) {
+        *is_new = ascending;
+        if (ascending)
+            set->tags[set->count - 1] = tag;
+        return MUR_OK;
+    }
+    if (set->count == set->size) {
+        size_t size = set->size == 0 ? 64 : 2 * set->size;
+        uint32_t *grown = realloc(set->tags, size * sizeof *grown);
+        if (grown == NULL)
+            return mur_error_no_memory(error);
+        set->tags = grown;
+        set->size = size;
+    }
+    size_t at = set->count;
+    if (!ascending) {
+        size_t low = 0;
+        while (low < at) {
+            size_t middle = (low + at) / 2;
+            if (set->tags[middle] < tag)
+                low = middle + 1;
+            else
+                at = middle;
+        }
+        if (set->tags[at] == tag) {
+            *is_new = false;
+            return MUR_OK;
+        }
+        memmove(set->tags + at + 1, set->tags + at, (set->count - at) * sizeof *set->tags);
+    }
+    set->tags[at] = tag;
+    set->count++;
+    *is_new = true;
+    return MUR_OK;
+}
+
+/* Whether the element is to be written: not if its tag was there before. */
+static enum mur_status is_wanted(bool *out, struct mur_header_json *writer,
+                                 const struct mur_scan_element *element, struct mur_error *error)
+{
+    *out = false;
+    return writer->skipped > 0 ? MUR_OK
+                               : remember(out, &writer->seen[writer->depth], element->tag, error);
 }
 
 /* ---- text ---------------------------------------------------------------------------------- */
@@ -351,9 +403,10 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
                                   struct mur_error *error)
 {
     struct mur_header_json *writer = user;
-    enum mur_status status = MUR_OK;
-    if (!is_wanted(writer, element))
-        return MUR_OK;
+    bool wanted;
+    enum mur_status status = is_wanted(&wanted, writer, element, error);
+    if (status != MUR_OK || !wanted)
+        return status;
     begin_element(writer, element);
     if (mur_vr_is_text(element->vr))
         status = write_text(writer, element, error);
@@ -369,8 +422,10 @@ static enum mur_status on_bulk(void *user, const struct mur_scan_element *elemen
                                struct mur_error *error)
 {
     struct mur_header_json *writer = user;
-    if (!is_wanted(writer, element))
-        return MUR_OK;
+    bool wanted;
+    enum mur_status status = is_wanted(&wanted, writer, element, error);
+    if (status != MUR_OK || !wanted)
+        return status;
     char uri[64];
     (void)snprintf(uri, sizeof uri, "#%" PRIu64 ",%" PRIu64 "%s", element->offset, element->length,
                    element->encapsulated ? ",encapsulated" : "");
@@ -384,7 +439,11 @@ static enum mur_status on_sequence_begin(void *user, const struct mur_scan_eleme
                                          struct mur_error *error)
 {
     struct mur_header_json *writer = user;
-    if (!is_wanted(writer, element)) {
+    bool wanted;
+    enum mur_status status = is_wanted(&wanted, writer, element, error);
+    if (status != MUR_OK)
+        return status;
+    if (!wanted) {
         writer->skipped++;
         return MUR_OK;
     }
@@ -403,7 +462,7 @@ static enum mur_status on_item_begin(void *user, struct mur_error *error)
         mur_json_key(writer->json, "Value");
         mur_json_begin_array(writer->json);
     }
-    writer->last_tag[writer->depth] = 0;
+    writer->seen[writer->depth].count = 0;
     mur_json_begin_object(writer->json);
     return json_status(writer, error);
 }

@@ -349,6 +349,8 @@ static void what_is_written_in_any_native_syntax_is_read_again(void **state)
     MUR_AUTO_BUFFER struct mur_buffer none = MUR_BUFFER_INIT;
     assert_int_equal(mur_dataset_encode(&none, dataset, mur_uid_RLELossless, NULL),
                      MUR_UNSUPPORTED);
+    assert_int_equal(mur_dataset_get_item(&item, dataset, MUR_TAG_StrainStockSequence, 0, NULL),
+                     MUR_OK);
     assert_int_equal(mur_dataset_encode(&none, item, mur_uid_ImplicitVRLittleEndian, NULL),
                      MUR_INVALID);
 }

@@ -147,10 +147,12 @@ static void a_repeated_element_is_written_once(void **state)
         assert_int_equal(mur_encode_sequence_end(&encoder, NULL), MUR_OK);
     }
     text(&encoder, MUR_TAG_PatientID, MUR_VR_LO, "first");
+    text(&encoder, MUR_TAG_PatientName, MUR_VR_PN, "late");
     text(&encoder, MUR_TAG_PatientID, MUR_VR_LO, "second");
     expect(&data, mur_uid_ExplicitVRLittleEndian,
            "{\"00081140\":{\"vr\":\"SQ\",\"Value\":[{\"00081150\":{\"vr\":\"UI\",\"Value\":"
-           "[\"1.2\"]}}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"first\"]}}");
+           "[\"1.2\"]}}]},\"00100020\":{\"vr\":\"LO\",\"Value\":[\"first\"]},"
+           "\"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"late\"}]}}");
 }
 
 static void pixels_are_told_by_place_and_length(void **state)
