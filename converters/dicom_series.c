@@ -497,8 +497,11 @@ static enum mur_status arrange(struct reader *reader, struct mur_error *error)
                                 series->planes[reader->plane_count - 1].position, dims, error);
     if (status != MUR_OK)
         return mur_error_prefix(error, "series %s", series->series_instance);
-    if (reader->plane_count > 1) /* the step counts, not what a header says of it */
-        mur_ds_format(series->text.slice_spacing, series->geometry.spacing_mm[2], 1e-9);
+    double stated = 0, step = series->geometry.spacing_mm[2];
+    if (mur_ds_parse(&stated, series->text.slice_spacing, 1, NULL) != MUR_OK)
+        stated = 0;
+    if (reader->plane_count > 1 && !(fabs(stated - step) < 1e-4 * step))
+        mur_ds_format(series->text.slice_spacing, step, 1e-9); /* positions count, not statements */
     if (series->slice_thickness[0] == '\0')
         mur_ds_format(series->slice_thickness, series->geometry.spacing_mm[2], 1e-9);
     if (series->text.slice_spacing[0] == '\0')
