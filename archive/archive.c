@@ -50,11 +50,17 @@ static enum mur_status ask_index(struct mur_store_leftover *out, const char *pat
             return MUR_OK;
         (void)snprintf(leftover->uids[i], MUR_UID_TEXT_SIZE, "%s", uid);
     }
-    struct mur_instance instance;
+    struct mur_instance instance = {.version = 0};
     enum mur_status status = mur_database_find_instance(
         &out->known, &instance, leftover->archive->writer, leftover->uids[2], error);
-    out->name = (struct mur_object_name){
-        .study = leftover->uids[0], .series = leftover->uids[1], .instance = leftover->uids[2]};
+    out->name = (struct mur_object_name){.study = leftover->uids[0],
+                                         .series = leftover->uids[1],
+                                         .instance = leftover->uids[2],
+                                         .version = instance.version};
+    out->named = true;
+    /* Under other parents it is another object, that the index does not know. */
+    out->known = out->known && strcmp(instance.study_instance, leftover->uids[0]) == 0 &&
+                 strcmp(instance.series_instance, leftover->uids[1]) == 0;
     return status;
 }
 
@@ -114,6 +120,7 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->lock = -1;
     archive->manifest.descriptor = -1;
     archive->durable = options->durability == MUR_DURABILITY_DURABLE;
+    archive->duplicates = options->duplicates;
     (void)pthread_mutex_init(&archive->mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
@@ -260,6 +267,14 @@ void mur_cursor_free(struct mur_cursor *cursor)
     free(cursor);
 }
 
+struct mur_object_name mur_name_of(const struct mur_instance *instance)
+{
+    return (struct mur_object_name){.study = instance->study_instance,
+                                    .series = instance->series_instance,
+                                    .instance = instance->sop_instance,
+                                    .version = instance->version};
+}
+
 /* ---- retrieval ------------------------------------------------------------------------------- */
 
 void mur_plan_free(struct mur_plan *plan)
@@ -297,9 +312,7 @@ enum mur_status mur_archive_look_up(bool *found, struct mur_instance *out,
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
                                       const struct mur_instance *item, struct mur_error *error)
 {
-    struct mur_object_name name = {.study = item->study_instance,
-                                   .series = item->series_instance,
-                                   .instance = item->sop_instance};
+    struct mur_object_name name = mur_name_of(item);
     MUR_AUTO_CLOSE int file = -1;
     enum mur_status status = mur_store_open_object(&file, archive->store, &name, ".dcm", error);
     if (status == MUR_NOT_FOUND)

@@ -25,7 +25,9 @@ struct mur_archive_options {
     bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
-    bool header_wins;     /**< isa.precedence: the header answers where it and the ISA-Tab differ */
+    enum mur_duplicates
+        duplicates;   /**< what becomes of a SOP Instance UID that is stored already */
+    bool header_wins; /**< isa.precedence: the header answers where it and the ISA-Tab differ */
 };
 
 struct mur_archive;
@@ -100,7 +102,8 @@ enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *e
 
 /**
  * Waits until a submitted instance is durable and indexed.
- * @retval MUR_EXISTS other content is stored under this SOP Instance UID: the first one was kept
+ * @retval MUR_EXISTS other content is stored under this SOP Instance UID, and was kept (see
+ *         options.duplicates)
  */
 MUR_NODISCARD
 enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,

@@ -57,13 +57,34 @@ enum mur_status mur_archive_link(bool *changed, struct mur_archive *archive, con
 
 /* ---- removals -------------------------------------------------------------------------------- */
 
+enum { FILES = 2 };
+static const char *const suffixes[FILES] = {".json.zst", ".dcm"};
+
 struct removal {
     const char *const *sop_instances;
     size_t count;
     const char *why;
-    struct mur_instance *removed;
-    size_t removed_count;
+    struct mur_object **files; /* FILES of each, condemned; NULL where there is none */
 };
+
+/* A file that is gone already is no reason to keep its row. */
+static enum mur_status condemn(struct mur_object **out, struct mur_store *store,
+                               const struct mur_instance *instance, const char *suffix,
+                               struct mur_error *error)
+{
+    struct mur_object_name name = mur_name_of(instance);
+    enum mur_status status = mur_object_condemn(out, store, &name, suffix, error);
+    return status == MUR_NOT_FOUND ? MUR_OK : status;
+}
+
+enum mur_status mur_condemn_instance(struct mur_object *out[FILES], struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < FILES; i++)
+        status = condemn(&out[i], archive->store, instance, suffixes[i], error);
+    return status;
+}
 
 static enum mur_status remove_rows(struct mur_archive *archive, void *user, struct mur_error *error)
 {
@@ -71,13 +92,15 @@ static enum mur_status remove_rows(struct mur_archive *archive, void *user, stru
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < removal->count; i++) {
         bool found = false;
-        status = mur_database_remove_instance(&found, &removal->removed[removal->removed_count],
-                                              archive->writer, removal->sop_instances[i], error);
-        if (status == MUR_OK && found) {
-            removal->removed_count++;
+        struct mur_instance removed;
+        status = mur_database_remove_instance(&found, &removed, archive->writer,
+                                              removal->sop_instances[i], error);
+        if (status != MUR_OK || !found)
+            continue;
+        status = mur_condemn_instance(&removal->files[i * FILES], archive, &removed, error);
+        if (status == MUR_OK)
             status = mur_manifest_add_removal(&archive->manifest, removal->sop_instances[i],
                                               removal->why, error);
-        }
     }
     return status;
 }
@@ -86,18 +109,16 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
                                    size_t count, const char *why, struct mur_error *error)
 {
     struct removal removal = {.sop_instances = sop_instances, .count = count, .why = why};
-    MUR_AUTO_FREE struct mur_instance *removed = calloc(count + 1, sizeof *removed);
-    if (removed == NULL)
+    MUR_AUTO_FREE struct mur_object **files =
+        calloc(count * FILES + 1, sizeof(struct mur_object *));
+    if (files == NULL)
         return mur_error_no_memory(error);
-    removal.removed = removed;
+    removal.files = files;
     enum mur_status status = in_transaction(archive, remove_rows, &removal, error);
-    for (size_t i = 0; status == MUR_OK && i < removal.removed_count; i++) {
-        struct mur_object_name name = {.study = removed[i].study_instance,
-                                       .series = removed[i].series_instance,
-                                       .instance = removed[i].sop_instance};
-        status = mur_store_remove(archive->store, &name, ".json.zst", error);
-        if (status == MUR_OK)
-            status = mur_store_remove(archive->store, &name, ".dcm", error);
+    for (size_t i = 0; i < count * FILES; i++) {
+        if (status == MUR_OK && files[i] != NULL)
+            mur_object_displace(files[i]);
+        mur_object_free(files[i]);
     }
     return status;
 }

@@ -174,6 +174,8 @@ void mur_ingest_free(struct mur_ingest *ingest)
         enum mur_ingest_outcome outcome;
         (void)!mur_ingest_wait(&outcome, ingest, NULL);
     }
+    mur_object_free(ingest->replaced[0]);
+    mur_object_free(ingest->replaced[1]);
     mur_object_free(ingest->object);
     mur_header_free(ingest->header);
     mur_xxh128_free(ingest->digest);

@@ -18,6 +18,7 @@ struct mur_ingest {
     struct mur_origin origin;
     char *path; /**< copy of the origin's, or NULL */
     struct mur_object *object;
+    struct mur_object *replaced[2]; /**< file and sidecar of what it replaces, or NULL */
     struct mur_header *header;
     struct mur_xxh128 *digest;
     struct mur_new_instance record;
@@ -42,6 +43,7 @@ struct mur_archive {
     char *ae_title;
     int lock;
     bool durable;
+    enum mur_duplicates duplicates;
     struct mur_store *store;
     struct mur_database *writer; /**< of the writer's thread, and under write_mutex of others */
     pthread_mutex_t write_mutex; /**< one batch, or one ISA-Tab, at a time */
@@ -80,6 +82,14 @@ enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const ch
 /** Appends the lines and tells the index how long the file is. */
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);
+
+/** Borrows the UIDs. */
+struct mur_object_name mur_name_of(const struct mur_instance *instance);
+
+/* archive/change.c */
+/** Takes the files of an instance that shall go: sidecar and object, NULL where there is none. */
+enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error);
 
 /* archive/writer.c */
 void *mur_archive_writer(void *archive);

@@ -5,37 +5,55 @@
 #include "archive/internal.h"
 #include "dicom/compare.h"
 
-static struct mur_object_name name_of(const struct mur_instance *instance)
-{
-    return (struct mur_object_name){.study = instance->study_instance,
-                                    .series = instance->series_instance,
-                                    .instance = instance->sop_instance};
-}
-
 static bool failed(const struct mur_ingest *ingest)
 {
     return ingest->error.status != MUR_OK;
 }
 
-/* The same SOP Instance UID again: the same content is a success, other content is refused and the
- * first is kept (a warning would let the sender delete its copy). */
-static enum mur_status settle_duplicate(struct mur_ingest *ingest,
+/* What is stored goes, in this transaction; its files when that is committed. */
+static enum mur_status replace(struct mur_ingest *ingest, const struct mur_instance *stored,
+                               struct mur_error *error)
+{
+    struct mur_archive *archive = ingest->archive;
+    bool found = false;
+    struct mur_instance removed;
+    enum mur_status status = mur_database_remove_instance(&found, &removed, archive->writer,
+                                                          stored->sop_instance, error);
+    if (status == MUR_OK)
+        status = mur_condemn_instance(ingest->replaced, archive, stored, error);
+    if (status == MUR_OK)
+        status =
+            mur_manifest_add_removal(&archive->manifest, stored->sop_instance, "replaced", error);
+    ingest->record.instance.version = stored->version + 1;
+    return status;
+}
+
+/* The same SOP Instance UID again: by the default rule the same content is a success, other content
+ * is refused and the first is kept (a warning would let the sender delete its copy).
+ * @param[out] goes_in  the new one takes the place of the old one */
+static enum mur_status settle_duplicate(bool *goes_in, struct mur_ingest *ingest,
                                         const struct mur_instance *stored, struct mur_error *error)
 {
     struct mur_archive *archive = ingest->archive;
     const struct mur_instance *instance = &ingest->record.instance;
+    *goes_in = archive->duplicates == MUR_DUPLICATES_REPLACE;
+    if (*goes_in)
+        return replace(ingest, stored, error);
     bool same = memcmp(stored->digest, instance->digest, sizeof stored->digest) == 0 &&
                 strcmp(stored->transfer_syntax, instance->transfer_syntax) == 0;
     if (!same && strcmp(stored->study_instance, instance->study_instance) == 0 &&
         strcmp(stored->series_instance, instance->series_instance) == 0) {
         MUR_AUTO_FREE char *path = NULL;
-        struct mur_object_name name = name_of(stored);
+        struct mur_object_name name = mur_name_of(stored);
         enum mur_status status = mur_store_object_path(&path, archive->store, &name, ".dcm", error);
         if (status == MUR_OK)
             status = mur_dataset_same_content(&same, path, mur_object_path(ingest->object), error);
         if (status != MUR_OK)
             return mur_error_prefix(error, "comparing with the stored instance");
     }
+    *goes_in = !same && archive->duplicates == MUR_DUPLICATES_REPLACE_CHANGED;
+    if (*goes_in)
+        return replace(ingest, stored, error);
     if (!same)
         return mur_error_set(error, MUR_EXISTS,
                              "another object is stored under this SOP Instance UID");
@@ -53,7 +71,7 @@ static enum mur_status settle_duplicate(struct mur_ingest *ingest,
 
 static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
 {
-    struct mur_object_name name = name_of(&ingest->record.instance);
+    struct mur_object_name name = mur_name_of(&ingest->record.instance);
     struct mur_object *sidecar = mur_header_sidecar(ingest->header);
     enum mur_status status = MUR_OK;
     if (sidecar != NULL)
@@ -63,8 +81,14 @@ static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
     return status;
 }
 
+/* Undoes what take() did to files. */
 static void displace(struct mur_ingest *ingest)
 {
+    for (size_t i = 0; i < MUR_COUNT(ingest->replaced); i++) {
+        mur_object_free(ingest->replaced[i]);
+        ingest->replaced[i] = NULL;
+    }
+    ingest->record.instance.version = 0;
     mur_object_displace(ingest->object);
     if (mur_header_sidecar(ingest->header) != NULL)
         mur_object_displace(mur_header_sidecar(ingest->header));
@@ -99,12 +123,16 @@ static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
     bool found = false;
     enum mur_status status = mur_database_find_instance(
         &found, &stored, ingest->archive->writer, ingest->record.instance.sop_instance, error);
+    bool goes_in = true;
     if (status == MUR_OK && found) {
-        status = settle_duplicate(ingest, &stored, &ingest->error);
-        return status == MUR_EXISTS || status == MUR_OK
-                   ? MUR_OK
-                   : mur_error_set(error, status, "%s", ingest->error.message);
+        status = settle_duplicate(&goes_in, ingest, &stored, &ingest->error);
+        if (status == MUR_EXISTS)
+            return MUR_OK; /* this one is refused, the batch goes on */
+        if (status != MUR_OK)
+            return mur_error_set(error, status, "%s", ingest->error.message);
     }
+    if (!goes_in)
+        return status;
     ingest->outcome = MUR_STORED;
     if (status == MUR_OK)
         status = place(ingest, error);
@@ -163,8 +191,12 @@ static void settle(struct mur_archive *archive, struct mur_ingest **batch, size_
     }
     (void)pthread_mutex_unlock(&archive->write_mutex);
     (void)pthread_mutex_lock(&archive->mutex);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < MUR_COUNT(batch[i]->replaced); j++)
+            if (batch[i]->replaced[j] != NULL)
+                mur_object_displace(batch[i]->replaced[j]);
         batch[i]->done = true;
+    }
     archive->waiting -= count;
     (void)pthread_cond_broadcast(&archive->settled);
     (void)pthread_mutex_unlock(&archive->mutex);

@@ -294,6 +294,7 @@ int mur_command_import(struct mur_cli *cli)
         .durability = config->dicom_durability,
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
+        .duplicates = config->dicom_duplicates,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
     };
     struct printer printer = {.cli = cli};

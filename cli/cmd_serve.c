@@ -67,6 +67,7 @@ int mur_command_serve(struct mur_cli *cli)
         .serving = true,
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
+        .duplicates = config->dicom_duplicates,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
     };
     enum mur_status status = mur_archive_open(&archive, &options, &error);

@@ -31,6 +31,13 @@ enum mur_durability {
     MUR_DURABILITY_PROCESS, /**< they survive the process only: no syncs */
 };
 
+/** What becomes of an object whose SOP Instance UID is stored already. */
+enum mur_duplicates {
+    MUR_DUPLICATES_KEEP,            /**< same content: success; other content: refused */
+    MUR_DUPLICATES_REPLACE,         /**< the new one takes its place */
+    MUR_DUPLICATES_REPLACE_CHANGED, /**< likewise, unless it is the same content */
+};
+
 /** Whose identity and description of an animal wins. */
 enum mur_precedence {
     MUR_PRECEDENCE_ISA,

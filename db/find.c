@@ -457,7 +457,7 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
     MUR_AUTO_CONDITION struct mur_condition condition = MUR_CONDITION_INIT;
     status = mur_buffer_append_format(
         &condition.sql, error,
-        "SELECT i.id, i.series, i.data_offset, i.data_length, i.digest,"
+        "SELECT i.id, i.series, i.data_offset, i.data_length, i.digest, i.version,"
         " (SELECT uid FROM uid WHERE id = i.sop_class), i.sop_uid,"
         " (SELECT uid FROM uid WHERE id = i.transfer_syntax), s.study_uid, e.series_uid"
         "%s WHERE 1",
@@ -480,14 +480,15 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
         struct mur_instance item = {.id = sqlite3_column_int64(row, 0),
                                     .series = sqlite3_column_int64(row, 1),
                                     .offset = (uint64_t)sqlite3_column_int64(row, 2),
-                                    .length = (uint64_t)sqlite3_column_int64(row, 3)};
+                                    .length = (uint64_t)sqlite3_column_int64(row, 3),
+                                    .version = (unsigned)sqlite3_column_int(row, 5)};
         if (sqlite3_column_bytes(row, 4) == (int)sizeof item.digest)
             memcpy(item.digest, sqlite3_column_blob(row, 4), sizeof item.digest);
         char *const texts[] = {item.sop_class, item.sop_instance, item.transfer_syntax,
                                item.study_instance, item.series_instance};
         for (int i = 0; i < (int)MUR_COUNT(texts); i++)
             (void)snprintf(texts[i], MUR_UID_TEXT_SIZE, "%s",
-                           (const char *)sqlite3_column_text(row, 5 + i));
+                           (const char *)sqlite3_column_text(row, 6 + i));
         status = mur_buffer_append(&list, &item, sizeof item, error);
     }
     if (status == MUR_OK && result != SQLITE_DONE)

@@ -37,8 +37,8 @@ enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out
     enum mur_status status = mur_statement_get(
         &row, database,
         "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "
-        "i.data_length, i.digest"
-        " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
+        "i.data_length, i.digest,"
+        " i.version FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
         " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.sop_uid "
         "= ?",
         error);
@@ -50,7 +50,8 @@ enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out
             struct mur_instance instance = {.id = sqlite3_column_int64(row, 0),
                                             .series = sqlite3_column_int64(row, 1),
                                             .offset = (uint64_t)sqlite3_column_int64(row, 6),
-                                            .length = (uint64_t)sqlite3_column_int64(row, 7)};
+                                            .length = (uint64_t)sqlite3_column_int64(row, 7),
+                                            .version = (unsigned)sqlite3_column_int(row, 9)};
             char *const texts[] = {instance.sop_class, instance.transfer_syntax,
                                    instance.study_instance, instance.series_instance};
             for (int i = 0; i < (int)MUR_COUNT(texts); i++)
@@ -313,13 +314,15 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
             "INSERT INTO instance(series, sop_uid, sop_class, transfer_syntax, instance_number, "
             "rows,"
             " columns, number_of_frames, data_offset, data_length, digest,"
-            " received_us, origin, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " received_us, origin, path, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " ?)",
             MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(sop_class),
             MUR_I(transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
             MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
             MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
-            MUR_I(record->received_us), MUR_I(origin), MUR_T(record->path));
+            MUR_I(record->received_us), MUR_I(origin), MUR_T(record->path),
+            MUR_I(instance->version));
         row = sqlite3_last_insert_rowid(database->handle);
     }
     if (status == MUR_OK)

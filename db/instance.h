@@ -18,6 +18,7 @@ struct mur_instance {
     uint64_t offset; /**< of the Data Set in the file */
     uint64_t length; /**< of the Data Set */
     uint8_t digest[16];
+    unsigned version; /**< of the file: raised when the object was replaced */
 };
 
 /** How much there is. */

@@ -12,7 +12,23 @@
 #include "core/text.h"
 #include "store/internal.h"
 
-enum { JUST_MADE_S = 60 };
+enum { JUST_MADE_S = 60, VERSIONS_TRIED = 16 };
+
+/* Removes a place if it is a name of this file. */
+static enum mur_status remove_same(bool *removed, struct mur_store *store,
+                                   const struct mur_object_name *name, const struct stat *info,
+                                   struct mur_error *error)
+{
+    MUR_AUTO_FREE char *place = NULL;
+    struct stat placed;
+    enum mur_status status = mur_store_object_path(&place, store, name, ".dcm", error);
+    *removed = false;
+    if (status != MUR_OK || lstat(place, &placed) != 0 || placed.st_ino != info->st_ino)
+        return status;
+    *removed = true;
+    status = mur_store_remove(store, name, ".json.zst", error);
+    return status == MUR_OK ? mur_store_remove(store, name, ".dcm", error) : status;
+}
 
 /* One leftover: if it was placed and the index does not know it, the place is taken away. */
 static enum mur_status settle(struct mur_store *store, const char *path,
@@ -21,31 +37,22 @@ static enum mur_status settle(struct mur_store *store, const char *path,
     struct stat info;
     if (lstat(path, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot look at %s", path);
-    if (S_ISREG(info.st_mode) && info.st_nlink > 1) {
-        struct mur_store_leftover leftover = {.known = true};
-        enum mur_status status = ask(&leftover, path, user, error);
-        if (status != MUR_OK)
-            return status;
-        if (!leftover.known) {
-            static const char *const suffixes[] = {".dcm", ".json.zst"};
-            for (size_t i = 0; i < MUR_COUNT(suffixes); i++) {
-                MUR_AUTO_FREE char *place = NULL;
-                status = mur_store_object_path(&place, store, &leftover.name, suffixes[i], error);
-                if (status != MUR_OK)
-                    return status;
-                struct stat placed;
-                bool same = lstat(place, &placed) == 0 && placed.st_ino == info.st_ino;
-                if (i == 0 && !same)
-                    break; /* somebody else's file: not ours to remove */
-                status = mur_store_remove(store, &leftover.name, suffixes[i], error);
-                if (status != MUR_OK)
-                    return status;
-            }
-        }
+    struct mur_store_leftover leftover = {.named = false};
+    enum mur_status status = MUR_OK;
+    if (S_ISREG(info.st_mode) && info.st_nlink > 1)
+        status = ask(&leftover, path, user, error);
+    unsigned versions =
+        leftover.known ? leftover.name.version + 2 : VERSIONS_TRIED; /* the next one at the most */
+    bool removed = false;
+    for (unsigned v = 0; status == MUR_OK && leftover.named && !removed && v < versions; v++) {
+        struct mur_object_name name = leftover.name;
+        name.version = v;
+        if (!leftover.known || v != leftover.name.version)
+            status = remove_same(&removed, store, &name, &info, error);
     }
-    if (unlink(path) != 0)
-        return mur_error_set_errno(error, errno, "cannot remove leftover %s", path);
-    return MUR_OK;
+    if (status == MUR_OK && unlink(path) != 0)
+        status = mur_error_set_errno(error, errno, "cannot remove leftover %s", path);
+    return status;
 }
 
 /* An incoming folder whose owner's lock can be had belongs to nobody any more. */

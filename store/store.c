@@ -23,6 +23,7 @@ enum {
     HEAD_SIZE = 8192, /* small writes (Part 10 header, first PDVs) are gathered up to this */
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
+    PLACE_TRIES = 5,
 };
 
 struct mur_object {
@@ -54,7 +55,10 @@ enum mur_status mur_object_place_of(struct mur_object_place *out,
         mur_hex_write(text[i], digest, kept[i]);
     }
     (void)snprintf(out->folder, sizeof out->folder, "%.2s/%s/%s", text[0], text[0], text[1]);
-    (void)snprintf(out->file, sizeof out->file, "%s%s", text[2], suffix);
+    if (name->version == 0)
+        (void)snprintf(out->file, sizeof out->file, "%s%s", text[2], suffix);
+    else
+        (void)snprintf(out->file, sizeof out->file, "%s-%u%s", text[2], name->version, suffix);
     return MUR_OK;
 }
 
@@ -226,7 +230,8 @@ static enum mur_status ensure_incoming(struct mur_store *store, struct mur_error
     return status;
 }
 
-enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
+/* An object with a name in the incoming folder, where nothing stands yet. */
+static enum mur_status new_object(struct mur_object **out, struct mur_store *store,
                                   struct mur_error *error)
 {
     enum mur_status status = ensure_incoming(store, error);
@@ -243,6 +248,34 @@ enum mur_status mur_object_create(struct mur_object **out, struct mur_store *sto
     object->gathered = 0;
     status = mur_text_format(&object->incoming, error, "%s/%lu", store->incoming,
                              atomic_fetch_add(&store->next_number, 1));
+    if (status == MUR_OK)
+        *out = MUR_STEAL(object);
+    return status;
+}
+
+enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *store,
+                                   const struct mur_object_name *name, const char *suffix,
+                                   struct mur_error *error)
+{
+    MUR_AUTO(mur_object) *object = NULL;
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = new_object(&object, store, error);
+    if (status == MUR_OK)
+        status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status == MUR_OK && link(path, object->incoming) != 0)
+        status = mur_error_set_errno(error, errno, "cannot take %s", path);
+    if (status != MUR_OK)
+        return status;
+    object->placed = MUR_STEAL(path);
+    *out = MUR_STEAL(object);
+    return MUR_OK;
+}
+
+enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
+                                  struct mur_error *error)
+{
+    MUR_AUTO(mur_object) *object = NULL;
+    enum mur_status status = new_object(&object, store, error);
     if (status != MUR_OK)
         return status;
     object->descriptor =
@@ -352,11 +385,10 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
             mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder, place.file);
     if (status != MUR_OK)
         return status;
-    bool folders_made = false;
+    int tries = 0; /* another process may take an empty folder away again */
     while (link(object->incoming, path) != 0) {
-        if (errno == ENOENT && !folders_made) {
+        if (errno == ENOENT && tries++ < PLACE_TRIES) {
             status = make_folders(store, place.folder, error);
-            folders_made = true;
         } else if (errno == EEXIST) {
             if (unlink(path) != 0 && errno != ENOENT)
                 status = mur_error_set_errno(error, errno, "cannot replace leftover %s", path);
@@ -375,11 +407,22 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
     return MUR_OK;
 }
 
+/* Takes folders away that a removed file leaves empty: series, study, first two digits. */
+static void remove_empty_folders(char *path)
+{
+    for (int level = 0; level < 3; level++) {
+        *strrchr(path, '/') = '\0';
+        if (rmdir(path) != 0)
+            break;
+    }
+}
+
 void mur_object_displace(struct mur_object *object)
 {
     if (object->placed == NULL)
         return;
     (void)unlink(object->placed);
+    remove_empty_folders(object->placed);
     free(object->placed);
     object->placed = NULL;
 }
@@ -398,10 +441,10 @@ void mur_object_free(struct mur_object *object)
 {
     if (object == NULL)
         return;
-    if (object->descriptor >= 0) {
+    if (object->incoming != NULL)
         (void)unlink(object->incoming);
+    if (object->descriptor >= 0)
         (void)close(object->descriptor);
-    }
     free(object->incoming);
     free(object->placed);
     free(object);
@@ -433,11 +476,7 @@ enum mur_status mur_store_remove(struct mur_store *store, const struct mur_objec
         return status;
     if (unlink(path) != 0 && errno != ENOENT)
         return mur_error_set_errno(error, errno, "cannot remove %s", path);
-    for (int level = 0; level < 3; level++) { /* series, study, first two digits: while empty */
-        *strrchr(path, '/') = '\0';
-        if (rmdir(path) != 0)
-            break;
-    }
+    remove_empty_folders(path);
     return MUR_OK;
 }
 

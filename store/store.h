@@ -36,6 +36,7 @@ struct mur_object_name {
     const char *study;
     const char *series;
     const char *instance;
+    unsigned version; /**< 0; raised by one when an object is replaced, so that both can be there */
 };
 
 MUR_NODISCARD
@@ -69,6 +70,15 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
                                  const char *suffix, struct mur_error *error);
 /** Takes the place away again after a failed commit. */
 void mur_object_displace(struct mur_object *object);
+/**
+ * Takes a stored object that shall go: it keeps its place, but stands in the incoming folder too,
+ * so that an unclean end is settled as for a new one. Then either mur_object_displace() it, once
+ * the index has forgotten it, or just mur_object_free() it, and it stays. @retval MUR_NOT_FOUND
+ */
+MUR_NODISCARD
+enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *store,
+                                   const struct mur_object_name *name, const char *suffix,
+                                   struct mur_error *error);
 uint64_t mur_object_length(const struct mur_object *object);
 /** Path of the unfinished or placed file, for comparison; borrowed. */
 const char *mur_object_path(const struct mur_object *object);
@@ -101,12 +111,13 @@ enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mu
 
 /**
  * Finds what processes that are gone left unfinished. For each placed leftover the callback is
- * asked, by its incoming path, whether the index knows it, and says how its place is called; it is
- * kept when known. Leftovers of processes that live are not touched.
+ * asked, by its incoming path, what its UIDs are and which version of them the index knows: that
+ * one is kept, any other is taken away. Leftovers of processes that live are not touched.
  */
 struct mur_store_leftover {
-    bool known;                  /**< out: the index has it */
-    struct mur_object_name name; /**< out: borrowed from the callback until it is called again */
+    bool named;                  /**< out: false for a file that tells no UIDs (a sidecar) */
+    bool known;                  /**< out: the index has an object of these UIDs ... */
+    struct mur_object_name name; /**< out: ... of this version; texts are the callback's */
 };
 typedef enum mur_status (*mur_store_leftover_function)(struct mur_store_leftover *out,
                                                        const char *path, void *user,

@@ -102,7 +102,8 @@ CREATE TABLE instance (
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes
   received_us INTEGER NOT NULL,          -- microseconds since 1970 UTC
   origin INTEGER NOT NULL REFERENCES origin(id),
-  path TEXT NOT NULL DEFAULT ''          -- file it was imported from
+  path TEXT NOT NULL DEFAULT '',         -- file it was imported from
+  version INTEGER NOT NULL DEFAULT 0     -- of its file: raised when the object was replaced
 ) STRICT;
 CREATE INDEX instance_by_series ON instance(series);
 

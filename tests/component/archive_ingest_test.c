@@ -87,6 +87,37 @@ static void other_content_under_a_stored_uid_is_refused_and_the_first_kept(void 
     assert_int_equal(stored_files(f), 1);
 }
 
+static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum mur_ingest_outcome outcome;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    store(f->archive, &object);
+    mur_archive_close(f->archive);
+    f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE_CHANGED);
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_UNCHANGED);
+    set_text(&object, MUR_TAG_StudyDescription, MUR_VR_LO, "another");
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_STORED);
+    const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "another");
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+    struct mur_instance instance;
+    bool found = false;
+    assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, "1.2.1.1.1", NULL), MUR_OK);
+    int fd = -1;
+    assert_int_equal(mur_archive_open_item(&fd, f->archive, &instance, NULL), MUR_OK);
+    (void)close(fd);
+    mur_archive_close(f->archive);
+    f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE);
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_STORED);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
 static void missing_or_other_uids_are_a_mismatch_and_leave_nothing(void **state)
 {
     struct archive_fixture *f = *state;
@@ -379,6 +410,7 @@ int main(void)
         TEST(the_data_set_is_kept_byte_by_byte),
         TEST(the_same_content_again_is_unchanged_in_whatever_encoding),
         TEST(other_content_under_a_stored_uid_is_refused_and_the_first_kept),
+        TEST(by_configuration_the_new_one_takes_the_place_of_the_old_one),
         TEST(missing_or_other_uids_are_a_mismatch_and_leave_nothing),
         TEST(a_cut_data_set_is_refused_wherever_it_is_cut),
         TEST(an_ingest_given_up_leaves_nothing),

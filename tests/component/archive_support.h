@@ -37,15 +37,21 @@ struct archive_fixture {
     struct mur_archive *archive;
 };
 
-static inline struct mur_archive *open_archive(const char *folder)
+static inline struct mur_archive *open_archive_with(const char *folder,
+                                                    enum mur_duplicates duplicates)
 {
     struct mur_archive *archive = NULL;
     struct mur_error error = MUR_ERROR_INIT;
-    const struct mur_archive_options options = {.directory = folder,
-                                                .durability = MUR_DURABILITY_PROCESS};
+    const struct mur_archive_options options = {
+        .directory = folder, .durability = MUR_DURABILITY_PROCESS, .duplicates = duplicates};
     if (mur_archive_open(&archive, &options, &error) != MUR_OK)
         fail_msg("cannot open the archive: %s", error.message);
     return archive;
+}
+
+static inline struct mur_archive *open_archive(const char *folder)
+{
+    return open_archive_with(folder, MUR_DUPLICATES_KEEP);
 }
 
 static inline int archive_set_up(void **state)

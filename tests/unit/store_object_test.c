@@ -69,7 +69,7 @@ static int tear_down(void **state)
     return result;
 }
 
-static const struct mur_object_name one = {"1.2.3", "1.2.3.4", "1.2.3.4.5"};
+static const struct mur_object_name one = {"1.2.3", "1.2.3.4", "1.2.3.4.5", 0};
 
 static struct mur_object *write_object(struct mur_store *store, size_t length)
 {
@@ -139,7 +139,7 @@ static void a_displaced_object_is_gone_and_its_place_can_be_taken_again(void **s
 static void uids_never_become_paths(void **state)
 {
     struct fixture *f = *state;
-    const struct mur_object_name evil = {"../../..", "..", "../../../../etc/passwd"};
+    const struct mur_object_name evil = {"../../..", "..", "../../../../etc/passwd", 0};
     char *path = NULL;
     assert_int_equal(mur_store_object_path(&path, f->store, &evil, ".dcm", &f->error), MUR_OK);
     assert_null(strstr(path, ".."));
@@ -169,6 +169,7 @@ static enum mur_status ask(struct mur_store_leftover *out, const char *path, voi
     (void)error;
     struct knowledge *knowledge = user;
     knowledge->asked++;
+    out->named = true;
     out->known = knowledge->known;
     out->name = one;
     return MUR_OK;
@@ -215,6 +216,26 @@ static void what_a_dead_process_had_committed_is_kept(void **state)
     assert_int_equal(files_below(f->folder), 1);
 }
 
+static void a_condemned_object_goes_or_stays_as_its_owner_says(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_object *object = write_object(f->store, 10);
+    assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
+    mur_object_free(object);
+    struct mur_object *condemned = NULL;
+    assert_int_equal(mur_object_condemn(&condemned, f->store, &one, ".dcm", &f->error), MUR_OK);
+    mur_object_free(condemned);
+    int fd = -1;
+    assert_int_equal(mur_store_open_object(&fd, f->store, &one, ".dcm", &f->error), MUR_OK);
+    (void)close(fd);
+    assert_int_equal(mur_object_condemn(&condemned, f->store, &one, ".dcm", &f->error), MUR_OK);
+    mur_object_displace(condemned);
+    mur_object_free(condemned);
+    assert_int_equal(mur_store_open_object(&fd, f->store, &one, ".dcm", &f->error), MUR_NOT_FOUND);
+    assert_int_equal(mur_object_condemn(&condemned, f->store, &one, ".dcm", &f->error),
+                     MUR_NOT_FOUND);
+}
+
 static void what_a_living_process_is_at_is_not_touched(void **state)
 {
     struct fixture *f = *state;
@@ -240,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_dead_process_did_not_finish_is_taken_away, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_a_dead_process_had_committed_is_kept, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_condemned_object_goes_or_stays_as_its_owner_says, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_a_living_process_is_at_is_not_touched, set_up,
                                         tear_down),
