@@ -73,8 +73,11 @@ static enum mur_status condemn(struct mur_object **out, struct mur_store *store,
                                struct mur_error *error)
 {
     struct mur_object_name name = mur_name_of(instance);
-    enum mur_status status = mur_object_condemn(out, store, &name, suffix, error);
-    return status == MUR_NOT_FOUND ? MUR_OK : status;
+    struct mur_error attempt = MUR_ERROR_INIT;
+    enum mur_status status = mur_object_condemn(out, store, &name, suffix, &attempt);
+    if (status == MUR_OK || status == MUR_NOT_FOUND)
+        return MUR_OK;
+    return mur_error_set(error, status, "%s", attempt.message);
 }
 
 enum mur_status mur_condemn_instance(struct mur_object *out[FILES], struct mur_archive *archive,
