@@ -84,7 +84,12 @@ static enum mur_status open_parts(struct mur_archive *archive,
                                   const struct mur_archive_options *options,
                                   struct mur_error *error)
 {
-    enum mur_status status = mur_directory_create(archive->directory, 0750, error);
+    enum mur_status status = MUR_OK;
+    if (options->existing && !mur_file_exists(archive->index_path))
+        status = mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive (index.sqlite) here",
+                               archive->directory);
+    if (status == MUR_OK)
+        status = mur_directory_create(archive->directory, 0750, error);
     if (status == MUR_OK)
         status = mur_archive_lock(&archive->lock, archive->directory, options->serving, error);
     MUR_AUTO_FREE char *objects = NULL;
@@ -339,6 +344,20 @@ enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *ar
     enum mur_status status = mur_reader_take(&reader, archive, error);
     if (status == MUR_OK)
         status = mur_database_count(out, reader, error);
+    mur_reader_return(archive, reader);
+    return status;
+}
+
+enum mur_status mur_archive_each_conflict(struct mur_archive *archive,
+                                          enum mur_status (*each)(void *user,
+                                                                  const struct mur_conflict *one,
+                                                                  struct mur_error *error),
+                                          void *user, struct mur_error *error)
+{
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_database_each_conflict(reader, each, user, error);
     mur_reader_return(archive, reader);
     return status;
 }

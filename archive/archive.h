@@ -22,6 +22,7 @@
 struct mur_archive_options {
     const char *directory; /**< made if absent */
     enum mur_durability durability;
+    bool existing;        /**< an archive that is not there is not made (MUR_NOT_FOUND) */
     bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
@@ -167,5 +168,14 @@ enum mur_status mur_archive_look_up(bool *found, struct mur_instance *out,
 MUR_NODISCARD
 enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *archive,
                                   struct mur_error *error);
+
+/** Calls @p each for everything that does not fit together (db/db.h). */
+struct mur_conflict;
+MUR_NODISCARD
+enum mur_status mur_archive_each_conflict(struct mur_archive *archive,
+                                          enum mur_status (*each)(void *user,
+                                                                  const struct mur_conflict *one,
+                                                                  struct mur_error *error),
+                                          void *user, struct mur_error *error);
 
 #endif

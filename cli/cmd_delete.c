@@ -82,6 +82,7 @@ int mur_command_delete(struct mur_cli *cli)
         return mur_cli_usage(cli, "a UID is needed");
     MUR_AUTO(mur_archive) *archive = NULL;
     const struct mur_archive_options options = {.directory = config->node_data_dir,
+                                                .existing = true,
                                                 .durability = config->dicom_durability,
                                                 .ae_title = config->node_ae_title};
     enum mur_status status = mur_archive_open(&archive, &options, &error);

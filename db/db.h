@@ -114,6 +114,27 @@ MUR_NODISCARD
 enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
                                                  struct mur_error *error);
 
+/* ---- identity -------------------------------------------------------------------------------- */
+
+/** Something that does not fit together. Texts are borrowed for the call. */
+struct mur_conflict {
+    enum {
+        MUR_CONFLICT_STUDY,   /**< one Study Instance UID under several patients */
+        MUR_CONFLICT_PATIENT, /**< one Patient ID, of which headers say different things */
+    } kind;
+    const char *patient_id;         /**< of a study: all of them, separated by backslash */
+    const char *uid;                /**< of the study, or of a series that says otherwise */
+    struct mur_attribute_path path; /**< of a patient: what differs */
+    const char *kept, *other;
+};
+/** Calls @p each for all of them; its failure ends the list and is returned. */
+MUR_NODISCARD
+enum mur_status mur_database_each_conflict(struct mur_database *database,
+                                           enum mur_status (*each)(void *user,
+                                                                   const struct mur_conflict *one,
+                                                                   struct mur_error *error),
+                                           void *user, struct mur_error *error);
+
 /* ---- ISA-Tab --------------------------------------------------------------------------------- */
 
 /** @param[out] id  its row, 0 when there is none; @param[out] known_digest  of the version that is

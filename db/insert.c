@@ -200,6 +200,35 @@ static const char *series_value(const struct mur_new_instance *record, uint32_t 
     return "";
 }
 
+/* One Patient ID with two birth dates may be two animals: what is kept first answers, the other is
+ * noted, nothing is merged in silence. */
+static enum mur_status note_differences(struct mur_database *database, int64_t patient,
+                                        const struct mur_new_instance *record,
+                                        struct mur_error *error)
+{
+    static const struct {
+        uint32_t tag;
+        const char *sql;
+    } checks[] = {
+#define CHECK(column, tag_text)                                                                    \
+    "INSERT OR IGNORE INTO difference(patient, path, kept, other, series_uid) SELECT id, "         \
+    "'" tag_text "', " column ", ?1, ?2 FROM patient WHERE id = ?3 AND isa = 0 AND " column        \
+    " NOT IN ('', ?1)"
+        {MUR_TAG_PatientName, CHECK("patient_name", "00100010")},
+        {MUR_TAG_PatientBirthDate, CHECK("patient_birth_date", "00100030")},
+        {MUR_TAG_PatientSex, CHECK("patient_sex", "00100040")},
+#undef CHECK
+    };
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(checks); i++) {
+        const char *text = series_value(record, checks[i].tag);
+        if (text[0] != '\0')
+            status = MUR_RUN(database, error, checks[i].sql, MUR_T(text),
+                             MUR_T(record->instance.series_instance), MUR_I(patient));
+    }
+    return status;
+}
+
 static enum mur_status series_row(int64_t *series, int64_t study, int64_t patient,
                                   struct mur_database *database,
                                   const struct mur_new_instance *record, struct mur_error *error)
@@ -224,6 +253,8 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
             status = MUR_RUN(database, error,
                              "UPDATE patient SET series_count = series_count + 1 WHERE id = ?",
                              MUR_I(patient));
+        if (status == MUR_OK)
+            status = note_differences(database, patient, record, error);
         if (status == MUR_OK)
             status = add_to_set(database, study, "SELECT modalities FROM study WHERE id = ?",
                                 "UPDATE study SET modalities = ? WHERE id = ?",

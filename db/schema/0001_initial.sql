@@ -20,6 +20,16 @@ CREATE TABLE patient (
 CREATE INDEX patient_by_patient_id ON patient(patient_id);
 CREATE INDEX patient_by_name ON patient(patient_name_fold);
 
+-- What a series' header says of the patient otherwise than what is kept.
+CREATE TABLE difference (
+  patient INTEGER NOT NULL REFERENCES patient(id) ON DELETE CASCADE,
+  path TEXT NOT NULL,                    -- "00100030"
+  kept TEXT NOT NULL,
+  other TEXT NOT NULL,
+  series_uid TEXT NOT NULL,              -- the first one that says so
+  PRIMARY KEY (patient, path, other)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE study (
   id INTEGER PRIMARY KEY,
   patient INTEGER NOT NULL REFERENCES patient(id),

@@ -7,6 +7,7 @@
 
 #include "archive_support.h"
 #include "core/file.h"
+#include "db/db.h"
 #include "dicom/part10.h"
 
 static enum mur_status count_file(void *user, const struct mur_walk_entry *entry, bool *skip,
@@ -303,6 +304,44 @@ static void two_patients_under_one_study_uid_are_both_kept(void **state)
     assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "P1|P2");
 }
 
+struct conflicts {
+    char text[512];
+};
+
+static enum mur_status note_conflict(void *user, const struct mur_conflict *one,
+                                     struct mur_error *error)
+{
+    (void)error;
+    struct conflicts *conflicts = user;
+    size_t used = strlen(conflicts->text);
+    (void)snprintf(conflicts->text + used, sizeof conflicts->text - used, "%d %s %s %s/%s\n",
+                   (int)one->kind, one->patient_id, one->uid, one->kept, one->other);
+    return MUR_OK;
+}
+
+static void identities_that_do_not_fit_are_listed(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    set_text(&object, MUR_TAG_PatientBirthDate, MUR_VR_DA, "20240101");
+    store(f->archive, &object);
+    object = make_object("P1", "1.2.2", "1.2.2.1", "1.2.2.1.1");
+    set_text(&object, MUR_TAG_PatientBirthDate, MUR_VR_DA, "20230101");
+    store(f->archive, &object);
+    object = make_object("P2", "1.2.2", "1.2.2.2", "1.2.2.2.1");
+    store(f->archive, &object);
+    struct conflicts conflicts = {""};
+    assert_int_equal(mur_archive_each_conflict(f->archive, note_conflict, &conflicts, NULL),
+                     MUR_OK);
+    assert_string_equal(conflicts.text, "0 P1\\P2 1.2.2 /\n1 P1 1.2.2.1 20240101/20230101\n");
+    const char *uids[] = {"1.2.1.1.1", "1.2.2.1.1"};
+    assert_int_equal(mur_archive_remove(f->archive, uids, 2, "test", NULL), MUR_OK);
+    conflicts.text[0] = '\0';
+    assert_int_equal(mur_archive_each_conflict(f->archive, note_conflict, &conflicts, NULL),
+                     MUR_OK);
+    assert_string_equal(conflicts.text, "");
+}
+
 static void odd_numbers_in_a_header_do_no_harm(void **state)
 {
     struct archive_fixture *f = *state;
@@ -418,6 +457,7 @@ int main(void)
         TEST(removed_objects_are_gone_with_what_they_leave_empty),
         TEST(a_large_header_is_kept_whole_beside_the_object),
         TEST(two_patients_under_one_study_uid_are_both_kept),
+        TEST(identities_that_do_not_fit_are_listed),
         TEST(odd_numbers_in_a_header_do_no_harm),
         TEST(a_manifest_that_is_longer_or_shorter_agrees_again_after_opening),
         TEST(a_killed_process_leaves_only_what_it_had_acknowledged),
