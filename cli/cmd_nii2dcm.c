@@ -131,10 +131,13 @@ int mur_command_nii2dcm(struct mur_cli *cli)
                       report.warnings.texts[index]);
     if (status == MUR_OK)
         status = mur_buffer_append_format(
-            &text, &error,
-            "%s: %" PRIu32 " images of series %s; corners within %.2g mm, values %s%.3g\n",
+            &text, &error, "%s: %" PRIu32 " images of series %s; corners within %.2g mm, ",
             cli->arguments[1], report.instances, report.series->series_instance,
-            report.corner_error_mm, report.values.error_bound > 0 ? "within " : "exact, +-",
-            report.values.error_bound);
+            report.corner_error_mm);
+    if (status == MUR_OK && report.values.error_bound > 0)
+        status = mur_buffer_append_format(&text, &error, "values within %.3g\n",
+                                          report.values.error_bound);
+    else if (status == MUR_OK)
+        status = mur_buffer_append_text(&text, "values exact\n", &error);
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/identity.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -51,6 +52,25 @@ void mur_source_series_free(struct mur_source_series *series)
     free(series);
 }
 
+/* Scanners write "3" for an age and "0.000kg" for a weight; such values would make what is derived
+ * from them as wrong as they are. */
+static bool is_sound(struct mur_dataset *dataset, uint32_t tag)
+{
+    enum mur_vr vr = mur_dataset_vr(dataset, tag);
+    const char *text = NULL;
+    if ((vr != MUR_VR_AS && vr != MUR_VR_DS && vr != MUR_VR_DA) ||
+        !mur_dataset_has_value(dataset, tag) ||
+        mur_dataset_get_string(&text, dataset, tag, NULL) != MUR_OK)
+        return true;
+    double number = 0;
+    size_t digits = strspn(text, "0123456789");
+    if (vr == MUR_VR_AS)
+        return digits == 3 && strlen(text) == 4 && strchr("DWMY", text[3]) != NULL;
+    if (vr == MUR_VR_DA)
+        return digits == 8 && strlen(text) == 8;
+    return mur_parse_double(&number, mur_slice_of(text), NULL) == MUR_OK;
+}
+
 enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mur_dataset *source,
                                            struct mur_error *error)
 {
@@ -59,7 +79,7 @@ enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mu
     for (size_t index = 0; index < count; index++) {
         const struct mur_attribute *attribute = &attributes[index];
         if (attribute->level > MUR_LEVEL_STUDY || attribute->storage == MUR_STORAGE_COMPUTED ||
-            !mur_dataset_has(source, attribute->tag))
+            !mur_dataset_has(source, attribute->tag) || !is_sound(source, attribute->tag))
             continue;
         enum mur_status status = mur_dataset_copy(target, source, attribute->tag, error);
         if (status != MUR_OK)
@@ -297,6 +317,26 @@ static enum mur_status add_frames(struct reader *reader, struct mur_dataset *dat
     return status;
 }
 
+/* Scanners for animals leave it out although the standard wants it: then the series is a space of
+ * its own, so that what refers to it agrees at least with itself. */
+static enum mur_status take_frame_of_reference(struct reader *reader, struct mur_dataset *dataset,
+                                               const char *series_uid, const char *path,
+                                               struct mur_error *error)
+{
+    struct mur_source_series *series = reader->series;
+    if (mur_dataset_has_value(dataset, MUR_TAG_FrameOfReferenceUID))
+        return copy_uid(series->frame_of_reference, dataset, MUR_TAG_FrameOfReferenceUID,
+                        "Frame of Reference UID", path, error);
+    enum mur_status status = mur_identity_frame_of_reference(
+        series->frame_of_reference, series->study_instance, series_uid, error);
+    if (status != MUR_OK)
+        return status;
+    return mur_warn(reader->warnings, error,
+                    "%s: no Frame of Reference UID (0020,0052); a segmentation of it gets one of "
+                    "its own",
+                    path);
+}
+
 /* Takes over what is the same in all instances, or checks that it is. */
 static enum mur_status check_series(struct reader *reader, struct mur_dataset *dataset,
                                     const char *series_uid, const char *path,
@@ -320,8 +360,7 @@ static enum mur_status check_series(struct reader *reader, struct mur_dataset *d
     status = copy_uid(series->study_instance, dataset, MUR_TAG_StudyInstanceUID,
                       "Study Instance UID", path, error);
     if (status == MUR_OK)
-        status = copy_uid(series->frame_of_reference, dataset, MUR_TAG_FrameOfReferenceUID,
-                          "Frame of Reference UID", path, error);
+        status = take_frame_of_reference(reader, dataset, series_uid, path, error);
     if (status == MUR_OK)
         status =
             copy_uid(series->sop_class, dataset, MUR_TAG_SOPClassUID, "SOP Class UID", path, error);

@@ -26,7 +26,7 @@ struct mur_source_plane {
 struct mur_source_series {
     char study_instance[MUR_UID_TEXT_SIZE];
     char series_instance[MUR_UID_TEXT_SIZE];
-    char frame_of_reference[MUR_UID_TEXT_SIZE];
+    char frame_of_reference[MUR_UID_TEXT_SIZE]; /**< made up here where the images have none */
     char sop_class[MUR_UID_TEXT_SIZE];
     struct mur_geometry_text text;     /**< as it stands in the instances */
     char slice_thickness[MUR_DS_SIZE]; /**< "" if not given */
@@ -62,7 +62,8 @@ enum mur_status mur_source_series_read_path(struct mur_source_series **out, cons
                                             struct mur_error *error);
 
 /** Copies all attributes of Patient and Study level (attributes.def) that @p source has, and
- * Anatomical Orientation Type, which belongs to the animal although it stands in the series. */
+ * Anatomical Orientation Type, which belongs to the animal although it stands in the series. Ages,
+ * dates and numbers that are none by their VR are left out. */
 MUR_NODISCARD
 enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mur_dataset *source,
                                            struct mur_error *error);

@@ -557,6 +557,33 @@ class Foreign(Folder):
         self.assertEqual(there.ImagePositionPatient, frames[0][1])
         self.no_errors(self.folder / "seg.dcm")
 
+    def test_the_first_volume_of_a_scanners_series_is_segmented(self):
+        with zipfile.ZipFile(TESTDATA / "preclinical/day1_20220504_MRsoln3T_classic_dwi.zip") as packed:
+            names = [n for n in packed.namelist() if n.endswith(".dcm")]
+            packed.extractall(self.folder / "all", names)
+        volume = self.folder / "volume"
+        volume.mkdir()
+        for path in (self.folder / "all").rglob("*.dcm"):
+            if pydicom.dcmread(path, stop_before_pixels=True).InstanceNumber <= 29:
+                shutil.copy(path, volume)
+        voxels, affine, slices = read_series(volume)
+        labels = numpy.zeros(voxels.shape, numpy.uint8)
+        labels[30:60, 20:50, 2:5] = 1
+        save(self.folder / "labels.nii", labels, affine)
+        done = run("labels2seg", self.folder / "labels.nii", self.folder / "all",
+                   self.folder / "seg.dcm", "--label", "1=liver")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("9 images at the same positions", done.stderr)
+        self.assertIn("no Frame of Reference UID", done.stderr)
+        seg, frames = read_seg(self.folder / "seg.dcm")
+        self.assertNotIn("PatientAge", seg)  # "3" is none
+        self.assertEqual(len(frames), 3)
+        for index, (_, position, bits, item) in enumerate(frames):
+            self.assertEqual(position, slices[index + 2].ImagePositionPatient)
+            self.assertEqual(item.DerivationImageSequence[0].SourceImageSequence[0]
+                             .ReferencedSOPInstanceUID, slices[index + 2].SOPInstanceUID)
+            numpy.testing.assert_array_equal(bits, labels[:, :, index + 2].T)
+
     def test_nifti_samples_keep_their_voxels(self):
         for name in ("anatomical.nii", "standard.nii.gz", "reoriented_anat_moved.nii"):
             image = nibabel.load(TESTDATA / "nifti" / name)
