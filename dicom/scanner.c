@@ -71,7 +71,8 @@ struct mur_scanner {
     bool failed;
 
     enum state state;
-    uint64_t offset; /* of the next byte */
+    uint64_t offset;  /* of the next byte that is not in head[] */
+    uint64_t padding; /* where IN_PADDING began */
     uint64_t elements;
     uint64_t left; /* bytes of a value still to come */
 
@@ -169,6 +170,11 @@ void mur_scanner_limit_inflated(struct mur_scanner *scanner, uint64_t limit)
 uint64_t mur_scanner_offset(const struct mur_scanner *scanner)
 {
     return scanner->offset;
+}
+
+uint64_t mur_scanner_end(const struct mur_scanner *scanner)
+{
+    return scanner->state == IN_PADDING ? scanner->padding : scanner->offset;
 }
 
 uint64_t mur_scanner_elements(const struct mur_scanner *scanner)
@@ -453,6 +459,7 @@ static enum mur_status take_element_head(struct mur_scanner *scanner, const unsi
     if (size > item->limit - begin)
         return fail_at(scanner, error, tag, "an element begins where an item must end");
     if (tag == 0 && scanner->depth == 0 && memcmp(head, "\0\0\0\0\0\0\0\0", 8) == 0) {
+        scanner->padding = scanner->offset;
         scanner->offset += 8;
         scanner->state = IN_PADDING;
         return MUR_OK;

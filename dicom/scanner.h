@@ -120,9 +120,11 @@ enum mur_status mur_scanner_read(struct mur_scanner *scanner, int descriptor, ui
 MUR_NODISCARD
 enum mur_status mur_scanner_finish(struct mur_scanner *scanner, struct mur_error *error);
 
-/** Bytes taken so far (of the Data Set as scanned: inflated ones), and elements seen at all depths.
- */
+/** Bytes taken so far (of the Data Set as scanned: inflated ones). */
 uint64_t mur_scanner_offset(const struct mur_scanner *scanner);
+/** Where the last element ended; what follows it up to the offset are zeros that pad the file. */
+uint64_t mur_scanner_end(const struct mur_scanner *scanner);
+/** Elements seen, at all depths. */
 uint64_t mur_scanner_elements(const struct mur_scanner *scanner);
 
 /* ---- values -------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <mutex>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -67,9 +68,8 @@ static enum mur_status parse(mur_dataset **out, DcmInputStream &stream, const ch
                              enum mur_dataset_extent extent, const char *name, mur_error *error)
 {
     auto dataset = std::make_unique<DcmDataset>();
-    dataset->transferInit();
-    /* Values of more than 4 KiB stay in the file. */
     const DcmTagKey stop = extent == MUR_HEADER ? DcmTagKey(0x7FE0, 0x0000) : DCM_UndefinedTagKey;
+    dataset->transferInit();
     const OFCondition condition =
         dataset->readUntilTag(stream, syntax_of(uid), EGL_noChange, DCM_MaxReadLength, stop);
     dataset->transferEnd();
@@ -77,6 +77,23 @@ static enum mur_status parse(mur_dataset **out, DcmInputStream &stream, const ch
         return mur::from_condition(condition, MUR_PARSE, error, name);
     *out = mur::make_root(std::move(dataset), uid).release();
     return MUR_OK;
+}
+
+static enum mur_status parse_memory(mur_dataset **out, const void *bytes, uint64_t length,
+                                    const char *uid, enum mur_dataset_extent extent,
+                                    const char *name, mur_error *error)
+{
+    DcmInputBufferStream stream;
+    stream.setBuffer(bytes, static_cast<offile_off_t>(length));
+    stream.setEos();
+    return parse(out, stream, uid, extent, name, error);
+}
+
+/* Bytes without the zeros that may pad them, which DCMTK takes for elements. */
+static uint64_t length_without_padding(const mur_scanner *scanner, const char *uid, uint64_t length)
+{
+    return (mur_transfer_syntax_flags(uid) & MUR_TS_DEFLATED) != 0 ? length
+                                                                   : mur_scanner_end(scanner);
 }
 
 extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
@@ -98,8 +115,22 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
             if (status != MUR_OK)
                 (void)mur_error_prefix(error, "%s", path);
         }
+        struct stat details;
+        if (status == MUR_OK && fstat(descriptor, &details) != 0)
+            status = mur_error_set_errno(error, errno, "%s", path);
         if (status != MUR_OK)
             return status;
+        const uint64_t whole = static_cast<uint64_t>(details.st_size) - head.offset;
+        const uint64_t length = length_without_padding(scanner, head.transfer_syntax, whole);
+        if (length < whole) {
+            std::vector<char> bytes(length);
+            size_t read = 0;
+            status = mur_pread_full(&read, descriptor, bytes.data(), bytes.size(),
+                                    static_cast<off_t>(head.offset), path, error);
+            return status == MUR_OK ? parse_memory(out, bytes.data(), read, head.transfer_syntax,
+                                                   extent, path, error)
+                                    : status;
+        }
         /* Not opened at the offset: values that stay in the file would be looked for without it. */
         DcmInputFileStream stream{OFFilename(path)};
         const auto begin = static_cast<offile_off_t>(head.offset);
@@ -125,10 +156,8 @@ extern "C" enum mur_status mur_dataset_read(mur_dataset **out, const void *bytes
             status = mur_scanner_finish(scanner, error);
         if (status != MUR_OK)
             return status;
-        DcmInputBufferStream stream;
-        stream.setBuffer(bytes, static_cast<offile_off_t>(length));
-        stream.setEos();
-        return parse(out, stream, transfer_syntax, MUR_WHOLE, "Data Set", error);
+        return parse_memory(out, bytes, length_without_padding(scanner, transfer_syntax, length),
+                            transfer_syntax, MUR_WHOLE, "Data Set", error);
     });
 }
 

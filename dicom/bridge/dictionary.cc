@@ -169,6 +169,7 @@ void add_own(DcmDataDictionary &dictionary)
 std::unique_ptr<Dictionary> build()
 {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+    dcmEnableUnknownVRConversion.set(OFTrue); /* as our scanner does */
     auto made = std::make_unique<Dictionary>();
     DcmDataDictionary &theirs = dcmDataDict.wrlock();
     try {

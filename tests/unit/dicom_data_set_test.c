@@ -454,6 +454,26 @@ static void syntaxes_that_dcmtk_does_not_know_pass_through(void **state)
     assert_memory_equal(again.data, data.data, data.length);
 }
 
+static void padding_and_values_of_unknown_vr_are_understood(void **state)
+{
+    (void)state;
+    static const char data[] = "\x10\0\x16\x02UN\0\0\x12\0\0\0\xFE\xFF\x00\xE0\x0A\0\0\0"
+                               "\x10\0\x17\x02\x02\0\0\0ab"
+                               "\x28\0\x10\0UN\0\0\x02\0\0\0\x40\0"
+                               "\0\0\0\0\0\0\0\0\0\0\0";
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    struct mur_dataset *item = NULL;
+    int64_t rows = 0;
+    assert_int_equal(
+        mur_dataset_read(&dataset, data, sizeof data - 1, mur_uid_ExplicitVRLittleEndian, NULL),
+        MUR_OK);
+    assert_int_equal(mur_dataset_get_item(&item, dataset, MUR_TAG_StrainStockSequence, 0, NULL),
+                     MUR_OK);
+    expect_text(item, MUR_TAG_StrainSource, "ab");
+    assert_int_equal(mur_dataset_get_int(&rows, dataset, MUR_TAG_Rows, 0, NULL), MUR_OK);
+    assert_int_equal(rows, 64);
+}
+
 static void damaged_and_deep_data_sets_are_refused_before_dcmtk_sees_them(void **state)
 {
     (void)state;
@@ -492,6 +512,7 @@ int main(void)
         cmocka_unit_test(saving_twice_gives_the_same_bytes),
         cmocka_unit_test(every_encoding_of_an_image_is_loaded),
         cmocka_unit_test(syntaxes_that_dcmtk_does_not_know_pass_through),
+        cmocka_unit_test(padding_and_values_of_unknown_vr_are_understood),
         cmocka_unit_test(damaged_and_deep_data_sets_are_refused_before_dcmtk_sees_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
