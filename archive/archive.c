@@ -126,6 +126,8 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->manifest.descriptor = -1;
     archive->durable = options->durability == MUR_DURABILITY_DURABLE;
     archive->duplicates = options->duplicates;
+    archive->fold_case = options->fold_case;
+    archive->unknown_matches = options->unknown_matches;
     (void)pthread_mutex_init(&archive->mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
@@ -196,7 +198,11 @@ enum mur_status mur_reader_take(struct mur_database **out, struct mur_archive *a
         *out = reader;
         return MUR_OK;
     }
-    return mur_database_open(out, archive->index_path, MUR_DATABASE_READ, archive->durable, error);
+    enum mur_status status =
+        mur_database_open(out, archive->index_path, MUR_DATABASE_READ, archive->durable, error);
+    if (status == MUR_OK)
+        mur_database_set_matching(*out, archive->fold_case, archive->unknown_matches);
+    return status;
 }
 
 void mur_reader_return(struct mur_archive *archive, struct mur_database *reader)

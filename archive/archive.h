@@ -27,8 +27,10 @@ struct mur_archive_options {
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
     enum mur_duplicates
-        duplicates;   /**< what becomes of a SOP Instance UID that is stored already */
-    bool header_wins; /**< isa.precedence: the header answers where it and the ISA-Tab differ */
+        duplicates;       /**< what becomes of a SOP Instance UID that is stored already */
+    bool fold_case;       /**< questions compare all text without case and diacritics */
+    bool unknown_matches; /**< questions take values that are not known for a match */
+    bool header_wins;     /**< isa.precedence: the header answers where it and the ISA-Tab differ */
 };
 
 struct mur_archive;

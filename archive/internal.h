@@ -44,6 +44,7 @@ struct mur_archive {
     int lock;
     bool durable;
     enum mur_duplicates duplicates;
+    bool fold_case, unknown_matches;
     struct mur_store *store;
     struct mur_database *writer; /**< of the writer's thread, and under write_mutex of others */
     pthread_mutex_t write_mutex; /**< one batch, or one ISA-Tab, at a time */

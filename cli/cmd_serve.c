@@ -29,7 +29,7 @@ static enum mur_status say_what_is_served(const struct mur_cli *cli,
         "serving DICOM as %s at %s port %u\n",
         mur_archive_directory(archive), (long long)counts.patients, (long long)counts.studies,
         (long long)counts.series, (long long)counts.instances, (double)counts.bytes / 1e6,
-        config->node_ae_title, config->dicom_bind, (unsigned)mur_scp_port(scp));
+        config->node_ae_title, mur_scp_address(scp), (unsigned)mur_scp_port(scp));
     if (status == MUR_OK)
         (void)mur_cli_print(cli, &text);
     return status;
@@ -68,6 +68,8 @@ int mur_command_serve(struct mur_cli *cli)
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
         .duplicates = config->dicom_duplicates,
+        .fold_case = config->find_fold_case,
+        .unknown_matches = config->find_unknown_matches,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
     };
     enum mur_status status = mur_archive_open(&archive, &options, &error);

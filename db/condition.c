@@ -136,6 +136,18 @@ static enum mur_status add_text(struct mur_condition *condition, const char *col
     return status == MUR_OK ? bind_owned(condition, pattern, error) : status;
 }
 
+/* Likewise, where the node was told to compare all text without case (find.fold_case). */
+static enum mur_status add_folded_text(struct mur_condition *condition, const char *column,
+                                       struct mur_slice text, struct mur_error *error)
+{
+    char expression[128];
+    (void)snprintf(expression, sizeof expression, "mur_fold(%s)", column);
+    MUR_AUTO_FREE char *folded = NULL;
+    enum mur_status status = mur_text_fold(&folded, text, error);
+    return status == MUR_OK ? add_text(condition, expression, mur_slice_of(folded), true, error)
+                            : status;
+}
+
 static bool is_universal(struct mur_slice text)
 {
     for (size_t i = 0; i < text.length; i++)
@@ -319,6 +331,8 @@ static enum mur_status add_one(struct mur_condition *condition, const struct pla
             mur_buffer_append_format(&condition->sql, error, "%s = ?", place->number);
         return status == MUR_OK ? bind(condition, MUR_R(number), error) : status;
     }
+    if (condition->fold_case && takes_wildcards(vr))
+        return add_folded_text(condition, place->text, text, error);
     return add_text(condition, place->text, text, takes_wildcards(vr), error);
 }
 
@@ -423,7 +437,7 @@ static enum mur_status add_table_keys(struct mur_condition *condition,
                                       size_t first, bool *done, enum mur_level level,
                                       struct mur_error *error)
 {
-    MUR_AUTO_CONDITION struct mur_condition tests = MUR_CONDITION_INIT;
+    MUR_AUTO_CONDITION struct mur_condition tests = {.fold_case = condition->fold_case};
     enum mur_status status = mur_buffer_append_format(
         &condition->sql, error, "%s.id IN (SELECT a%zu.owner FROM attribute a%zu",
         mur_level_alias(level), first, first);
@@ -475,6 +489,123 @@ static enum mur_status add_table_keys(struct mur_condition *condition,
     return status == MUR_OK ? add(condition, error, ")") : status;
 }
 
+/* ---- date and time as one -------------------------------------------------------------------- */
+
+static const struct {
+    uint32_t date, time;
+} moments[] = {{MUR_TAG_StudyDate, MUR_TAG_StudyTime}, {MUR_TAG_SeriesDate, MUR_TAG_SeriesTime}};
+
+static size_t find_key(const struct mur_query *query, uint32_t tag)
+{
+    for (size_t i = 0; i < query->key_count; i++)
+        if (query->keys[i].path.depth == 1 && query->keys[i].path.tags[0] == tag &&
+            !is_universal(mur_slice_of(query->keys[i].text)))
+            return i;
+    return query->key_count;
+}
+
+/* Both bounds of a range; a single value is both. */
+static enum mur_status range_of(char low[40], char high[40], const struct mur_query_key *key,
+                                struct mur_error *error)
+{
+    struct mur_slice text = mur_slice_of(key->text);
+    const char *dash = strchr(key->text, '-');
+    struct mur_slice parts[2] = {text, text};
+    if (dash != NULL) {
+        parts[0].length = (size_t)(dash - key->text);
+        parts[1] = mur_slice_of(dash + 1);
+    }
+    size_t digits;
+    enum mur_status status = range_bound(low, &digits, parts[0], key->vr, error);
+    return status == MUR_OK ? range_bound(high, &digits, parts[1], key->vr, error) : status;
+}
+
+/* "20240101-20240103" and "0800-1700" mean from the 1st at 8 to the 3rd at 17 (PS3.4 C.2.2.2.5.1).
+ */
+static enum mur_status add_moment(struct mur_condition *condition, const struct mur_query_key *date,
+                                  const struct mur_query_key *time, struct mur_error *error)
+{
+    char dates[2][40];
+    char times[2][40];
+    enum mur_status status = range_of(dates[0], dates[1], date, error);
+    if (status == MUR_OK)
+        status = range_of(times[0], times[1], time, error);
+    const struct mur_attribute *date_attribute = mur_attribute_find(date->path.tags[0]);
+    const struct mur_attribute *time_attribute = mur_attribute_find(time->path.tags[0]);
+    const char *alias = mur_level_alias(date_attribute->level);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&condition->sql, error, "(%s.%s <> ''", alias,
+                                          date_attribute->column);
+    for (int upper = 0; status == MUR_OK && upper < 2; upper++) {
+        if (dates[upper][0] == '\0')
+            continue;
+        status = mur_buffer_append_format(&condition->sql, error, " AND (%s.%s %s ? OR (%s.%s = ?",
+                                          alias, date_attribute->column, upper != 0 ? "<" : ">",
+                                          alias, date_attribute->column);
+        for (int i = 0; status == MUR_OK && i < 2; i++)
+            status = bind_slice(condition, mur_slice_of(dates[upper]), error);
+        if (status == MUR_OK && times[upper][0] != '\0') {
+            status =
+                mur_buffer_append_format(&condition->sql, error, " AND mur_time(%s.%s) %s ?", alias,
+                                         time_attribute->column, upper != 0 ? "<=" : ">=");
+            if (status == MUR_OK)
+                status = bind_integer(condition, time_of(times[upper], upper != 0), error);
+        }
+        if (status == MUR_OK)
+            status = add(condition, error, "))");
+    }
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
+static enum mur_status add_moments(struct mur_condition *condition, const struct mur_query *query,
+                                   bool *done, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(moments); i++) {
+        size_t date = find_key(query, moments[i].date);
+        size_t time = find_key(query, moments[i].time);
+        if (date == query->key_count || time == query->key_count ||
+            mur_query_key_support(query, date) != MUR_KEY_MATCHED)
+            continue;
+        status = add(condition, error, " AND ");
+        if (status == MUR_OK)
+            status = add_moment(condition, &query->keys[date], &query->keys[time], error);
+        done[date] = true;
+        done[time] = true;
+    }
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Where the node was told so (find.unknown_matches), a row that does not know the value matches. */
+static enum mur_status add_unknown(struct mur_condition *condition, struct mur_database *database,
+                                   const struct mur_query_key *key,
+                                   const struct mur_attribute *attribute, enum mur_level level,
+                                   struct mur_error *error)
+{
+    if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
+        return add(condition, error, ")");
+    if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
+        return attribute->tag == MUR_TAG_SOPClassUID
+                   ? add(condition, error, ")")
+                   : mur_buffer_append_format(&condition->sql, error, " OR %s.%s = '')",
+                                              mur_level_alias(level), attribute->column);
+    char path_text[MUR_ATTRIBUTE_PATH_SIZE];
+    int64_t path = 0;
+    enum mur_status status =
+        mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path), error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(
+            &condition->sql, error,
+            " OR NOT EXISTS (SELECT 1 FROM attribute u WHERE u.level = ? AND u.owner = %s.id"
+            " AND u.path = ? AND u.hidden = 0))",
+            mur_level_alias(level));
+    if (status == MUR_OK)
+        status = bind_integer(condition, level, error);
+    return status == MUR_OK ? bind_integer(condition, path, error) : status;
+}
+
 static bool is_unique_key(const struct mur_query_key *key)
 {
     uint32_t tag = key->path.tags[0];
@@ -491,30 +622,35 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
     MUR_AUTO_FREE bool *done = calloc(query->key_count + 1, sizeof *done);
     if (done == NULL)
         return mur_error_no_memory(error);
+    condition->fold_case = database->fold_case;
     enum mur_status status = MUR_OK;
+    if (query->combined_datetime && !only_unique)
+        status = add_moments(condition, query, done, error);
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
         if (done[i] || is_universal(mur_slice_of(key->text)) ||
             (only_unique && !is_unique_key(key)) ||
             mur_query_key_support(query, i) != MUR_KEY_MATCHED)
             continue;
-        status = add(condition, error, " AND ");
+        bool unknown = database->unknown_matches && !only_unique;
+        status = add(condition, error, unknown ? " AND (" : " AND ");
         if (status != MUR_OK)
             break;
         const struct mur_attribute *attribute =
             key->path.depth == 1 ? mur_attribute_find(key->path.tags[0]) : NULL;
-        if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN) {
+        enum mur_level level = mur_private_level(query->level);
+        if (attribute != NULL)
+            level = attribute->level;
+        else if (MUR_TAG_GROUP(key->path.tags[0]) != MUR_PRIVATE_GROUP)
+            level = mur_attribute_key_find(&key->path)->level;
+        if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
             status = add_column_key(condition, database, attribute, key, error);
-        } else if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED) {
+        else if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
             status = add_computed_key(condition, key, error);
-        } else {
-            enum mur_level level = mur_private_level(query->level);
-            if (attribute != NULL)
-                level = attribute->level;
-            else if (MUR_TAG_GROUP(key->path.tags[0]) != MUR_PRIVATE_GROUP)
-                level = mur_attribute_key_find(&key->path)->level;
+        else
             status = add_table_keys(condition, database, query, i, done, level, error);
-        }
+        if (status == MUR_OK && unknown)
+            status = add_unknown(condition, database, key, attribute, level, error);
         if (status != MUR_OK) {
             const char *keyword = mur_dictionary_keyword(key->path.tags[0]);
             return mur_error_prefix(error, "%s", keyword != NULL ? keyword : "private key");

@@ -11,6 +11,7 @@ struct mur_condition {
     struct mur_bind *binds; /**< texts owned */
     size_t count;
     size_t capacity;
+    bool fold_case; /**< compare text without case and diacritics */
 };
 #define MUR_CONDITION_INIT                                                                         \
     {                                                                                              \

@@ -82,6 +82,25 @@ static void sql_time(sqlite3_context *context, int count, sqlite3_value **argume
     sqlite3_result_int64(context, seconds * 1000000 + fraction);
 }
 
+/* Text without case and diacritics. */
+static void sql_fold(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    const char *text = (const char *)sqlite3_value_text(arguments[0]);
+    char *folded = NULL;
+    if (text == NULL)
+        sqlite3_result_null(context);
+    else if (mur_text_fold(&folded, mur_slice_of(text), NULL) == MUR_OK)
+        sqlite3_result_text(context, folded, -1, free);
+    else
+        sqlite3_result_error_nomem(context);
+}
+
+static const struct {
+    const char *name;
+    void (*function)(sqlite3_context *, int, sqlite3_value **);
+} sql_functions[] = {{"mur_time", sql_time}, {"mur_fold", sql_fold}};
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum mur_status execute(struct mur_database *database, const char *sql, const char *doing,
@@ -150,9 +169,10 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
         return mur_sqlite_error(error, database, result, "cannot open the index");
     (void)sqlite3_extended_result_codes(database->handle, 1);
     (void)sqlite3_busy_timeout(database->handle, BUSY_MS);
-    result = sqlite3_create_function(database->handle, "mur_time", 1,
-                                     SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-                                     sql_time, NULL, NULL);
+    for (size_t i = 0; result == SQLITE_OK && i < MUR_COUNT(sql_functions); i++)
+        result = sqlite3_create_function(database->handle, sql_functions[i].name, 1,
+                                         SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                                         NULL, sql_functions[i].function, NULL, NULL);
     if (result != SQLITE_OK)
         return mur_sqlite_error(error, database, result, "preparing the index");
     if (mode == MUR_DATABASE_WRITE) {
@@ -179,6 +199,12 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
         return status;
     *out = MUR_STEAL(database);
     return MUR_OK;
+}
+
+void mur_database_set_matching(struct mur_database *database, bool fold_case, bool unknown_matches)
+{
+    database->fold_case = fold_case;
+    database->unknown_matches = unknown_matches;
 }
 
 void mur_database_prefer_header(struct mur_database *database)

@@ -34,7 +34,8 @@ struct mur_database {
     char *path;
     struct mur_statement statements[MUR_STATEMENT_SLOTS];
     struct mur_known_series known[MUR_SERIES_SLOTS];
-    bool header_wins;     /**< isa.precedence = "header" */
+    bool fold_case, unknown_matches; /**< see mur_database_set_matching() */
+    bool header_wins;                /**< isa.precedence = "header" */
     int64_t data_version; /**< changes when another connection commits: known is forgotten then */
     struct mur_pending_count *pending;
     size_t pending_count;

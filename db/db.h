@@ -34,6 +34,11 @@ MUR_DEFINE_AUTO(mur_database, mur_database_close)
 /** Text of an ISA-Tab counts only where the header says nothing (isa.precedence = "header"). */
 void mur_database_prefer_header(struct mur_database *database);
 
+/** How questions of this connection match. @param fold_case  all text without case and diacritics,
+ * not only names; @param unknown_matches  values that are not known match any key (PS3.4 C.2.2.2)
+ */
+void mur_database_set_matching(struct mur_database *database, bool fold_case, bool unknown_matches);
+
 /** Waits for other writers up to 60 s. @retval MUR_BUSY */
 MUR_NODISCARD
 enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error);
@@ -204,5 +209,18 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
 MUR_NODISCARD
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
                                    struct mur_error *error);
+
+/* ---- encodings (db/encodings.c) ---------------------------------------------------------------- */
+
+enum { MUR_ENCODINGS = 32 };
+
+/** Transfer syntaxes in which instances of a SOP Class are stored. */
+struct mur_encodings {
+    char uids[MUR_ENCODINGS][MUR_UID_TEXT_SIZE];
+    size_t count;
+};
+MUR_NODISCARD
+enum mur_status mur_database_encodings(struct mur_encodings *out, struct mur_database *database,
+                                       const char *sop_class, struct mur_error *error);
 
 #endif

@@ -40,6 +40,7 @@ struct mur_query {
     size_t text_length; /**< of all keys together */
     size_t limit;       /**< 0 = all */
     size_t offset;
+    bool combined_datetime; /**< date and time ranges are one range (PS3.4 C.5.1.1, negotiated) */
 };
 
 void mur_query_free(struct mur_query *query); /**< the content, not the struct; NULL is fine */

@@ -113,9 +113,11 @@ CREATE TABLE instance (
   received_us INTEGER NOT NULL,          -- microseconds since 1970 UTC
   origin INTEGER NOT NULL REFERENCES origin(id),
   path TEXT NOT NULL DEFAULT '',         -- file it was imported from
-  version INTEGER NOT NULL DEFAULT 0     -- of its file: raised when the object was replaced
+  version INTEGER NOT NULL DEFAULT 0,    -- of its file: raised when the object was replaced
+  committed INTEGER NOT NULL DEFAULT 0   -- 1: we told a peer that it is kept (PS3.4 Annex J)
 ) STRICT;
 CREATE INDEX instance_by_series ON instance(series);
+CREATE INDEX instance_by_encoding ON instance(sop_class, transfer_syntax);
 
 -- All attributes but bulk data as DICOM JSON (PS3.18 F.2). form: 0 plain, 1 Zstandard; complete = 0: large
 -- sequences are left out here and the whole stands in the sidecar beside the object.
@@ -192,3 +194,17 @@ CREATE TABLE manifest (
   length INTEGER NOT NULL
 ) STRICT;
 INSERT INTO manifest VALUES (1, 0);
+
+-- Answers to requests for storage commitment that a peer has not got yet (PS3.4 Annex J). The result is made
+-- when it is sent.
+CREATE TABLE commitment (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  transaction_uid TEXT NOT NULL,
+  peer TEXT NOT NULL,                    -- AE title, a row of the list "peers"
+  refs TEXT NOT NULL,                    -- JSON: [[SOP Class UID, SOP Instance UID], ...]
+  requested_us INTEGER NOT NULL,         -- microseconds since 1970 UTC
+  next_try_us INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (peer, transaction_uid)
+) STRICT;
+CREATE INDEX commitment_by_time ON commitment(next_try_us);

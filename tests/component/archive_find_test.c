@@ -156,6 +156,53 @@ static void a_list_of_five_thousand_uids_is_one_question(void **state)
     assert_found(state, MUR_TAG_StudyInstanceUID, MUR_VR_UI, list.data, "3");
 }
 
+static void by_configuration_case_does_not_matter_and_unknown_values_match(void **state)
+{
+    struct archive_fixture *f = *state;
+    mur_archive_close(f->archive);
+    const struct mur_archive_options options = {
+        .directory = f->folder, .fold_case = true, .unknown_matches = true};
+    assert_int_equal(mur_archive_open(&f->archive, &options, NULL), MUR_OK);
+    assert_found(state, MUR_TAG_StudyDescription, MUR_VR_LO, "DIET*", "1235");
+    assert_found(state, MUR_TAG_StrainDescription, MUR_VR_UC, "c57bl/6j", "123");
+    assert_found(state, MUR_TAG_StudyDate, MUR_VR_DA, "20240115", "24");
+    assert_found(state, MUR_TAG_AdmittingDiagnosesDescription, MUR_VR_LO, "any", "12345");
+    mur_archive_close(f->archive);
+    f->archive = open_archive(f->folder);
+    assert_found(state, MUR_TAG_AdmittingDiagnosesDescription, MUR_VR_LO, "any", "");
+}
+
+static void date_and_time_are_one_range_when_that_was_negotiated(void **state)
+{
+    struct archive_fixture *f = *state;
+    const struct {
+        const char *date, *time, *wanted;
+        bool combined;
+    } cases[] = {
+        {"20240101-20240115", "0900-0930", "", false},
+        {"20240101-20240115", "0900-0930", "", true},
+        {"20240101-20240115", "0700-1100", "P2|P1", true},
+        {"20240101-20240115", "0900-1100", "P2", true},
+        {"20231231-20240101", "2300-0900", "P1|P5", true},
+        {"20231231-20240101", "2300-0900", "", false},
+        {"20240115-", "1016-", "P3", true},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = MUR_LEVEL_STUDY,
+                                                 .combined_datetime = cases[i].combined};
+        const struct element keys[] = {{MUR_TAG_PatientID, MUR_VR_LO, ""},
+                                       {MUR_TAG_StudyDate, MUR_VR_DA, cases[i].date},
+                                       {MUR_TAG_StudyTime, MUR_VR_TM, cases[i].time},
+                                       {0}};
+        fill_query(&query, keys);
+        struct mur_error error = MUR_ERROR_INIT;
+        char *got = ask_query(f->archive, &query, &error);
+        assert_non_null(got);
+        assert_string_equal(got, cases[i].wanted);
+        free(got);
+    }
+}
+
 static void images_answer_any_attribute_of_their_header(void **state)
 {
     struct archive_fixture *f = *state;
@@ -244,6 +291,8 @@ int main(void)
         cmocka_unit_test(modalities_and_uid_lists_are_alternatives),
         cmocka_unit_test(attributes_outside_of_columns_are_found_and_returned),
         cmocka_unit_test(a_list_of_five_thousand_uids_is_one_question),
+        cmocka_unit_test(by_configuration_case_does_not_matter_and_unknown_values_match),
+        cmocka_unit_test(date_and_time_are_one_range_when_that_was_negotiated),
         cmocka_unit_test(images_answer_any_attribute_of_their_header),
         cmocka_unit_test(rows_come_in_pages_and_stay_the_same_when_more_is_stored),
         cmocka_unit_test(a_retrieve_without_its_key_is_refused),

@@ -176,20 +176,23 @@ static inline void store(struct mur_archive *archive, const struct object *objec
         fail_msg("not stored: %s", error.message);
 }
 
-/** Values of the first key in all answers, joined by '|' in the order they came. */
-static inline char *ask(struct mur_archive *archive, enum mur_level level,
-                        const struct element *keys, struct mur_error *error)
+static inline void fill_query(struct mur_query *query, const struct element *keys)
 {
-    MUR_AUTO_QUERY struct mur_query query = {.level = level};
     for (size_t i = 0; keys[i].tag != 0; i++) {
         struct mur_attribute_path path = mur_attribute_path_of(keys[i].tag);
         assert_int_equal(
-            mur_query_add(&query, &path, keys[i].vr, mur_slice_of(keys[i].text), true, NULL),
+            mur_query_add(query, &path, keys[i].vr, mur_slice_of(keys[i].text), true, NULL),
             MUR_OK);
     }
+}
+
+/** Values of the first key in all answers, joined by '|' in the order they came; NULL: refused. */
+static inline char *ask_query(struct mur_archive *archive, const struct mur_query *query,
+                              struct mur_error *error)
+{
     MUR_AUTO(mur_cursor) *cursor = NULL;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    if (mur_archive_find(&cursor, archive, &query, error) != MUR_OK)
+    if (mur_archive_find(&cursor, archive, query, error) != MUR_OK)
         return NULL;
     for (;;) {
         const struct mur_value *values = NULL;
@@ -205,6 +208,14 @@ static inline char *ask(struct mur_archive *archive, enum mur_level level,
     char *out = NULL;
     assert_int_equal(mur_buffer_take(&out, &text, NULL), MUR_OK);
     return out;
+}
+
+static inline char *ask(struct mur_archive *archive, enum mur_level level,
+                        const struct element *keys, struct mur_error *error)
+{
+    MUR_AUTO_QUERY struct mur_query query = {.level = level};
+    fill_query(&query, keys);
+    return ask_query(archive, &query, error);
 }
 
 static inline void assert_answer(struct mur_archive *archive, enum mur_level level,
