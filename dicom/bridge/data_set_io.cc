@@ -31,8 +31,8 @@ namespace
 
 const size_t piece_size = 64 * 1024;
 
-/* The VR matters, not the name: a transfer syntax that DCMTK does not know is read and written like
- * a known one of the same encoding. */
+/* The encoding matters, not the name: a transfer syntax that DCMTK does not know is read and
+ * written like a known one of the same encoding, if it is encapsulated one that nobody decodes. */
 E_TransferSyntax syntax_of(const char *uid)
 {
     const E_TransferSyntax known = DcmXfer(uid).getXfer();
@@ -42,7 +42,7 @@ E_TransferSyntax syntax_of(const char *uid)
     if ((flags & MUR_TS_REFERENCED) != 0)
         return (flags & MUR_TS_DEFLATED) != 0 ? EXS_JPIPReferencedDeflate : EXS_JPIPReferenced;
     if ((flags & MUR_TS_ENCAPSULATED) != 0)
-        return EXS_JPEG2000;
+        return EXS_MPEG2MainProfileAtMainLevel;
     return (flags & MUR_TS_IMPLICIT) != 0 ? EXS_LittleEndianImplicit : EXS_LittleEndianExplicit;
 }
 
@@ -183,7 +183,6 @@ static bool can_write(mur_dataset *root, const char *uid)
     if ((from & MUR_TS_ENCAPSULATED) == 0 ||
         dataset.findAndGetElement(DCM_PixelData, element).bad())
         return true;
-    /* A stand-in for a syntax that DCMTK does not know has no decoder. */
     auto *pixels = dynamic_cast<DcmPixelData *>(element);
     return pixels != nullptr && pixels->canChooseRepresentation(syntax_of(uid), nullptr);
 }
