@@ -35,6 +35,7 @@ OUTSIDE = {
     "zstd.h": ("core/",),
     "dcmtk/": ("dicom/bridge/",),
     "openjpeg": ("dicom/",),
+    "iconv.h": ("dicom/",),
     "zip.h": ("isa/",),
     "sqlite3.h": ("db/",),
     "nifti2_io.h": ("converters/",),
