@@ -111,9 +111,9 @@ class CrashTest(unittest.TestCase):
                              {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "objects",
                               "isa", "manifest.jsonl", "lock"})
 
-    def store_and_kill(self, number, after):
+    def store_and_kill(self, number, after, options):
         """One round: four clients store, the node is killed."""
-        serving = node.Node(self.data_dir)
+        serving = node.Node(self.data_dir, *options)
         senders = [Sender(serving.port, number, client) for client in range(1, CLIENTS + 1)]
         for one in senders:
             one.start()
@@ -147,13 +147,13 @@ class CrashTest(unittest.TestCase):
             self.assertEqual(data_set, sent[instance], instance)
         return len(acknowledged)
 
-    def test_what_was_acknowledged_survives_kill_9_while_four_clients_store(self):
+    def check_rounds(self, count, *options):
         chance = random.Random(SEED)
         rounds, acknowledged = [], 0
-        for number in range(1, ROUNDS + 1):
-            rounds.append(self.store_and_kill(number, chance.uniform(0.1, 1.2)))
+        for number in range(1, count + 1):
+            rounds.append(self.store_and_kill(number, chance.uniform(0.1, 1.2), options))
             started = time.monotonic()
-            serving = node.Node(self.data_dir)
+            serving = node.Node(self.data_dir, *options)
             self.assertLess(time.monotonic() - started, RESTART_SECONDS)
             try:
                 self.check_order()
@@ -165,8 +165,14 @@ class CrashTest(unittest.TestCase):
                         self.assertLessEqual(set(one.acknowledged), set(listed))
             finally:
                 self.assertEqual(serving.stop(), 0)
-        self.assertGreater(acknowledged, ROUNDS * CLIENTS)
+        self.assertGreater(acknowledged, count * CLIENTS)
         self.assertTrue(list((self.data_dir / "objects").rglob("*.json.zst")))
+
+    def test_what_was_acknowledged_survives_kill_9_while_four_clients_store(self):
+        self.check_rounds(ROUNDS)
+
+    def test_without_syncs_it_survives_the_end_of_the_process_all_the_same(self):
+        self.check_rounds(2, "--set", "dicom.durability=process")
 
     def test_an_import_that_was_killed_is_completed_by_the_next(self):
         whole = self.root / "whole"
