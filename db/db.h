@@ -210,7 +210,7 @@ MUR_NODISCARD
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
                                    struct mur_error *error);
 
-/* ---- encodings (db/encodings.c) ---------------------------------------------------------------- */
+/* ---- encodings (db/encodings.c) -------------------------------------------------------------- */
 
 enum { MUR_ENCODINGS = 32 };
 

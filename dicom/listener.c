@@ -39,6 +39,8 @@ struct pending {
 struct mur_listener {
     int socket, epoll, wake;
     uint16_t port;
+    char address[NI_MAXHOST];
+    bool loopback;
     uint32_t max_pdu;
     int artim_timeout_ms;
     unsigned max_pending, pending_count;
@@ -127,22 +129,13 @@ static enum mur_status open_socket(struct mur_listener *listener,
     if (bind(listener->socket, address->ai_addr, address->ai_addrlen) != 0 ||
         listen(listener->socket, SOMAXCONN) != 0)
         return bind_failed(options, error);
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof(bound);
-    if (getsockname(listener->socket, (struct sockaddr *)&bound, &length) != 0)
-        return mur_error_set_errno(error, errno, "asking for the port");
-    char ignored[NI_MAXHOST];
-    mur_format_address(ignored, sizeof(ignored), &listener->port, (struct sockaddr *)&bound);
     return MUR_OK;
 }
 
-static enum mur_status listener_open(struct mur_listener *listener,
-                                     const struct mur_listener_options *options,
-                                     struct mur_error *error)
+static enum mur_status open_address(struct mur_listener *listener,
+                                    const struct mur_listener_options *options,
+                                    struct mur_error *error)
 {
-    enum mur_status status = mur_network_init(error);
-    if (status != MUR_OK)
-        return status;
     char port[8];
     (void)snprintf(port, sizeof(port), "%u", options->port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
@@ -151,8 +144,63 @@ static enum mur_status listener_open(struct mur_listener *listener,
     if (getaddrinfo(options->bind_address, port, &hints, &address) != 0)
         return mur_error_set(error, MUR_INVALID, "\"%s\" is not a numeric address",
                              options->bind_address);
-    status = open_socket(listener, options, address, error);
+    enum mur_status status = open_socket(listener, options, address, error);
     freeaddrinfo(address);
+    return status;
+}
+
+/* A socket that somebody else bound: is it one that we can accept DICOM from? */
+static enum mur_status inherit_socket(struct mur_listener *listener, int inherited,
+                                      struct mur_error *error)
+{
+    int listening = 0, kind = 0;
+    socklen_t length = sizeof(int);
+    if (getsockopt(inherited, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 ||
+        getsockopt(inherited, SOL_SOCKET, SO_TYPE, &kind, &length) != 0)
+        return mur_error_set_errno(error, errno, "descriptor %d is no socket", inherited);
+    if (!listening || kind != SOCK_STREAM)
+        return mur_error_set(error, MUR_INVALID, "descriptor %d is no listening TCP socket",
+                             inherited);
+    int flags = fcntl(inherited, F_GETFL);
+    if (flags < 0 || fcntl(inherited, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(inherited, F_SETFD, FD_CLOEXEC) != 0)
+        return mur_error_set_errno(error, errno, "preparing to listen");
+    listener->socket = inherited;
+    return MUR_OK;
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+}
+
+static enum mur_status ask_for_name(struct mur_listener *listener, struct mur_error *error)
+{
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof(bound);
+    if (getsockname(listener->socket, (struct sockaddr *)&bound, &length) != 0)
+        return mur_error_set_errno(error, errno, "asking for the port");
+    if (bound.ss_family != AF_INET && bound.ss_family != AF_INET6)
+        return mur_error_set(error, MUR_INVALID, "the socket given is neither IPv4 nor IPv6");
+    mur_format_address(listener->address, sizeof(listener->address), &listener->port,
+                       (struct sockaddr *)&bound);
+    listener->loopback = is_loopback(&bound);
+    return MUR_OK;
+}
+
+static enum mur_status listener_open(struct mur_listener *listener,
+                                     const struct mur_listener_options *options,
+                                     struct mur_error *error)
+{
+    enum mur_status status = mur_network_init(error);
+    if (status == MUR_OK)
+        status = options->inherited > 0 ? inherit_socket(listener, options->inherited, error)
+                                        : open_address(listener, options, error);
+    if (status == MUR_OK)
+        status = ask_for_name(listener, error);
     if (status != MUR_OK)
         return status;
     listener->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -187,6 +235,16 @@ enum mur_status mur_listener_create(struct mur_listener **out,
 uint16_t mur_listener_port(const struct mur_listener *listener)
 {
     return listener->port;
+}
+
+const char *mur_listener_address(const struct mur_listener *listener)
+{
+    return listener->address;
+}
+
+bool mur_listener_is_local(const struct mur_listener *listener)
+{
+    return listener->loopback;
 }
 
 unsigned mur_listener_pending(const struct mur_listener *listener)

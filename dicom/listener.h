@@ -8,6 +8,7 @@
 #ifndef MUR_DICOM_LISTENER_H
 #define MUR_DICOM_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -21,7 +22,9 @@ struct mur_listener_options {
     uint16_t port;            /**< 0 = any free one */
     int artim_timeout_ms;     /**< for the A-ASSOCIATE-RQ to be complete (PS3.8 9.1.5) */
     uint32_t max_pdu;         /**< what is announced, 4096 to 131072; 0 = MUR_MAX_PDU_DEFAULT */
-    unsigned max_pending;     /**< connections without a request; the oldest goes for a new one */
+    int inherited; /**< a socket that listens already, 3 or above, the listener's from now on unless
+                        creating it fails; 0 = bind one */
+    unsigned max_pending; /**< connections without a request; the oldest goes for a new one */
 };
 
 /** Binds exactly the address given. @retval MUR_BUSY port in use, MUR_DENIED, MUR_INVALID no such
@@ -35,6 +38,10 @@ void mur_listener_free(struct mur_listener *listener);
 MUR_DEFINE_AUTO(mur_listener, mur_listener_free)
 
 uint16_t mur_listener_port(const struct mur_listener *listener);
+/** Numeric, as it is bound; borrowed. */
+const char *mur_listener_address(const struct mur_listener *listener);
+/** Only this machine reaches it: bound to a loopback address. */
+bool mur_listener_is_local(const struct mur_listener *listener);
 
 /**
  * The next association, its request read and parsed, to be answered by the caller.

@@ -41,6 +41,16 @@ bool mur_transfer_syntax_is_native(const char *uid)
             (MUR_TS_ENCAPSULATED | MUR_TS_DEFLATED | MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) == 0;
 }
 
+bool mur_transfer_syntax_converts(const char *from, const char *to)
+{
+    if (strcmp(from, to) == 0)
+        return true;
+    unsigned flags = mur_transfer_syntax_flags(from);
+    return mur_transfer_syntax_is_native(to) &&
+           (flags & (MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) == 0 &&
+           ((flags & MUR_TS_ENCAPSULATED) == 0 || (flags & MUR_TS_DECODED) != 0);
+}
+
 const char *mur_transfer_syntax_name(const char *uid)
 {
     const struct mur_transfer_syntax *found = mur_transfer_syntax_find(uid);

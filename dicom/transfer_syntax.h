@@ -18,6 +18,7 @@ enum mur_transfer_syntax_flag {
     MUR_TS_REFERENCED = 1 << 6, /**< pixels are elsewhere (JPIP) */
     MUR_TS_RETIRED = 1 << 7,
     MUR_TS_REAL_TIME = 1 << 8, /**< DICOM-RTV: no Data Set that could be stored */
+    MUR_TS_DECODED = 1 << 9,   /**< encapsulated, and the bridge can decode it */
 };
 
 struct mur_transfer_syntax {
@@ -41,6 +42,9 @@ unsigned mur_transfer_syntax_flags(const char *uid);
 /** Neither encapsulated nor deflated nor referenced: the bytes of the pixels stand in the Data Set.
  */
 bool mur_transfer_syntax_is_native(const char *uid);
+/** Whether Data Sets in @p from can, as a rule, be written in @p to: the same, or native pixels out
+ * of what is native, deflated or can be decoded. */
+bool mur_transfer_syntax_converts(const char *from, const char *to);
 /** The keyword, or the UID itself if unknown: for messages. */
 const char *mur_transfer_syntax_name(const char *uid);
 

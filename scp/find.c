@@ -88,6 +88,8 @@ enum mur_status mur_session_find(struct mur_session *session, const struct mur_r
         mur_session_read_identifier(&identifier, &refused, session, request, error);
     if (status != MUR_OK || refused)
         return status;
+    identifier.query.combined_datetime =
+        mur_session_combines_datetime(session, request->context.abstract_syntax);
     MUR_AUTO(mur_cursor) *cursor = NULL;
     if (mur_archive_find(&cursor, session->scp->archive, &identifier.query, &reason) != MUR_OK)
         return mur_session_fail(session, request, &reason, error);

@@ -1,6 +1,7 @@
 /* What is accepted of an association: PS3.8 9.3.3.2 results, roles, extended negotiation. */
 #include <string.h>
 
+#include "archive/encodings.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 #include "dicom/uid.h"
@@ -95,14 +96,45 @@ static const char *first_that(const struct mur_presentation_context *context,
     return NULL;
 }
 
-/* The peer's own order counts; but what we are to send (C-GET) goes into native syntaxes most
- * surely. */
+/* How many of the encodings that are stored of a SOP Class we can send in one transfer syntax;
+ * those that need no decoding count a little more. */
+static size_t worth(const char *offered, const struct mur_encodings *stored)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < stored->count; i++)
+        if (mur_transfer_syntax_converts(stored->uids[i], offered))
+            sum += strcmp(stored->uids[i], offered) == 0 ? MUR_ENCODINGS + 1 : MUR_ENCODINGS;
+    return sum;
+}
+
+/* For a context in which we are to send (C-GET): the one that serves most of what is stored. */
+static const char *choose_for_sending(const struct mur_presentation_context *context,
+                                      struct mur_archive *archive)
+{
+    struct mur_encodings stored = {.count = 0};
+    struct mur_error reason = MUR_ERROR_INIT;
+    if (mur_archive_encodings(&stored, archive, context->abstract_syntax, &reason) != MUR_OK)
+        mur_log_warning(MUR_LOG_SCP, "which encodings are stored: %s", reason.message);
+    const char *best = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < context->transfer_syntax_count; i++) {
+        size_t value = worth(context->transfer_syntaxes[i], &stored);
+        if (value > most) {
+            most = value;
+            best = context->transfer_syntaxes[i];
+        }
+    }
+    /* Nothing is stored yet: native syntaxes will serve most surely. */
+    return best != NULL ? best : first_that(context, is_native_known);
+}
+
+/* The peer's own order counts, unless we are to send. */
 static const char *choose_syntax(const struct mur_presentation_context *context,
-                                 enum mur_service service, bool we_send)
+                                 enum mur_service service, struct mur_archive *sends_from)
 {
     if (service != MUR_SERVICE_STORE)
         return first_that(context, is_native_known);
-    const char *chosen = we_send ? first_that(context, is_native_known) : NULL;
+    const char *chosen = sends_from != NULL ? choose_for_sending(context, sends_from) : NULL;
     if (chosen == NULL)
         chosen = first_that(context, is_storable);
     return chosen != NULL ? chosen : first_that(context, is_of_the_future);
@@ -148,10 +180,11 @@ static bool is_allowed(enum mur_role *role, const struct mur_session *session,
     return false;
 }
 
-/* PS3.4 C.5.1.1, C.5.2.1, C.5.3.1: relational queries and retrievals, which we always do; of the
- * rest (combined date-time matching, fuzzy names ...) nothing is claimed. */
+/* PS3.4 C.5.1.1 for C-FIND: byte 1 relational queries, which we always do; byte 2 combined matching
+ * of date and time; fuzzy names, adjusted time zones and what was added later are not claimed.
+ * C.5.2.1 and C.5.3.1 for C-MOVE and C-GET: byte 1 relational retrieval. */
 static enum mur_status answer_extended(struct mur_session *session, const char *abstract_syntax,
-                                       struct mur_error *error)
+                                       enum mur_service service, struct mur_error *error)
 {
     const uint8_t *asked = NULL;
     size_t length = 0;
@@ -164,8 +197,19 @@ static enum mur_status answer_extended(struct mur_session *session, const char *
     if (length == 0)
         return MUR_OK;
     answer[0] = asked[0] == 1;
+    if (service == MUR_SERVICE_FIND && length > 1)
+        answer[1] = asked[1] == 1;
     return mur_association_set_extended(session->association, abstract_syntax, answer, length,
                                         error);
+}
+
+bool mur_session_combines_datetime(const struct mur_session *session, const char *abstract_syntax)
+{
+    const uint8_t *asked = NULL;
+    size_t length = 0;
+    return mur_association_get_extended(&asked, &length, session->association, abstract_syntax,
+                                        NULL) == MUR_OK &&
+           length > 1 && asked[1] == 1; /* what is asked for is granted, above */
 }
 
 struct tally {
@@ -190,7 +234,8 @@ static enum mur_status decide(struct mur_session *session, struct tally *tally,
         return mur_association_refuse_context(association, context->id, MUR_CONTEXT_USER_REJECTION,
                                               error);
     }
-    const char *syntax = choose_syntax(context, service, role == MUR_ROLE_SCP);
+    const char *syntax =
+        choose_syntax(context, service, role == MUR_ROLE_SCP ? session->scp->archive : NULL);
     if (syntax == NULL) {
         tally->unknown_syntax++;
         return mur_association_refuse_context(association, context->id,
@@ -199,7 +244,7 @@ static enum mur_status decide(struct mur_session *session, struct tally *tally,
     tally->accepted++;
     enum mur_status status = MUR_OK;
     if (service == MUR_SERVICE_FIND || service == MUR_SERVICE_MOVE || service == MUR_SERVICE_GET)
-        status = answer_extended(session, context->abstract_syntax, error);
+        status = answer_extended(session, context->abstract_syntax, service, error);
     if (status != MUR_OK)
         return status;
     return mur_association_accept_context(association, context->id, syntax, role, error);

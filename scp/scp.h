@@ -18,10 +18,12 @@
 struct mur_scp;
 
 /**
- * Binds the address, so that mur_scp_port() tells the port; nobody is answered before
- * mur_scp_start().
+ * Binds the address, so that mur_scp_port() tells the port, or takes the socket that systemd gives
+ * (scp/activation.h); nobody is answered before mur_scp_start().
  * @param config, archive  borrowed until mur_scp_free()
- * @retval MUR_BUSY port in use; MUR_INVALID, MUR_DENIED, MUR_IO
+ * @retval MUR_BUSY port in use; MUR_INVALID, MUR_IO
+ * @retval MUR_DENIED  no privilege for the port; or a public address without listed peers while
+ *         strangers have rights, and dicom.promiscuous is false
  */
 MUR_NODISCARD
 enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *config,
@@ -30,6 +32,8 @@ MUR_NODISCARD
 enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error);
 
 uint16_t mur_scp_port(const struct mur_scp *scp);
+/** Numeric address that it listens at; borrowed. */
+const char *mur_scp_address(const struct mur_scp *scp);
 /** Associations that are being served. */
 unsigned mur_scp_association_count(struct mur_scp *scp);
 

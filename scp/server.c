@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "scp/activation.h"
 #include "scp/session.h"
 
 enum {
@@ -144,6 +145,42 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A node that anybody on the network may write to shall be somebody's decision. */
+static enum mur_status check_openness(const struct mur_scp *scp, struct mur_error *error)
+{
+    const struct mur_config *config = scp->config;
+    if (mur_listener_is_local(scp->listener) || config->peer_count > 0 ||
+        config->dicom_unknown_peers == MUR_RIGHTS_NONE)
+        return MUR_OK;
+    if (!config->dicom_promiscuous)
+        return mur_error_set(error, MUR_DENIED,
+                             "%s can be reached from outside, no peers are listed, and "
+                             "dicom.unknown_peers gives rights to everybody: list peers, or set "
+                             "dicom.unknown_peers = \"\", or dicom.promiscuous = true",
+                             mur_listener_address(scp->listener));
+    mur_log_warning(MUR_LOG_SCP, "everybody who reaches %s port %u has rights (dicom.promiscuous)",
+                    mur_listener_address(scp->listener), mur_listener_port(scp->listener));
+    return MUR_OK;
+}
+
+static enum mur_status open_listener(struct mur_scp *scp, struct mur_error *error)
+{
+    const struct mur_config *config = scp->config;
+    struct mur_listener_options options = {
+        .bind_address = config->dicom_bind,
+        .port = (uint16_t)config->dicom_port,
+        .artim_timeout_ms = config->dicom_artim_timeout_s * 1000,
+        .max_pdu = (uint32_t)config->dicom_max_pdu,
+        .max_pending = PENDING_LIMIT,
+    };
+    enum mur_status status = mur_activation_socket(&options.inherited, "dicom", error);
+    if (status == MUR_OK)
+        status = mur_listener_create(&scp->listener, &options, error);
+    if (status == MUR_OK)
+        status = check_openness(scp, error);
+    return status;
+}
+
 enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *config,
                                struct mur_archive *archive, struct mur_error *error)
 {
@@ -162,14 +199,7 @@ enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *co
     if (scp->stop_event < 0)
         return mur_error_set_errno(error, errno, "preparing to serve");
     raise_descriptor_limit();
-    struct mur_listener_options options = {
-        .bind_address = config->dicom_bind,
-        .port = (uint16_t)config->dicom_port,
-        .artim_timeout_ms = config->dicom_artim_timeout_s * 1000,
-        .max_pdu = (uint32_t)config->dicom_max_pdu,
-        .max_pending = PENDING_LIMIT,
-    };
-    enum mur_status status = mur_listener_create(&scp->listener, &options, error);
+    enum mur_status status = open_listener(scp, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(scp);
@@ -183,6 +213,11 @@ enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error)
         return mur_error_set_errno(error, failed, "starting the listener");
     scp->started = true;
     return MUR_OK;
+}
+
+const char *mur_scp_address(const struct mur_scp *scp)
+{
+    return mur_listener_address(scp->listener);
 }
 
 uint16_t mur_scp_port(const struct mur_scp *scp)

@@ -78,6 +78,9 @@ enum mur_service mur_service_of(const char *abstract_syntax, bool accept_unknown
 MUR_NODISCARD
 enum mur_status mur_session_negotiate(struct mur_session *session, struct mur_error *error);
 
+/** Whether combined date-time matching was negotiated for a C-FIND model (PS3.4 C.5.1.1). */
+bool mur_session_combines_datetime(const struct mur_session *session, const char *abstract_syntax);
+
 /* ---- session.c ---- */
 
 /** Serves an association from its request to its end; frees nothing. */

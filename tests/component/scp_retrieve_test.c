@@ -450,6 +450,80 @@ static void a_destination_that_refuses_the_class_is_told_of(void **state)
     stop_node(&node);
 }
 
+/* ---- which transfer syntax ---- */
+
+/* An object whose pixels are one fragment of bytes that nobody here can decode. */
+static void encode_encapsulated(struct mur_buffer *out, const struct object *object)
+{
+    static const uint8_t pixels[] = "\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF"
+                                    "\xFE\xFF\0\xE0\0\0\0\0\xFE\xFF\0\xE0\x04\0\0\0\xFF\x4F\x01\x02"
+                                    "\xFE\xFF\xDD\xE0\0\0\0";
+    struct object without = *object;
+    without.pixels = 0;
+    encode_object(out, &without, EXPLICIT_LITTLE);
+    out->length -= 12; /* the empty Pixel Data */
+    assert_int_equal(mur_buffer_append(out, pixels, sizeof(pixels), NULL), MUR_OK);
+}
+
+static void store_encapsulated(struct node *node, const struct object *object,
+                               const char *transfer_syntax)
+{
+    const struct mur_context_proposal context = {object->sop_class, &transfer_syntax, 1,
+                                                 MUR_ROLE_DEFAULT};
+    struct mur_association *association = connect_client(node, "CLIENT", &context, 1);
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode_encapsulated(&bytes, object);
+    assert_int_equal(
+        store_bytes(association, object->sop_class, object->sop_instance, bytes.data, bytes.length)
+            .status,
+        0);
+    release_client(association);
+}
+
+static void a_context_for_c_get_takes_the_syntax_that_serves_most_of_what_is_stored(void **state)
+{
+    (void)state;
+    struct node node;
+    start_node(&node, NULL);
+    fill_node(&node, 1, 1);
+    struct object object = CT_OBJECT;
+    object.sop_class = mur_uid_MRImageStorage;
+    store_encapsulated(&node, &object, mur_uid_HTJ2KLossless);
+    object.sop_class = mur_uid_SecondaryCaptureImageStorage;
+    object.sop_instance = "1.2.3.4.1.1.2";
+    store_encapsulated(&node, &object, mur_uid_JPEG2000Lossless);
+
+    static const char *const native_first[] = {IMPLICIT_LITTLE, EXPLICIT_LITTLE,
+                                               mur_uid_HTJ2KLossless, mur_uid_JPEG2000Lossless};
+    static const char *const native_last[] = {mur_uid_HTJ2K, mur_uid_HTJ2KLossless, EXPLICIT_LITTLE,
+                                              IMPLICIT_LITTLE};
+    const struct {
+        struct mur_context_proposal proposal;
+        const char *expected;
+    } cases[] = {
+        {{CT_STORAGE, native_first, 4, MUR_ROLE_SCP}, EXPLICIT_LITTLE},
+        {{CT_STORAGE, native_last, 4, MUR_ROLE_SCP}, EXPLICIT_LITTLE},
+        {{mur_uid_MRImageStorage, native_first, 4, MUR_ROLE_SCP}, mur_uid_HTJ2KLossless},
+        {{mur_uid_MRImageStorage, native_last, 4, MUR_ROLE_SCP}, mur_uid_HTJ2KLossless},
+        {{mur_uid_SecondaryCaptureImageStorage, native_first, 4, MUR_ROLE_SCP},
+         mur_uid_JPEG2000Lossless},
+        {{mur_uid_SecondaryCaptureImageStorage, native_last, 4, MUR_ROLE_SCP}, EXPLICIT_LITTLE},
+        /* nothing is stored */
+        {{mur_uid_NuclearMedicineImageStorage, native_last, 4, MUR_ROLE_SCP}, EXPLICIT_LITTLE},
+        {{mur_uid_NuclearMedicineImageStorage, native_last, 2, MUR_ROLE_SCP}, mur_uid_HTJ2K},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct mur_association *association =
+            connect_client(&node, "CLIENT", &cases[i].proposal, 1);
+        struct mur_presentation_context context;
+        assert_true(mur_association_get_context(&context, association, 0));
+        assert_int_equal(context.result, MUR_CONTEXT_ACCEPTED);
+        assert_string_equal(context.accepted_transfer_syntax, cases[i].expected);
+        release_client(association);
+    }
+    stop_node(&node);
+}
+
 /* ---- DCMTK's clients ---- */
 
 static unsigned files_in(const char *path)
@@ -529,6 +603,7 @@ int main(void)
         cmocka_unit_test(a_destination_that_aborts_loses_one_instance),
         cmocka_unit_test(a_destination_that_wants_another_syntax_gets_it),
         cmocka_unit_test(a_destination_that_refuses_the_class_is_told_of),
+        cmocka_unit_test(a_context_for_c_get_takes_the_syntax_that_serves_most_of_what_is_stored),
         cmocka_unit_test(movescu_and_getscu_retrieve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,8 +126,9 @@ def decode_command(content):
 # -- the association ---------------------------------------------------------------------------------
 
 
-def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384):
-    """A-ASSOCIATE-RQ for a list of (abstract syntax, transfer syntaxes)."""
+def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, extended=()):
+    """A-ASSOCIATE-RQ for a list of (abstract syntax, transfer syntaxes); @extended is a list of
+    (abstract syntax, application information), PS3.7 D.3.3.5."""
     def sub(kind, content):
         return struct.pack(">BxH", kind, len(content)) + content
 
@@ -135,7 +136,9 @@ def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384):
     for index, (abstract, syntaxes) in enumerate(contexts):
         items += sub(0x20, struct.pack("BBBB", 2 * index + 1, 0, 0, 0) + sub(0x30, abstract.encode())
                      + b"".join(sub(0x40, syntax.encode()) for syntax in syntaxes))
-    items += sub(0x50, sub(0x51, struct.pack(">I", max_pdu)) + sub(0x52, b"1.2.3.4"))
+    items += sub(0x50, sub(0x51, struct.pack(">I", max_pdu)) + sub(0x52, b"1.2.3.4") + b"".join(
+        sub(0x56, struct.pack(">H", len(abstract)) + abstract.encode() + information)
+        for abstract, information in extended))
     body = (struct.pack(">HH", 1, 0) + called.encode().ljust(16) + calling.encode().ljust(16)
             + b"\0" * 32 + items)
     return struct.pack(">BxI", 1, len(body)) + body
@@ -145,13 +148,13 @@ class Association:
     """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes)."""
 
     def __init__(self, port, contexts=((VERIFICATION, (IMPLICIT,)),), calling="TESTER",
-                 called="MURPACS", timeout=60, host="127.0.0.1"):
+                 called="MURPACS", timeout=60, host="127.0.0.1", extended=()):
         self.contexts = {abstract: 2 * index + 1 for index, (abstract, _) in enumerate(contexts)}
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.message = 0
         try:
-            self.socket.sendall(request_pdu(contexts, calling, called))
+            self.socket.sendall(request_pdu(contexts, calling, called, extended=extended))
             kind, body = self.read_pdu()
             if kind == 3:
                 raise Refused(body[1], body[2], body[3])
@@ -161,6 +164,7 @@ class Association:
             self.socket.close()
             raise
         self.results = {}  # context id -> (result, transfer syntax)
+        self.extended = {}  # abstract syntax -> application information answered
         self.max_pdu = 16384
         at = 68
         while at + 4 <= len(body):
@@ -168,8 +172,20 @@ class Association:
             content = body[at + 4:at + 4 + length]
             if kind == 0x21:
                 self.results[content[0]] = (content[2], content[8:].decode("ascii").rstrip("\0"))
-            elif kind == 0x50 and content[0] == 0x51:
-                self.max_pdu = min(131072, struct.unpack_from(">I", content, 4)[0]) or 131072
+            elif kind == 0x50:
+                self.read_user_information(content)
+            at += 4 + length
+
+    def read_user_information(self, content):
+        at = 0
+        while at + 4 <= len(content):
+            kind, length = struct.unpack_from(">BxH", content, at)
+            value = content[at + 4:at + 4 + length]
+            if kind == 0x51:
+                self.max_pdu = min(131072, struct.unpack(">I", value)[0]) or 131072
+            elif kind == 0x56:
+                end = 2 + struct.unpack_from(">H", value)[0]
+                self.extended[value[2:end].decode("ascii")] = value[end:]
             at += 4 + length
 
     def __enter__(self):

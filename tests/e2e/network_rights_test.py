@@ -124,6 +124,51 @@ class RightsTest(unittest.TestCase):
                 self.assertFalse(answers(address, second.port), address)
 
 
+class ActivationTest(unittest.TestCase):
+    """The socket comes from a service manager (sd_listen_fds(3))."""
+
+    def serve(self, root, listener, names):
+        """The process, started with the socket as descriptor 3, and its first lines."""
+        configuration = root / "empty.cfg"
+        configuration.touch()
+        environment = {**node.ENVIRONMENT, "LISTEN_FDS": "1", **names}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec 3<&"$0"; LISTEN_PID=$$ exec "$@"', str(listener.fileno()),
+             node.MURPACS, "serve", "--config", str(configuration), "--data-dir",
+             str(root / "archive"), "--set", "dicom.port=0"], pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "serving" in line:
+                break
+        return process, said
+
+    def end(self, process):
+        process.terminate()
+        error = process.communicate(timeout=30)[1]
+        return process.returncode, error
+
+    def test_the_socket_that_was_given_is_used(self):
+        for names in ({}, {"LISTEN_FDNAMES": "dicom"}, {"LISTEN_FDNAMES": "murpacs.socket"}):
+            with self.subTest(names), tempfile.TemporaryDirectory() as folder, \
+                    socket.create_server(("127.0.0.1", 0)) as listener:
+                port = listener.getsockname()[1]
+                process, said = self.serve(pathlib.Path(folder), listener, names)
+                self.assertIn(f"127.0.0.1 port {port}\n", said)
+                dimse.Association(port).release()
+                self.assertEqual(self.end(process)[0], 0)
+
+    def test_a_socket_of_another_name_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                socket.create_server(("127.0.0.1", 0)) as listener:
+            process, said = self.serve(pathlib.Path(folder), listener, {"LISTEN_FDNAMES": "web"})
+            self.assertEqual(said, "")
+            code, error = self.end(process)
+            self.assertGreater(code, 0)
+            self.assertIn('named "dicom"', error)
+
+
 class CannotStartTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -154,6 +199,26 @@ class CannotStartTest(unittest.TestCase):
     def test_an_address_of_no_interface_is_named(self):
         self.assertIn("192.0.2.1", self.refused(self.root / "archive", "--set",
                                                 "dicom.bind=192.0.2.1"))
+
+    def test_a_public_address_without_peers_is_refused_until_somebody_says_so(self):
+        said = self.refused(self.root / "archive", "--set", "dicom.bind=0.0.0.0")
+        for remedy in ("peers", 'dicom.unknown_peers = ""', "dicom.promiscuous = true"):
+            self.assertIn(remedy, said)
+        self.refused(self.root / "archive", "--set", "dicom.bind=::")
+        for number, option in enumerate(("dicom.unknown_peers=", "dicom.promiscuous=true")):
+            with self.subTest(option):
+                self.assertTrue(self.starts(self.root / f"archive{number}", option))
+
+    def starts(self, data_dir, option):
+        process = subprocess.Popen(
+            [node.MURPACS, "serve", "--config", str(self.configuration), "--data-dir", str(data_dir),
+             "--set", "dicom.port=0", "--set", "dicom.bind=0.0.0.0", "--set", option],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=node.ENVIRONMENT)
+        said = next((line for line in process.stdout if "serving" in line), "")
+        process.terminate()
+        process.wait(timeout=30)
+        process.stdout.close()
+        return "serving" in said
 
     def test_a_file_in_the_way_is_named_and_stays(self):
         in_the_way = self.root / "file"

@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""What is agreed on before a word of DIMSE is spoken: extended negotiation (PS3.4 C.5.1.1, C.5.2.1)."""
+import pathlib
+import tempfile
+import unittest
+
+import dimse
+import node
+
+UID = "1.2.826.0.1.3680043.10.1503."
+STUDIES = (("20240229", "235900"), ("20240301", "000100"), ("20240301", "120000"))
+
+
+class ExtendedTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.node = node.Node(pathlib.Path(cls.folder.name) / "archive")
+        cls.addClassCleanup(cls.node.stop)
+        contexts = [(dimse.CT_IMAGE, (dimse.EXPLICIT,))]
+        with dimse.Association(cls.node.port, contexts) as association:
+            for number, (date, time) in enumerate(STUDIES):
+                image = dimse.image(f"{UID}{number}", f"{UID}{number}.1", f"{UID}{number}.1.1")
+                image = image.replace(dimse.element(0x00080020, "DA", "20240229"),
+                                      dimse.element(0x00080020, "DA", date))
+                image = image.replace(dimse.element(0x00080030, "TM", "101500"),
+                                      dimse.element(0x00080030, "TM", time))
+                association.store(dimse.CT_IMAGE, f"{UID}{number}.1.1", image)
+
+    def answered(self, model, information):
+        with dimse.Association(self.node.port, [(model, (dimse.EXPLICIT,))],
+                               extended=[(model, information)]) as association:
+            return association.extended.get(model)
+
+    def test_what_is_supported_is_granted_and_the_rest_is_not(self):
+        for model, asked, granted in (
+                (dimse.STUDY_FIND, b"\1", b"\1"), (dimse.STUDY_FIND, b"\1\1\1\1\1", b"\1\1\0\0\0"),
+                (dimse.STUDY_FIND, b"\0\0\1", b"\0\0\0"), (dimse.STUDY_MOVE, b"\1\1", b"\1\0"),
+                (dimse.STUDY_GET, b"\1\1", b"\1\0")):
+            with self.subTest(model=model, asked=asked):
+                self.assertEqual(self.answered(model, asked), granted)
+        with dimse.Association(self.node.port, [(dimse.STUDY_FIND, (dimse.EXPLICIT,))]) as plain:
+            self.assertEqual(plain.extended, {})
+
+    def found(self, information):
+        identifier = (dimse.element(0x00080020, "DA", "20240229-20240301")
+                      + dimse.element(0x00080030, "TM", "235000-001000")
+                      + dimse.element(0x00080052, "CS", "STUDY")
+                      + dimse.element(0x0020000D, "UI", ""))
+        with dimse.Association(self.node.port, [(dimse.STUDY_FIND, (dimse.EXPLICIT,))],
+                               extended=[(dimse.STUDY_FIND, information)]) as association:
+            return len(association.retrieve(dimse.STUDY_FIND, dimse.C_FIND, identifier)[1])
+
+    def test_date_and_time_are_one_range_only_where_that_was_negotiated(self):
+        self.assertEqual(self.found(b"\1\0"), 0)  # no time is after 23:50 and before 00:10
+        self.assertEqual(self.found(b"\1\1"), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
