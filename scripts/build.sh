@@ -6,7 +6,7 @@ set -euo pipefail
 preset=$1
 shift
 cd "$(dirname "$0")/.."
-if [[ ! -f build/$preset/build.ninja ]]; then
+if [[ ! -f build/$preset/build.ninja || CMakePresets.json -nt build/$preset/build.ninja ]]; then
   cmake --preset "$preset"
 fi
 targets=()

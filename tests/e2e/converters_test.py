@@ -342,7 +342,7 @@ class Segmentations(Folder):
             source = item.DerivationImageSequence[0].SourceImageSequence[0]
             self.assertEqual(source.ReferencedSOPInstanceUID, slices[k].SOPInstanceUID)
             value = names[seg.SegmentSequence[number - 1].SegmentLabel]
-            found[:, :, k] += value * bits.T
+            found[:, :, k] += value * bits.T.astype(int)  # uint8 would not hold 300
         same_world(self, nibabel.Nifti1Image(labels.astype(numpy.int32), affine), found, there)
         return seg
 
