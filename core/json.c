@@ -2,7 +2,8 @@
 
 #include <jansson.h>
 
-enum { DEPTH_LIMIT = 64 };
+/* A sequence in DICOM JSON costs three levels, and 64 of them may stand in one another. */
+enum { DEPTH_LIMIT = 200 };
 
 /* A value of ours is a value of jansson's under another name. */
 static json_t *inner(const struct mur_json *value)

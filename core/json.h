@@ -27,7 +27,7 @@ enum mur_json_type {
 
 /** @param[out] out  the caller's, mur_json_free()
  * @retval MUR_PARSE  with line and column; duplicate keys too
- * @retval MUR_LIMIT  longer than @p size_limit bytes or nested deeper than 64 */
+ * @retval MUR_LIMIT  longer than @p size_limit bytes or nested deeper than 200 */
 MUR_NODISCARD
 enum mur_status mur_json_parse(struct mur_json **out, struct mur_slice text, size_t size_limit,
                                struct mur_error *error);

@@ -287,6 +287,37 @@ static void a_large_header_is_kept_whole_beside_the_object(void **state)
     assert_int_equal(stored_files(f), 0);
 }
 
+static void sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const struct {
+        int depth;
+        bool stored;
+    } cases[] = {{60, true}, {1000, false}};
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+        encode(&bytes, &object);
+        /* Private sequences of undefined length, opened and closed. */
+        static const unsigned char open_one[] = {0x99, 0x00, 0x01, 0x10, 'S',  'Q',  0,
+                                                 0,    0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF,
+                                                 0x00, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF};
+        static const unsigned char close_one[] = {0xFE, 0xFF, 0x0D, 0xE0, 0, 0, 0, 0,
+                                                  0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0};
+        for (int d = 0; d < cases[i].depth; d++)
+            assert_int_equal(mur_buffer_append(&bytes, open_one, sizeof open_one, NULL), MUR_OK);
+        for (int d = 0; d < cases[i].depth; d++)
+            assert_int_equal(mur_buffer_append(&bytes, close_one, sizeof close_one, NULL), MUR_OK);
+        enum mur_ingest_outcome outcome;
+        enum mur_status status =
+            ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_ExplicitVRLittleEndian,
+                         bytes.data, bytes.length, NULL);
+        assert_int_equal(status, cases[i].stored ? MUR_OK : MUR_LIMIT);
+    }
+    const struct element keys[] = {{MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_IMAGE, keys, "1.2.1.1.1");
+}
+
 static void two_patients_under_one_study_uid_are_both_kept(void **state)
 {
     struct archive_fixture *f = *state;
@@ -456,6 +487,7 @@ int main(void)
         TEST(many_senders_of_one_study_give_exact_counts),
         TEST(removed_objects_are_gone_with_what_they_leave_empty),
         TEST(a_large_header_is_kept_whole_beside_the_object),
+        TEST(sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not),
         TEST(two_patients_under_one_study_uid_are_both_kept),
         TEST(identities_that_do_not_fit_are_listed),
         TEST(odd_numbers_in_a_header_do_no_harm),

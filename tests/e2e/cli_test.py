@@ -42,7 +42,7 @@ class Documentation(unittest.TestCase):
         self.assertEqual(script.returncode, 0)
         asked = script.stdout + """
             complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _murpacs; echo "${COMPREPLY[*]}"; }
-            complete_line murpacs conf
+            complete_line murpacs confi
             complete_line murpacs config --pri
             complete_line murpacs config --data
             complete_line murpacs help comp

@@ -242,10 +242,10 @@ static void damaged_deep_and_long_documents_are_refused(void **state)
         "{"};
     for (size_t i = 0; i < MUR_COUNT(wrong); i++)
         assert_int_equal(parse(&json, wrong[i], NULL), MUR_PARSE);
-    char deep[200];
-    memset(deep, '[', 65);
-    memset(deep + 65, ']', 65);
-    deep[130] = '\0';
+    char deep[403];
+    memset(deep, '[', 201);
+    memset(deep + 201, ']', 201);
+    deep[402] = '\0';
     assert_int_equal(parse(&json, deep, NULL), MUR_LIMIT);
     assert_int_equal(mur_json_parse(&json, mur_slice_of("[1,2,3]"), 6, NULL), MUR_LIMIT);
     assert_null(json);
