@@ -151,7 +151,7 @@ static void add_names(struct option_names *names, const struct poptOption *optio
 }
 
 static int bad_option(poptContext context, int reason, const char *who,
-                      const struct mur_command *command)
+                      const struct mur_cli_command *command)
 {
     char option[SUGGESTION_SIZE];
     (void)snprintf(option, sizeof option, "%s", poptBadOption(context, 0));
@@ -176,7 +176,7 @@ static int print_text(const struct mur_cli *cli, enum mur_status status,
     return status == MUR_OK ? mur_cli_print(cli, text) : mur_cli_fail(cli, error);
 }
 
-static int print_help(const struct mur_cli *cli, const struct mur_command *command)
+static int print_help(const struct mur_cli *cli, const struct mur_cli_command *command)
 {
     struct mur_error error = MUR_ERROR_INIT;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
@@ -208,7 +208,7 @@ static int unknown_command(const char *name)
     return MUR_EXIT_USAGE;
 }
 
-static int run_command(struct mur_cli *cli, const struct mur_command *command)
+static int run_command(struct mur_cli *cli, const struct mur_cli_command *command)
 {
     struct mur_error error = MUR_ERROR_INIT;
     MUR_AUTO(mur_config) *config = NULL;
@@ -221,7 +221,7 @@ static int run_command(struct mur_cli *cli, const struct mur_command *command)
     return command->run(cli);
 }
 
-static int parse_and_run(const struct mur_command *command, int argc, const char **argv)
+static int parse_and_run(const struct mur_cli_command *command, int argc, const char **argv)
 {
     struct poptOption table[] = {
         {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command->options, 0, NULL, NULL},
@@ -267,7 +267,7 @@ int mur_cli_run(int argc, const char **argv)
         (void)fprintf(stderr, "murpacs: which command?\nTry: murpacs help\n");
         return MUR_EXIT_USAGE;
     }
-    const struct mur_command *command = mur_command_find(rest[0]);
+    const struct mur_cli_command *command = mur_cli_find_command(rest[0]);
     if (command == NULL)
         return unknown_command(rest[0]);
     int count = 0;

@@ -51,7 +51,7 @@ enum mur_command_flags {
 };
 
 /** A row of commands.def. */
-struct mur_command {
+struct mur_cli_command {
     const char *name;
     const char *arguments;           /**< "DATASET_DIR", for the usage line */
     const char *summary;             /**< one line, no full stop */
@@ -61,7 +61,7 @@ struct mur_command {
     enum mur_command_flags flags;
 };
 
-extern const struct mur_command mur_commands[];
+extern const struct mur_cli_command mur_commands[];
 extern const size_t mur_command_count;
 
 /* struct poptOption mur_config_options[]; int mur_command_config(struct mur_cli *cli); ... */
@@ -93,7 +93,7 @@ int mur_cli_print(const struct mur_cli *cli, const struct mur_buffer *text);
 MUR_NODISCARD
 enum mur_status mur_help_program(struct mur_buffer *out, struct mur_error *error);
 MUR_NODISCARD
-enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_command *command,
+enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_cli_command *command,
                                  struct mur_error *error);
 /** docs/man/murpacs.1 */
 MUR_NODISCARD
@@ -101,7 +101,7 @@ enum mur_status mur_help_man(struct mur_buffer *out, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status mur_help_completion_bash(struct mur_buffer *out, struct mur_error *error);
 /** NULL if there is none of that name. */
-const struct mur_command *mur_command_find(const char *name);
+const struct mur_cli_command *mur_cli_find_command(const char *name);
 
 /** The options that every command has (options.c). */
 extern struct poptOption mur_common_options[];

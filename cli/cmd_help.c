@@ -18,7 +18,7 @@ int mur_command_help(struct mur_cli *cli)
     } else if (cli->argument_count == 0) {
         status = mur_help_program(&text, &error);
     } else {
-        const struct mur_command *command = mur_command_find(cli->arguments[0]);
+        const struct mur_cli_command *command = mur_cli_find_command(cli->arguments[0]);
         if (command == NULL || cli->argument_count > 1)
             return mur_cli_usage(cli, "no command \"%s\"", cli->arguments[command == NULL ? 0 : 1]);
         status = mur_help_command(&text, command, &error);

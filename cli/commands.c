@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const struct mur_command mur_commands[] = {
+const struct mur_cli_command mur_commands[] = {
 #define MUR_COMMAND(identifier, name_, arguments_, summary_, details_, flags_)                     \
     {.name = name_,                                                                                \
      .arguments = arguments_,                                                                      \
@@ -16,7 +16,7 @@ const struct mur_command mur_commands[] = {
 
 const size_t mur_command_count = MUR_COUNT(mur_commands);
 
-const struct mur_command *mur_command_find(const char *name)
+const struct mur_cli_command *mur_cli_find_command(const char *name)
 {
     for (size_t i = 0; i < mur_command_count; i++)
         if (strcmp(mur_commands[i].name, name) == 0)

@@ -7,7 +7,7 @@
 
 enum { OPTION_COLUMN = 26, LINE_COLUMNS = 80 };
 
-static bool is_shown(const struct mur_command *command)
+static bool is_shown(const struct mur_cli_command *command)
 {
     return (command->flags & MUR_COMMAND_HIDDEN) == 0;
 }
@@ -114,7 +114,7 @@ enum mur_status mur_help_program(struct mur_buffer *out, struct mur_error *error
     return mur_buffer_append_text(out, "\n\"murpacs help COMMAND\" explains a command.\n", error);
 }
 
-enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_command *command,
+enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_cli_command *command,
                                  struct mur_error *error)
 {
     enum mur_status status = mur_buffer_append_format(
@@ -176,7 +176,8 @@ static enum mur_status write_man_options(struct mur_buffer *out, const struct po
     return status;
 }
 
-static enum mur_status write_man_command(struct mur_buffer *out, const struct mur_command *command,
+static enum mur_status write_man_command(struct mur_buffer *out,
+                                         const struct mur_cli_command *command,
                                          struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer usage = MUR_BUFFER_INIT;
@@ -275,7 +276,7 @@ enum mur_status mur_help_completion_bash(struct mur_buffer *out, struct mur_erro
             "return ;;\n",
             error);
     for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
-        const struct mur_command *command = &mur_commands[i];
+        const struct mur_cli_command *command = &mur_commands[i];
         if (!is_shown(command) || is_end(command->options))
             continue;
         status = mur_buffer_append_format(out, error, "    %s) words=\"", command->name);
