@@ -67,8 +67,8 @@ struct comparison {
 static void differ(struct comparison *comparison, const char *where, const char *what)
 {
     if (comparison->difference[0] == '\0')
-        (void)snprintf(comparison->difference, sizeof comparison->difference, "%s: %s", where,
-                       what);
+        (void)snprintf(comparison->difference, sizeof comparison->difference, "%.60s: %.180s",
+                       where, what);
 }
 
 /* A number, or a text that is one: dcm2json writes "+1.0" as a number. */
