@@ -117,6 +117,8 @@ enum mur_status mur_archive_open(struct mur_archive **out,
                                  const struct mur_archive_options *options, struct mur_error *error)
 {
     enum mur_status status = mur_dictionary_load(error);
+    if (status == MUR_OK && options->attributes != NULL)
+        status = mur_attributes_extend(options->attributes, error);
     if (status != MUR_OK)
         return status;
     MUR_AUTO(mur_archive) *archive = calloc(1, sizeof *archive);

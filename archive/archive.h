@@ -17,6 +17,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/own.h"
+#include "core/progress.h"
 #include "db/instance.h"
 
 struct mur_archive_options {
@@ -27,10 +28,12 @@ struct mur_archive_options {
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
     enum mur_duplicates
-        duplicates;       /**< what becomes of a SOP Instance UID that is stored already */
-    bool fold_case;       /**< questions compare all text without case and diacritics */
-    bool unknown_matches; /**< questions take values that are not known for a match */
-    bool header_wins;     /**< isa.precedence: the header answers where it and the ISA-Tab differ */
+        duplicates;         /**< what becomes of a SOP Instance UID that is stored already */
+    const char *attributes; /**< what can be asked for beyond dicom/attributes.def; see
+                                 mur_attributes_extend(); NULL = nothing */
+    bool fold_case;         /**< questions compare all text without case and diacritics */
+    bool unknown_matches;   /**< questions take values that are not known for a match */
+    bool header_wins; /**< isa.precedence: the header answers where it and the ISA-Tab differ */
 };
 
 struct mur_archive;
@@ -132,6 +135,13 @@ enum mur_status mur_archive_link(bool *changed, struct mur_archive *archive, con
 MUR_NODISCARD
 enum mur_status mur_archive_remove(struct mur_archive *archive, const char *const *sop_instances,
                                    size_t count, const char *why, struct mur_error *error);
+
+/** Adds rows of the attributes in options.attributes for what was stored before they were added. In
+ * pieces, while others work on the archive. @param[out] headers  that were looked at */
+MUR_NODISCARD
+enum mur_status mur_archive_reindex_attributes(size_t *headers, struct mur_archive *archive,
+                                               const struct mur_progress *progress,
+                                               struct mur_error *error);
 
 /* ---- out ----------------------------------------------------------------------------------- */
 

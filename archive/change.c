@@ -125,3 +125,56 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
     }
     return status;
 }
+
+/* ---- attributes that were added later -------------------------------------------------------- */
+
+enum { HEADERS_A_PIECE = 500 };
+
+struct reindex {
+    struct mur_archive *archive;
+    int64_t after;
+    size_t headers;
+};
+
+static enum mur_status add_rows(void *user, const struct mur_header_row *row,
+                                struct mur_error *error)
+{
+    struct reindex *reindex = user;
+    MUR_AUTO_HEADER_VALUES struct mur_header_values values = {0};
+    enum mur_status status = mur_header_values_of_json(
+        &values, (struct mur_slice){.data = row->json, .length = row->length}, true, error);
+    if (status == MUR_OK)
+        status = mur_database_add_attributes(reindex->archive->writer, row->owners, values.values,
+                                             values.count, error);
+    reindex->headers++;
+    return status;
+}
+
+static enum mur_status reindex_piece(struct mur_archive *archive, void *user,
+                                     struct mur_error *error)
+{
+    struct reindex *reindex = user;
+    return mur_database_each_header(&reindex->after, archive->writer, reindex->after,
+                                    mur_attributes_of_images_added(), HEADERS_A_PIECE, add_rows,
+                                    reindex, error);
+}
+
+enum mur_status mur_archive_reindex_attributes(size_t *headers, struct mur_archive *archive,
+                                               const struct mur_progress *progress,
+                                               struct mur_error *error)
+{
+    struct mur_counts counts;
+    enum mur_status status = mur_archive_count(&counts, archive, error);
+    uint64_t total = 0;
+    if (status == MUR_OK)
+        total = (uint64_t)(mur_attributes_of_images_added() ? counts.instances : counts.series);
+    struct reindex reindex = {.archive = archive};
+    for (int64_t before = -1; status == MUR_OK && before != reindex.after;) {
+        before = reindex.after;
+        status = in_transaction(archive, reindex_piece, &reindex, error);
+        mur_progress_update(progress, reindex.headers, total, NULL);
+    }
+    if (status == MUR_OK)
+        *headers = reindex.headers;
+    return status;
+}

@@ -448,14 +448,21 @@ static enum mur_status add_nested(struct mur_header_values *values,
     return status;
 }
 
+static bool is_wanted(enum mur_level level, bool added, bool all)
+{
+    return level == MUR_LEVEL_IMAGE ? added : all;
+}
+
 static enum mur_status add_table_values(struct mur_header_values *values,
-                                        const struct mur_json *elements, struct mur_error *error)
+                                        const struct mur_json *elements, bool all,
+                                        struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     size_t count;
     const struct mur_attribute *attributes = mur_attributes(&count);
     for (size_t i = 0; status == MUR_OK && i < count; i++) {
-        if (attributes[i].storage != MUR_STORAGE_TABLE || attributes[i].level == MUR_LEVEL_IMAGE)
+        if (attributes[i].storage != MUR_STORAGE_TABLE ||
+            !is_wanted(attributes[i].level, attributes[i].added, all))
             continue;
         const struct mur_json *element = mur_json_element(elements, attributes[i].tag);
         if (element != NULL)
@@ -469,9 +476,32 @@ static enum mur_status add_table_values(struct mur_header_values *values,
     const struct mur_attribute_key *keys = mur_attribute_keys(&count);
     for (size_t i = 0; status == MUR_OK && i < count; i++) {
         struct mur_index_value value = {.level = keys[i].level, .path = keys[i].path};
-        if (keys[i].level != MUR_LEVEL_IMAGE)
+        if (is_wanted(keys[i].level, keys[i].added, all))
             status = add_nested(values, &keys[i], 0, elements, &value, error);
     }
+    return status;
+}
+
+static enum mur_status add_json_values(struct mur_header_values *values, struct mur_slice json,
+                                       bool all, struct mur_error *error)
+{
+    MUR_AUTO(mur_json) *elements = NULL;
+    enum mur_status status = mur_json_parse(&elements, json, BRIEF_LIMIT, error);
+    return status == MUR_OK ? add_table_values(values, elements, all, error) : status;
+}
+
+/* Once no more text is added, and it has stopped moving. */
+static void set_texts(struct mur_header_values *values)
+{
+    for (size_t i = 0; i < values->count; i++)
+        values->values[i].text = values->text.data + (uintptr_t)values->values[i].text;
+}
+
+enum mur_status mur_header_values_of_json(struct mur_header_values *out, struct mur_slice json,
+                                          bool all, struct mur_error *error)
+{
+    enum mur_status status = add_json_values(out, json, all, error);
+    set_texts(out);
     return status;
 }
 
@@ -494,16 +524,10 @@ enum mur_status mur_header_get_values(struct mur_header_values *out,
                                },
                                offset, error);
     }
-    if (status == MUR_OK && all) {
-        MUR_AUTO(mur_json) *elements = NULL;
-        status = mur_json_parse(
-            &elements,
-            (struct mur_slice){.data = header->memory.data, .length = header->memory.length},
-            BRIEF_LIMIT, error);
-        if (status == MUR_OK)
-            status = add_table_values(out, elements, error);
-    }
-    for (size_t i = 0; i < out->count; i++)
-        out->values[i].text = out->text.data + (uintptr_t)out->values[i].text;
+    if (status == MUR_OK && (all || mur_attributes_of_images_added()))
+        status = add_json_values(
+            out, (struct mur_slice){.data = header->memory.data, .length = header->memory.length},
+            all, error);
+    set_texts(out);
     return status;
 }

@@ -49,6 +49,11 @@ struct mur_header_values {
     struct mur_buffer text; /**< what they point into */
 };
 void mur_header_values_free(struct mur_header_values *values);
+/** The attribute table's values of a header in DICOM JSON: all of patient, study and series, and
+ * those of instances that the site added. @param all  false: of instances alone */
+MUR_NODISCARD
+enum mur_status mur_header_values_of_json(struct mur_header_values *out, struct mur_slice json,
+                                          bool all, struct mur_error *error);
 #define MUR_AUTO_HEADER_VALUES __attribute__((cleanup(mur_header_values_free)))
 MUR_NODISCARD
 enum mur_status mur_header_get_values(struct mur_header_values *out,

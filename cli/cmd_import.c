@@ -295,6 +295,7 @@ int mur_command_import(struct mur_cli *cli)
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
         .duplicates = config->dicom_duplicates,
+        .attributes = config->index_attributes,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
     };
     struct printer printer = {.cli = cli};

@@ -68,6 +68,7 @@ int mur_command_serve(struct mur_cli *cli)
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
         .duplicates = config->dicom_duplicates,
+        .attributes = config->index_attributes,
         .fold_case = config->find_fold_case,
         .unknown_matches = config->find_unknown_matches,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,

@@ -148,4 +148,10 @@ enum mur_status mur_put_values(struct mur_database *database, enum mur_level lev
                                int source, const struct mur_index_value *values, size_t count,
                                struct mur_error *error);
 
+/** Adds rows of attributes that the site added to the tables, where the owner has none yet. */
+MUR_NODISCARD
+enum mur_status mur_add_attributes(struct mur_database *database, enum mur_level level,
+                                   int64_t owner, const struct mur_index_value *values,
+                                   size_t count, struct mur_error *error);
+
 #endif

@@ -111,6 +111,29 @@ enum mur_status mur_database_each_instance(
                             struct mur_error *error),
     void *user, struct mur_error *error);
 
+/** A header with the rows that it speaks for. */
+struct mur_header_row {
+    int64_t instance;
+    int64_t owners[4]; /**< patient, study, series, instance */
+    const char *json;  /**< borrowed for the call */
+    size_t length;
+};
+/**
+ * Calls @p each for headers of instances after row @p after: of every instance, or of the first of
+ * each series. @p each may write to the same connection.
+ * @param most  headers at most; @param[out] last  row of the last one, or @p after
+ */
+MUR_NODISCARD
+enum mur_status mur_database_each_header(
+    int64_t *last, struct mur_database *database, int64_t after, bool every_instance, size_t most,
+    enum mur_status (*each)(void *user, const struct mur_header_row *row, struct mur_error *error),
+    void *user, struct mur_error *error);
+/** Adds rows of attributes that a site added (index.attributes) to what the owners have. */
+MUR_NODISCARD
+enum mur_status mur_database_add_attributes(struct mur_database *database, const int64_t owners[4],
+                                            const struct mur_index_value *values, size_t count,
+                                            struct mur_error *error);
+
 /** How much of the manifest belongs to what is committed. */
 MUR_NODISCARD
 enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,

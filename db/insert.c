@@ -361,6 +361,9 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
                          "INSERT INTO header(instance, form, complete, json) VALUES (?, ?, ?, ?)",
                          MUR_I(row), MUR_I(record->header_form), MUR_I(record->header_complete),
                          MUR_B(record->header, record->header_length));
+    if (status == MUR_OK && mur_attributes_of_images_added())
+        status = mur_add_attributes(database, MUR_LEVEL_IMAGE, row, record->values,
+                                    record->value_count, error);
     if (status == MUR_OK)
         status = add_pending(database, series.series, series.study, series.patient, error);
     bool linked = true;

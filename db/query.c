@@ -62,8 +62,10 @@ enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t
                    ? MUR_KEY_MATCHED
                    : MUR_KEY_RETURNED;
     case MUR_STORAGE_TABLE:
-        return attribute->level == MUR_LEVEL_IMAGE || attribute->vr == MUR_VR_SQ ? MUR_KEY_RETURNED
-                                                                                 : MUR_KEY_MATCHED;
+        return (attribute->level == MUR_LEVEL_IMAGE && !attribute->added) ||
+                       attribute->vr == MUR_VR_SQ
+                   ? MUR_KEY_RETURNED
+                   : MUR_KEY_MATCHED;
     }
     return MUR_KEY_IGNORED;
 }

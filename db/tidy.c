@@ -87,6 +87,9 @@ enum mur_status mur_database_remove_instance(bool *found, struct mur_instance *o
     if (status == MUR_OK) /* its header goes along (ON DELETE CASCADE) */
         status = MUR_RUN(database, error, "DELETE FROM instance WHERE id = ?", MUR_I(instance.id));
     if (status == MUR_OK)
+        status = MUR_RUN(database, error, "DELETE FROM attribute WHERE level = 3 AND owner = ?",
+                         MUR_I(instance.id));
+    if (status == MUR_OK)
         status = MUR_RUN(database, error,
                          "UPDATE series SET instance_count = instance_count - 1 WHERE id = ?",
                          MUR_I(instance.series));

@@ -115,6 +115,20 @@ static enum mur_status spoken_of(bool *out, struct mur_database *database, enum 
     return status;
 }
 
+static enum mur_status has_value(bool *out, struct mur_database *database, enum mur_level level,
+                                 int64_t owner, const struct mur_index_value *value,
+                                 struct mur_error *error)
+{
+    char text[MUR_ATTRIBUTE_PATH_SIZE];
+    int64_t one;
+    return MUR_QUERY_INTEGER(
+        &one, out, database, error,
+        "SELECT 1 FROM attribute WHERE level = ? AND owner = ? AND source = 0 AND item = ?"
+        " AND position = ? AND path = (SELECT id FROM attribute_path WHERE path = ?)",
+        MUR_I(level), MUR_I(owner), MUR_I(value->item), MUR_I(value->position),
+        MUR_T(mur_attribute_path_format(text, &value->path)));
+}
+
 static enum mur_status hide_header(struct mur_database *database, enum mur_level level,
                                    int64_t owner, const struct mur_attribute_path *path,
                                    struct mur_error *error)
@@ -162,6 +176,30 @@ static enum mur_status put_value(struct mur_database *database, enum mur_level l
     if (status == MUR_OK)
         status = put_row(database, level, owner, source, value, hidden, value->text,
                          value->position, error);
+    return status;
+}
+
+/* Rows of attributes that the site added (index.attributes), where there are none yet. */
+enum mur_status mur_add_attributes(struct mur_database *database, enum mur_level level,
+                                   int64_t owner, const struct mur_index_value *values,
+                                   size_t count, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        const struct mur_index_value *value = &values[i];
+        const struct mur_attribute *attribute =
+            value->path.depth == 1 ? mur_attribute_find(value->path.tags[0]) : NULL;
+        const struct mur_attribute_key *key =
+            value->path.depth > 1 ? mur_attribute_key_find(&value->path) : NULL;
+        bool added = (attribute != NULL && attribute->added) || (key != NULL && key->added);
+        bool there = false;
+        if (!added || value->level != level)
+            continue;
+        status = has_value(&there, database, level, owner, value, error);
+        if (status == MUR_OK && !there)
+            status = put_row(database, level, owner, 0, value, false, value->text, value->position,
+                             error);
+    }
     return status;
 }
 

@@ -1,7 +1,9 @@
 #include "dicom/attribute.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/own.h"
 #include "dicom/dictionary.h"
@@ -50,6 +52,15 @@ static const struct mur_attribute_key keys[] = {
 #undef P4
 };
 
+/* The tables in force: those above, or copies with what was added. */
+static struct {
+    const struct mur_attribute *attributes;
+    size_t attribute_count;
+    const struct mur_attribute_key *keys;
+    size_t key_count;
+    bool of_images;
+} tables = {attributes, MUR_COUNT(attributes), keys, MUR_COUNT(keys), false};
+
 static const char *const level_names[MUR_LEVEL_COUNT] = {
     [MUR_LEVEL_PATIENT] = "PATIENT",
     [MUR_LEVEL_STUDY] = "STUDY",
@@ -77,22 +88,24 @@ enum mur_status mur_level_parse(enum mur_level *out, struct mur_slice text, stru
 
 const struct mur_attribute *mur_attributes(size_t *count)
 {
-    *count = MUR_COUNT(attributes);
-    return attributes;
+    *count = tables.attribute_count;
+    return tables.attributes;
 }
 
 const struct mur_attribute *mur_attribute_find(uint32_t tag)
 {
     size_t low = 0;
-    size_t high = MUR_COUNT(attributes);
+    size_t high = tables.attribute_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (attributes[middle].tag < tag)
+        if (tables.attributes[middle].tag < tag)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < MUR_COUNT(attributes) && attributes[low].tag == tag ? &attributes[low] : NULL;
+    return low < tables.attribute_count && tables.attributes[low].tag == tag
+               ? &tables.attributes[low]
+               : NULL;
 }
 
 struct mur_attribute_path mur_attribute_path_of(uint32_t tag)
@@ -179,18 +192,18 @@ enum mur_status mur_attribute_path_parse(struct mur_attribute_path *out, struct 
 
 const struct mur_attribute_key *mur_attribute_keys(size_t *count)
 {
-    *count = MUR_COUNT(keys);
-    return keys;
+    *count = tables.key_count;
+    return tables.keys;
 }
 
 /* First row that does not sort before the path. */
 static size_t key_position(const struct mur_attribute_path *path)
 {
     size_t low = 0;
-    size_t high = MUR_COUNT(keys);
+    size_t high = tables.key_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (mur_attribute_path_compare(&keys[middle].path, path) < 0)
+        if (mur_attribute_path_compare(&tables.keys[middle].path, path) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -201,13 +214,120 @@ static size_t key_position(const struct mur_attribute_path *path)
 const struct mur_attribute_key *mur_attribute_key_find(const struct mur_attribute_path *path)
 {
     size_t at = key_position(path);
-    return at < MUR_COUNT(keys) && mur_attribute_path_equal(&keys[at].path, path) ? &keys[at]
-                                                                                  : NULL;
+    return at < tables.key_count && mur_attribute_path_equal(&tables.keys[at].path, path)
+               ? &tables.keys[at]
+               : NULL;
 }
 
 bool mur_attribute_key_below(const struct mur_attribute_path *path)
 {
     size_t at = key_position(path); /* a path sorts before those that it begins */
-    return at < MUR_COUNT(keys) && keys[at].path.depth > path->depth &&
-           memcmp(keys[at].path.tags, path->tags, path->depth * sizeof path->tags[0]) == 0;
+    return at < tables.key_count && tables.keys[at].path.depth > path->depth &&
+           memcmp(tables.keys[at].path.tags, path->tags, path->depth * sizeof path->tags[0]) == 0;
+}
+
+/* ---- attributes that a site adds ------------------------------------------------------------- */
+
+static enum mur_status add_attribute(const struct mur_attribute_path *path, enum mur_vr vr,
+                                     enum mur_level level, struct mur_error *error)
+{
+    if (mur_attribute_find(path->tags[0]) != NULL &&
+        mur_attribute_find(path->tags[0])->level != MUR_LEVEL_IMAGE)
+        return MUR_OK; /* it can be asked for already */
+    struct mur_attribute *copy = calloc(tables.attribute_count + 1, sizeof *copy);
+    if (copy == NULL)
+        return mur_error_no_memory(error);
+    const struct mur_attribute added = {.tag = path->tags[0],
+                                        .keyword = mur_dictionary_keyword(path->tags[0]),
+                                        .vr = vr,
+                                        .level = level,
+                                        .match = MUR_MATCH_OPTIONAL,
+                                        .storage = MUR_STORAGE_TABLE,
+                                        .column = "",
+                                        .added = true};
+    size_t count = 0;
+    bool placed = false;
+    for (size_t i = 0; i < tables.attribute_count; i++) {
+        if (!placed && tables.attributes[i].tag >= added.tag) {
+            copy[count++] = added;
+            placed = true;
+        }
+        if (tables.attributes[i].tag != added.tag)
+            copy[count++] = tables.attributes[i];
+    }
+    if (!placed)
+        copy[count++] = added;
+    tables.attributes = copy; /* the one before stays: rows of it may be in use */
+    tables.attribute_count = count;
+    return MUR_OK;
+}
+
+static enum mur_status add_key(const struct mur_attribute_path *path, enum mur_vr vr,
+                               enum mur_level level, struct mur_error *error)
+{
+    if (mur_attribute_key_find(path) != NULL)
+        return MUR_OK;
+    struct mur_attribute_key *copy = calloc(tables.key_count + 1, sizeof *copy);
+    if (copy == NULL)
+        return mur_error_no_memory(error);
+    size_t at = key_position(path);
+    memcpy(copy, tables.keys, at * sizeof *copy);
+    copy[at] = (struct mur_attribute_key){.path = *path, .vr = vr, .level = level, .added = true};
+    memcpy(copy + at + 1, tables.keys + at, (tables.key_count - at) * sizeof *copy);
+    tables.keys = copy;
+    tables.key_count++;
+    return MUR_OK;
+}
+
+/* "image:EchoTime" */
+static enum mur_status extend(struct mur_slice item, struct mur_error *error)
+{
+    enum mur_level level = MUR_LEVEL_SERIES;
+    const char *colon = memchr(item.data, ':', item.length);
+    if (colon != NULL) {
+        size_t length = (size_t)(colon - item.data);
+        int found = -1;
+        for (int i = 0; i < MUR_LEVEL_COUNT; i++)
+            if (strlen(level_names[i]) == length &&
+                strncasecmp(level_names[i], item.data, length) == 0)
+                found = i;
+        if (found < 0)
+            return mur_error_set(error, MUR_INVALID,
+                                 "\"%.*s\": the level is patient, study, series or image",
+                                 (int)item.length, item.data);
+        level = (enum mur_level)found;
+        item = (struct mur_slice){.data = colon + 1, .length = item.length - length - 1};
+    }
+    struct mur_attribute_path path;
+    if (mur_attribute_path_parse(&path, item, error) != MUR_OK)
+        return mur_error_set(error, MUR_INVALID, "%s", error != NULL ? error->message : "");
+    uint32_t last = path.tags[path.depth - 1];
+    enum mur_vr vr = mur_dictionary_vr(last, NULL);
+    if (MUR_TAG_IS_PRIVATE(path.tags[0]) || vr == MUR_VR_UN || vr == MUR_VR_NONE)
+        return mur_error_set(error, MUR_INVALID,
+                             "\"%.*s\" has no VR in the dictionary, or is private",
+                             (int)item.length, item.data);
+    tables.of_images = tables.of_images || level == MUR_LEVEL_IMAGE;
+    return path.depth == 1 ? add_attribute(&path, vr, level, error)
+                           : add_key(&path, vr, level, error);
+}
+
+enum mur_status mur_attributes_extend(const char *list, struct mur_error *error)
+{
+    static const char separators[] = ", \t\n";
+    enum mur_status status = MUR_OK;
+    for (const char *at = list; status == MUR_OK;) {
+        at += strspn(at, separators);
+        size_t length = strcspn(at, separators);
+        if (length == 0)
+            break;
+        status = extend((struct mur_slice){.data = at, .length = length}, error);
+        at += length;
+    }
+    return status;
+}
+
+bool mur_attributes_of_images_added(void)
+{
+    return tables.of_images;
 }

@@ -59,6 +59,7 @@ struct mur_attribute {
     enum mur_match match;
     enum mur_storage storage;
     const char *column; /**< name of the column or computed value; "" in the attribute table */
+    bool added;         /**< by mur_attributes_extend() */
 };
 
 /** All rows of attributes.def, sorted by tag. */
@@ -96,7 +97,20 @@ struct mur_attribute_key {
     struct mur_attribute_path path;
     enum mur_vr vr;
     enum mur_level level;
+    bool added; /**< by mur_attributes_extend() */
 };
+
+/**
+ * Adds attributes that can be asked for, to both tables, for the life of the process: once, before
+ * any other thread is there.
+ * @param list  "ReceiveCoilName, image:EchoTime, 00189087, study:SomeSequence.CodeValue": separated
+ * by comma or blank; the level is SERIES where none is said
+ * @retval MUR_INVALID  not an attribute, not a level; a private one, or one without VR
+ */
+MUR_NODISCARD
+enum mur_status mur_attributes_extend(const char *list, struct mur_error *error);
+/** Whether attributes of IMAGE level were added: then instances have rows of their own. */
+bool mur_attributes_of_images_added(void);
 
 /** All rows of attribute_paths.def, sorted by path. */
 const struct mur_attribute_key *mur_attribute_keys(size_t *count);

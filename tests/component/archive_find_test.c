@@ -280,6 +280,49 @@ static void a_retrieve_without_its_key_is_refused(void **state)
     }
 }
 
+/* Last: what is added stays for the process. */
+static void attributes_that_a_site_adds_are_searchable_for_what_is_stored_too(void **state)
+{
+    struct archive_fixture *f = *state;
+    assert_found(state, MUR_TAG_ImagedNucleus, MUR_VR_SH, "31P", "12345"); /* not a key yet */
+    struct object object = make_object("P1", "1.2.1", "1.2.1.8", "1.2.1.8.1");
+    set_text(&object, MUR_TAG_ImagedNucleus, MUR_VR_SH, "31P");
+    set_text(&object, MUR_TAG(0x0018, 0x0084), MUR_VR_DS, "12.50");
+    store(f->archive, &object);
+    mur_archive_close(f->archive);
+    const struct mur_archive_options options = {
+        .directory = f->folder, .attributes = "ImagedNucleus image:ImagingFrequency"};
+    assert_int_equal(mur_archive_open(&f->archive, &options, NULL), MUR_OK);
+    const struct element by_nucleus[] = {
+        {MUR_TAG_SeriesInstanceUID, MUR_VR_UI, ""}, {MUR_TAG_ImagedNucleus, MUR_VR_SH, "31?"}, {0}};
+    const struct element by_time[] = {
+        {MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""}, {MUR_TAG(0x0018, 0x0084), MUR_VR_DS, "12.5"}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_SERIES, by_nucleus, "");
+    size_t headers = 0;
+    const struct mur_progress progress = {0};
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(mur_archive_reindex_attributes(&headers, f->archive, &progress, NULL),
+                         MUR_OK);
+        assert_true(headers > 300);
+        assert_answer(f->archive, MUR_LEVEL_SERIES, by_nucleus, "1.2.1.8");
+        assert_answer(f->archive, MUR_LEVEL_IMAGE, by_time, "1.2.1.8.1");
+    }
+    set_text(&object, MUR_TAG_SOPInstanceUID, MUR_VR_UI, "1.2.1.8.2"); /* and for what comes */
+    store(f->archive, &object);
+    assert_answer(f->archive, MUR_LEVEL_IMAGE, by_time, "1.2.1.8.1|1.2.1.8.2");
+}
+
+static void attributes_that_do_not_exist_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"NoSuchKeyword", "floor:ImagedNucleus", "00990010", "0019"};
+    for (size_t i = 0; i < MUR_COUNT(wrong); i++) {
+        struct mur_error error = MUR_ERROR_INIT;
+        assert_int_equal(mur_attributes_extend(wrong[i], &error), MUR_INVALID);
+        assert_true(error.message[0] != '\0');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +339,8 @@ int main(void)
         cmocka_unit_test(images_answer_any_attribute_of_their_header),
         cmocka_unit_test(rows_come_in_pages_and_stay_the_same_when_more_is_stored),
         cmocka_unit_test(a_retrieve_without_its_key_is_refused),
+        cmocka_unit_test(attributes_that_do_not_exist_are_refused_by_name),
+        cmocka_unit_test(attributes_that_a_site_adds_are_searchable_for_what_is_stored_too),
     };
     return cmocka_run_group_tests(tests, fill, archive_tear_down);
 }

@@ -1,0 +1,64 @@
+/* Stored headers, to be looked at again. */
+#include "core/compress.h"
+#include "db/connection.h"
+
+enum { HEADER_LIMIT = 16 << 20 };
+
+enum mur_status mur_database_each_header(
+    int64_t *last, struct mur_database *database, int64_t after, bool every_instance, size_t most,
+    enum mur_status (*each)(void *user, const struct mur_header_row *row, struct mur_error *error),
+    void *user, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        every_instance ? "SELECT i.id, s.patient, s.id, e.id, h.form, h.json FROM instance i"
+                         " JOIN header h ON h.instance = i.id JOIN series e ON e.id = i.series"
+                         " JOIN study s ON s.id = e.study WHERE i.id > ? ORDER BY i.id LIMIT ?"
+                       : "SELECT i.id, s.patient, s.id, e.id, h.form, h.json FROM instance i"
+                         " JOIN header h ON h.instance = i.id JOIN series e ON e.id = i.series"
+                         " JOIN study s ON s.id = e.study WHERE i.id > ?"
+                         " AND i.id = (SELECT min(n.id) FROM instance n WHERE n.series = i.series)"
+                         " ORDER BY i.id LIMIT ?",
+        error);
+    if (status == MUR_OK)
+        status =
+            mur_bind_all(database, row, (struct mur_bind[]){MUR_I(after), MUR_I(most)}, 2, error);
+    int result = SQLITE_DONE;
+    int64_t seen = after;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        MUR_AUTO_BUFFER struct mur_buffer plain = MUR_BUFFER_INIT;
+        struct mur_header_row header = {
+            .instance = sqlite3_column_int64(row, 0),
+            .owners = {sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2),
+                       sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 0)},
+            .json = sqlite3_column_blob(row, 5),
+            .length = (size_t)sqlite3_column_bytes(row, 5),
+        };
+        if (sqlite3_column_int(row, 4) == 1) {
+            status = mur_zstd_decompress(&plain, header.json, header.length, HEADER_LIMIT, error);
+            header.json = plain.data;
+            header.length = plain.length;
+        }
+        if (status == MUR_OK)
+            status = each(user, &header, error);
+        seen = header.instance;
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading headers");
+    mur_statement_done(database, row);
+    if (status == MUR_OK)
+        *last = seen;
+    return status;
+}
+
+enum mur_status mur_database_add_attributes(struct mur_database *database, const int64_t owners[4],
+                                            const struct mur_index_value *values, size_t count,
+                                            struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (int level = 0; status == MUR_OK && level < MUR_LEVEL_COUNT; level++)
+        status = mur_add_attributes(database, (enum mur_level)level, owners[level], values, count,
+                                    error);
+    return status;
+}
