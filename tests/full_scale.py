@@ -10,8 +10,8 @@ usage: full_scale.py [--work DIR] [--dataset DIR] [--build DIR] [--keep]
   --keep         leave the archive
 
 Checks: no scan fails; patients, studies, series and instances asked through findscu are those of
-tests/phantom/expected.py; the import needs less than 1 GiB of memory; a second import changes no row
-and no file. Exit code 0: all true.
+tests/phantom/expected.py; the import needs less than 1 GiB of memory; a second import changes no
+row and no file. Exit code 0: all true.
 """
 import argparse
 import collections
@@ -74,7 +74,8 @@ def run_import(data_dir, dataset, what):
         if scan["status"] == "failed":
             say(f"       {scan['study']} {scan['assay']} ({scan['image']}): "
                 + "; ".join(scan["reasons"]))
-    say(f"       {what}: {seconds:.1f} s, {processor:.1f} s of processor, peak {peak / 1024:.0f} MiB")
+    say(f"       {what}: {seconds:.1f} s, {processor:.1f} s of processor, "
+        f"peak {peak / 1024:.0f} MiB")
     check(f"exit code of the {what}", code, 0)
     check(f"{what} below 1 GiB", peak < MEMORY_LIMIT_KIB, True)
     return scans, seconds
@@ -127,8 +128,8 @@ def run(work):
                                           "full")
         check(f"dataset made in {seconds:.0f} s", code, 0)
     started = time.monotonic()
-    expected = json.loads(node.run("/usr/bin/python3", SOURCE / "tests/phantom/expected.py", dataset,
-                                   timeout=3600).stdout)
+    expected = json.loads(node.run("/usr/bin/python3", SOURCE / "tests/phantom/expected.py",
+                                   dataset, timeout=3600).stdout)
     total = expected["total"]
     say(f"       expected counts: {time.monotonic() - started:.0f} s")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Datasets with something wrong in them: the scan is named with its reason, the others come in, nothing
-half of it stays, and an archive that is there already is left as it was."""
+"""Datasets with something wrong in them: the scan is named with its reason, the others come in,
+nothing half of it stays, and an archive that is there already is left as it was."""
 import gzip
 import os
 import pathlib
@@ -36,7 +36,8 @@ def copy_one_study(target):
     shutil.copytree(DATASET / STUDY, target / STUDY)
     for path in DATASET.glob(f"[as]_{STUDY}*.txt"):
         shutil.copy(path, target)
-    head, *studies = (DATASET / "i_Investigation.txt").read_text(encoding="utf-8").split("\nSTUDY\n")
+    text = (DATASET / "i_Investigation.txt").read_text(encoding="utf-8")
+    head, *studies = text.split("\nSTUDY\n")
     study = next(text for text in studies if f'Study Identifier\t"{STUDY}"' in text)
     (target / "i_Investigation.txt").write_text(f"{head}\nSTUDY\n{study}\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Nothing about a column's name, kind or place is in the program: a dataset whose columns are renamed,
-shuffled and moved imports with an edited mapping file alone, and answers the same."""
+"""Nothing about a column's name, kind or place is in the program: a dataset whose columns are
+renamed, shuffled and moved imports with an edited mapping file alone, and answers the same."""
 import csv
 import os
 import pathlib
@@ -145,7 +145,8 @@ class ColumnsTest(unittest.TestCase):
         cls.changed = changed
         cls.root = root
         cls.nodes, cls.scans = [], []
-        for dataset, options in ((DATASET, ()), (changed, ("--set", f"isa.mapping_file={mapping}"))):
+        with_mapping = ("--set", f"isa.mapping_file={mapping}")
+        for dataset, options in ((DATASET, ()), (changed, with_mapping)):
             data_dir = root / f"archive-{dataset.name}"
             scans, done = node.import_dataset(data_dir, dataset, *options)
             assert done.returncode == 0, done.stderr

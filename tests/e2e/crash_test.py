@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""kill -9 at moments of chance: what was acknowledged is there, what was not is there whole or not at
-all, and nothing lies about. Run with MURPACS_SEED=N for other moments."""
+"""kill -9 at moments of chance: what was acknowledged is there, what was not is there whole or not
+at all, and nothing lies about. Run with MURPACS_SEED=N for other moments."""
 import contextlib
 import json
 import os
@@ -24,8 +24,8 @@ SERIES_OF_A_ROUND = 3
 RESTART_SECONDS = 5 if not node.SANITIZED else 15
 ROOT = "1.2.826.0.1.3680043.10.1501."
 # Elements enough that the header gets a file of its own beside the object.
-LARGE_HEADER = dimse.sequence(0x52009230, *(dimse.element(0x00209057, "UL", bytes(4)) + dimse.element(
-    0x00204000, "LT", f"{number:0200}") for number in range(1500)))
+LARGE_HEADER = dimse.sequence(0x52009230, *(
+    dimse.element(0x00204000, "LT", f"{number:0200}") for number in range(1500)))
 
 
 class Sender(threading.Thread):

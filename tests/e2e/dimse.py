@@ -1,5 +1,5 @@
-"""A small DIMSE requestor in Python (PS3.8 9.3, PS3.7 9.3), for what DCMTK's clients do not do: lie,
-stop in the middle, and remember which instance was answered with which status. Shares nothing with
+"""A small DIMSE requestor in Python (PS3.8 9.3, PS3.7 9.3), for what DCMTK's clients do not do:
+lie, stop in the middle, and remember which instance was answered with which status. Shares nothing with
 the node. Also encodes elements in Explicit VR Little Endian (PS3.5 7.1.2)."""
 import socket
 import struct
@@ -25,7 +25,7 @@ class Closed(Exception):
     """The node ended the association, or the connection."""
 
 
-# -- encoding ----------------------------------------------------------------------------------------
+# -- encoding --------------------------------------------------------------------------------------
 
 
 def element(tag, vr, value):
@@ -123,7 +123,7 @@ def decode_command(content):
     return found
 
 
-# -- the association ---------------------------------------------------------------------------------
+# -- the association -------------------------------------------------------------------------------
 
 
 def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, extended=()):
@@ -134,8 +134,8 @@ def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, ext
 
     items = sub(0x10, b"1.2.840.10008.3.1.1.1")
     for index, (abstract, syntaxes) in enumerate(contexts):
-        items += sub(0x20, struct.pack("BBBB", 2 * index + 1, 0, 0, 0) + sub(0x30, abstract.encode())
-                     + b"".join(sub(0x40, syntax.encode()) for syntax in syntaxes))
+        items += sub(0x20, struct.pack("BBBB", 2 * index + 1, 0, 0, 0)
+                     + sub(0x30, abstract.encode()) + b"".join(sub(0x40, syntax.encode()) for syntax in syntaxes))
     items += sub(0x50, sub(0x51, struct.pack(">I", max_pdu)) + sub(0x52, b"1.2.3.4") + b"".join(
         sub(0x56, struct.pack(">H", len(abstract)) + abstract.encode() + information)
         for abstract, information in extended))

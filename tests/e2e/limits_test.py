@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a node must bear: large objects, many and slow and silent clients, clients that go away in the
-middle, Data Sets that are none."""
+"""What a node must bear: large objects, many and slow and silent clients, clients that go away in
+the middle, Data Sets that are none."""
 import contextlib
 import hashlib
 import pathlib
@@ -40,14 +40,14 @@ def segmentation_frame(number):
     """Item of Per-frame Functional Groups Sequence, as large as real ones."""
     code = b"".join((dimse.element(0x00080100, "SH", "121322"),
                      dimse.element(0x00080102, "SH", "DCM"),
-                     dimse.element(0x00080104, "LO", "Source image for image processing operation")))
+                     dimse.element(0x00080104, "LO", "Source image for image processing")))
     source = b"".join((dimse.element(0x00081150, "UI", dimse.CT_IMAGE),
                        dimse.element(0x00081155, "UI", f"{UID}9.{number}"),
                        dimse.sequence(0x0040A170, code)))
     return b"".join((
         dimse.sequence(0x00089124, dimse.sequence(0x00082112, source)),
         dimse.sequence(0x00209111, dimse.element(0x00209157, "UL", struct.pack("<II", 1, number))),
-        dimse.sequence(0x00209113, dimse.element(0x00200032, "DS", f"-10\\-10\\{number * 0.1:.1f}")),
+        dimse.sequence(0x00209113, dimse.element(0x00200032, "DS", f"-9\\-9\\{number * 0.1:.1f}")),
         dimse.sequence(0x0062000A, dimse.element(0x0062000B, "US", struct.pack("<H", 1)))))
 
 
@@ -217,8 +217,8 @@ class LimitsTest(unittest.TestCase):
         nested = b""
         for _ in range(5000):
             nested = dimse.sequence(0x00081140, nested)
-        open_nested = struct.pack("<HH2sHIHHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF, 0xFFFE, 0xE000,
-                                  0xFFFFFFFF) * 5000
+        open_nested = struct.pack("<HH2sHIHHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF, 0xFFFE,
+                                  0xE000, 0xFFFFFFFF) * 5000
         open_end = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0) * 5000
         at = good.index(struct.pack("<HH", 0x0010, 0x0010))
         cases = {
@@ -284,8 +284,8 @@ class LimitsTest(unittest.TestCase):
         first = dimse.image(UID + "7", UID + "7.1", UID + "7.1.1", pixels=bytes(512), rows=16,
                             columns=16)
         others = {
-            "pixels": dimse.image(UID + "7", UID + "7.1", UID + "7.1.1", pixels=b"\1" * 512, rows=16,
-                                  columns=16),
+            "pixels": dimse.image(UID + "7", UID + "7.1", UID + "7.1.1", pixels=b"\1" * 512,
+                                  rows=16, columns=16),
             "patient": dimse.image(UID + "7", UID + "7.1", UID + "7.1.1", patient="P2",
                                    pixels=bytes(512), rows=16, columns=16),
             "study": dimse.image(UID + "70", UID + "7.1", UID + "7.1.1", pixels=bytes(512), rows=16,

@@ -181,8 +181,8 @@ class CannotStartTest(unittest.TestCase):
         """What `serve` says when it ends at once with a failure."""
         done = subprocess.run(
             [program or node.MURPACS, "serve", "--config", str(self.configuration), "--data-dir",
-             str(data_dir), "--set", "dicom.port=0", *options], capture_output=True, text=True, timeout=60,
-            check=False, user=user, env=node.ENVIRONMENT)
+             str(data_dir), "--set", "dicom.port=0", *options], capture_output=True, text=True,
+            timeout=60, check=False, user=user, env=node.ENVIRONMENT)
         self.assertGreater(done.returncode, 0)
         self.assertEqual(done.stdout, "")
         return done.stderr

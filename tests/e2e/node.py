@@ -1,4 +1,4 @@
-"""A node under test, and DCMTK's unmodified clients to ask it with. Shared by the end-to-end tests."""
+"""A node under test, and DCMTK's unmodified clients to ask it with. For all end-to-end tests."""
 import contextlib
 import json
 import os
@@ -56,7 +56,8 @@ class Node:
         self.configuration.write_text(
             'peers = ({ ae_title = "SINK"; host = "127.0.0.1"; port = %d; rights = "w"; }%s);\n'
             % (self.sink_port, peers and ", " + peers), encoding="utf-8")
-        self.log = open(self.data_dir.with_name(self.data_dir.name + ".log"), "w+", encoding="utf-8")
+        self.log = open(self.data_dir.with_name(self.data_dir.name + ".log"), "w+",
+                        encoding="utf-8")
         self.process = subprocess.Popen(
             [MURPACS, "serve", "--config", str(self.configuration), "--data-dir", str(data_dir),
              "--set", "dicom.port=0", "--set", "dicom.unknown_peers=rw", *options],
@@ -109,8 +110,8 @@ class Node:
             words = []
             for key in (f"QueryRetrieveLevel={level}", *keys):
                 words += ["-k", key]
-            done = run("findscu", model, "-aec", "MURPACS", "-X", "-od", folder, *words, "127.0.0.1",
-                       self.port)
+            done = run("findscu", model, "-aec", "MURPACS", "-X", "-od", folder, *words,
+                       "127.0.0.1", self.port)
             if "E: " in done.stdout + done.stderr:  # its exit code does not say so
                 raise AssertionError(done.stdout + done.stderr)
             answers = []
@@ -177,7 +178,8 @@ def data_set_bytes(path):
 
 
 def stored_files(data_dir):
-    """Every file below objects/, but the lock by which a living process's incoming folder is known."""
+    """Every file below objects/, but the lock by which the incoming folder of a living process is
+    known."""
     objects = pathlib.Path(data_dir) / "objects"
     return sorted(str(path.relative_to(objects)) for path in objects.rglob("*")
                   if path.is_file() and not path.match(".incoming-*/owner"))

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Series of real small-animal scanners under an ISA-Tab written by hand: found by what the tables say,
-one mouse one Patient, and given back as the scanners wrote them.
+"""Series of real small-animal scanners under an ISA-Tab written by hand: found by what the tables
+say, one mouse one Patient, and given back as the scanners wrote them.
 
-The series are not in the tree: MURPACS_TESTDATA/preclinical (MR Solutions 3 T, 261 classic MR images;
-Bruker 9.4 T, two Enhanced MR objects of one examination)."""
+The series are not in the tree: MURPACS_TESTDATA/preclinical (MR Solutions 3 T, 261 classic MR
+images; Bruker 9.4 T, two Enhanced MR objects of one examination)."""
 import pathlib
 import shutil
 import tempfile
@@ -133,7 +133,8 @@ class ScannerTest(unittest.TestCase):
         self.assertEqual({one.Modality for one in series}, {"MR"})
         studies = self.node.find("StrainDescription=Crl:SKH1*", "PatientSpeciesDescription",
                                  "PatientSex", "NumberOfStudyRelatedInstances")
-        self.assertEqual(sorted(int(one.NumberOfStudyRelatedInstances) for one in studies), [2, 261])
+        self.assertEqual(sorted(int(one.NumberOfStudyRelatedInstances) for one in studies),
+                         [2, 261])
         self.assertEqual({(one.PatientSpeciesDescription, one.PatientSex) for one in studies},
                          {("Mus musculus", "F")})
         self.assertEqual(self.node.find("StrainDescription=BALB*"), [])
@@ -179,7 +180,7 @@ class ScannerTest(unittest.TestCase):
         self.assertEqual(node.tree_digest(self.data_dir / "objects"), before)
 
     def test_two_animals_of_one_examination_stay_two_patients(self):
-        """The Bruker's two objects have one Study Instance UID; the tables say they are two mice."""
+        """The Bruker's two objects have one Study Instance UID; the tables say two mice."""
         dataset = self.root / "hotel-dataset"
         dataset.mkdir()
         files = [shutil.copy(path, dataset) for path in self.series["Bruker"]]
@@ -194,10 +195,12 @@ class ScannerTest(unittest.TestCase):
                                    "StrainDescription", "NumberOfStudyRelatedInstances")
             self.assertEqual({(one.PatientID, one.StrainDescription,
                                int(one.NumberOfStudyRelatedInstances)) for one in studies},
-                             {(f"{STUDY}:{animal}", strain, 1) for animal, strain in STRAINS.items()})
+                             {(f"{STUDY}:{animal}", strain, 1)
+                              for animal, strain in STRAINS.items()})
             for number, scan in enumerate(scans):
-                got = serving.get(self.root / f"hotel-{number}", f"PatientID={STUDY}:{scan['source']}",
-                                  level="PATIENT", model="-P")
+                got = serving.get(self.root / f"hotel-{number}",
+                                  f"PatientID={STUDY}:{scan['source']}", level="PATIENT",
+                                  model="-P")
                 self.assertEqual(data_sets(got), data_sets([dataset / scan["image"]]))
 
 
