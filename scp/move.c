@@ -25,16 +25,18 @@ static bool has_pair(const struct mur_retrieval *retrieval, const char *sop_clas
     return false;
 }
 
-/* As many different pairs of SOP Class and transfer syntax, from @p index on, as can be proposed.
- */
+/* As many different pairs of SOP Class and transfer syntax, from @p index on, as can be proposed
+ * with one more context for each class. */
 static void gather_pairs(struct mur_retrieval *retrieval, size_t index)
 {
+    size_t contexts = 0;
     retrieval->pair_count = 0;
     for (; index < retrieval->plan.count; index++) {
         const struct mur_instance *item = &retrieval->plan.items[index];
         if (has_pair(retrieval, item->sop_class, item->transfer_syntax))
             continue;
-        if (retrieval->pair_count == MUR_MAX_PRESENTATION_CONTEXTS)
+        contexts += has_pair(retrieval, item->sop_class, NULL) ? 1 : 2;
+        if (contexts > MUR_MAX_PRESENTATION_CONTEXTS)
             return;
         retrieval->pairs[retrieval->pair_count++] =
             (struct mur_pair){item->sop_class, item->transfer_syntax};

@@ -97,13 +97,17 @@ static const char *first_that(const struct mur_presentation_context *context,
 }
 
 /* How many of the encodings that are stored of a SOP Class we can send in one transfer syntax;
- * those that need no decoding count a little more. */
+ * those that need no decoding count a little more, and big endian, which is retired, a little less.
+ */
 static size_t worth(const char *offered, const struct mur_encodings *stored)
 {
+    bool retired = (mur_transfer_syntax_flags(offered) & MUR_TS_BIG_ENDIAN) != 0;
     size_t sum = 0;
     for (size_t i = 0; i < stored->count; i++)
         if (mur_transfer_syntax_converts(stored->uids[i], offered))
-            sum += strcmp(stored->uids[i], offered) == 0 ? MUR_ENCODINGS + 1 : MUR_ENCODINGS;
+            sum += retired                                 ? MUR_ENCODINGS - 1
+                   : strcmp(stored->uids[i], offered) == 0 ? MUR_ENCODINGS + 1
+                                                           : MUR_ENCODINGS;
     return sum;
 }
 

@@ -8,10 +8,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/file.h"
-#include "dicom/data_set.h"
 #include "dicom/encoder.h"
-#include "dicom/sop_class.h"
-#include "dicom/transfer_syntax.h"
 
 enum {
     STATUS_CANCELLED = 0xFE00,
@@ -170,9 +167,8 @@ static enum mur_status note_failure(struct mur_retrieval *retrieval,
     return status;
 }
 
-/* Whether we may send in this context: as its SCU. */
-static bool may_send_in(const struct mur_retrieval *retrieval,
-                        const struct mur_presentation_context *context)
+bool mur_retrieval_may_send_in(const struct mur_retrieval *retrieval,
+                               const struct mur_presentation_context *context)
 {
     if (context->result != MUR_CONTEXT_ACCEPTED)
         return false;
@@ -189,7 +185,7 @@ static uint8_t find_route(struct mur_retrieval *retrieval, const struct mur_inst
         return retrieval->routed_context;
     struct mur_presentation_context context;
     for (size_t i = 0; mur_association_get_context(&context, retrieval->target, i); i++) {
-        if (!may_send_in(retrieval, &context) ||
+        if (!mur_retrieval_may_send_in(retrieval, &context) ||
             strcmp(context.abstract_syntax, item->sop_class) != 0 ||
             strcmp(context.accepted_transfer_syntax, item->transfer_syntax) != 0)
             continue;
@@ -199,37 +195,6 @@ static uint8_t find_route(struct mur_retrieval *retrieval, const struct mur_inst
         return context.id;
     }
     return 0;
-}
-
-/* The instance in a transfer syntax that the receiver did accept. */
-static enum mur_status transcode(struct mur_buffer *out, uint8_t *context_id,
-                                 struct mur_retrieval *retrieval, const struct mur_instance *item,
-                                 int descriptor, struct mur_error *reason)
-{
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
-    MUR_AUTO(mur_dataset) *dataset = NULL;
-    struct mur_presentation_context context;
-    bool has_context = false;
-    for (size_t i = 0; mur_association_get_context(&context, retrieval->target, i); i++) {
-        if (!may_send_in(retrieval, &context) ||
-            strcmp(context.abstract_syntax, item->sop_class) != 0 ||
-            !mur_transfer_syntax_is_native(context.accepted_transfer_syntax))
-            continue;
-        has_context = true;
-        enum mur_status status =
-            dataset == NULL ? mur_dataset_load(&dataset, path, MUR_WHOLE, reason) : MUR_OK;
-        if (status != MUR_OK)
-            return status;
-        if (!mur_dataset_can_write(dataset, context.accepted_transfer_syntax))
-            continue;
-        *context_id = context.id;
-        return mur_dataset_encode(out, dataset, context.accepted_transfer_syntax, reason);
-    }
-    return mur_error_set(
-        reason, MUR_UNSUPPORTED, "%s in %s: the receiver %s", mur_sop_class_name(item->sop_class),
-        mur_transfer_syntax_name(item->transfer_syntax),
-        has_context ? "takes only what it cannot be decoded to" : "did not accept this SOP Class");
 }
 
 struct sending {
@@ -329,12 +294,14 @@ static enum mur_status send_item(struct sending *sending, struct mur_retrieval *
     uint8_t context_id = find_route(retrieval, item);
     if (context_id != 0)
         return send_bytes(sending, retrieval, context_id, &source, reason);
-    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    status = transcode(&bytes, &context_id, retrieval, item, descriptor, reason);
-    if (status != MUR_OK)
-        return status;
-    source = (struct mur_store_source){.fd = -1, .data = bytes.data, .length = bytes.length};
-    return send_bytes(sending, retrieval, context_id, &source, reason);
+    struct mur_transcoding transcoding = {.bytes = MUR_BUFFER_INIT};
+    status = mur_retrieval_transcode(&transcoding, retrieval, item, descriptor, reason);
+    source = (struct mur_store_source){
+        .fd = -1, .data = transcoding.bytes.data, .length = transcoding.bytes.length};
+    if (status == MUR_OK)
+        status = send_bytes(sending, retrieval, transcoding.context_id, &source, reason);
+    mur_transcoding_end(&transcoding);
+    return status;
 }
 
 static enum mur_status deliver(struct mur_retrieval *retrieval, size_t index,

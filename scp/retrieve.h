@@ -54,6 +54,33 @@ struct mur_retrieval {
     int64_t last_pending_ms;
 };
 
+/** Whether we may send in a context of the target: accepted, and we are its SCU. */
+bool mur_retrieval_may_send_in(const struct mur_retrieval *retrieval,
+                               const struct mur_presentation_context *context);
+
+/* ---- transcode.c ---- */
+
+/** An instance in another transfer syntax than the stored one. */
+struct mur_transcoding {
+    struct mur_buffer bytes; /**< the Data Set */
+    uint8_t context_id;      /**< the context that takes it */
+    struct mur_scp *scp;     /**< whose memory was taken, or NULL */
+    uint64_t memory;
+};
+/**
+ * Decodes an instance to native pixels in a transfer syntax that the receiver accepted. Waits while
+ * others use up dicom.transcode_memory.
+ * @param[out] out  zeroed before; mur_transcoding_end() also on failure
+ * @retval MUR_UNSUPPORTED  no codec, or none of the contexts takes what there is
+ * @retval MUR_LIMIT        it would need more than dicom.transcode_memory
+ */
+MUR_NODISCARD
+enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
+                                        struct mur_retrieval *retrieval,
+                                        const struct mur_instance *item, int descriptor,
+                                        struct mur_error *reason);
+void mur_transcoding_end(struct mur_transcoding *transcoding);
+
 /** Reads the identifier, makes the plan. @param[out] refused the request is answered; nothing more
  * to do. @return other than MUR_OK: the association is over */
 MUR_NODISCARD

@@ -194,6 +194,7 @@ enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *co
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&scp->session_ended, &attributes);
+    (void)pthread_cond_init(&scp->memory_released, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     scp->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (scp->stop_event < 0)
@@ -285,6 +286,7 @@ void mur_scp_free(struct mur_scp *scp)
     mur_listener_free(scp->listener);
     if (scp->stop_event >= 0)
         (void)close(scp->stop_event);
+    (void)pthread_cond_destroy(&scp->memory_released);
     (void)pthread_cond_destroy(&scp->session_ended);
     (void)pthread_mutex_destroy(&scp->mutex);
     free(scp);

@@ -31,6 +31,8 @@ struct mur_scp {
     struct mur_session *sessions;
     unsigned session_count;
     uint64_t session_number;
+    pthread_cond_t memory_released;
+    uint64_t transcoding; /* bytes that decoding takes now */
 };
 
 /** What an operation was, for the line at the end of an association. */

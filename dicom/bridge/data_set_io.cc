@@ -1,5 +1,6 @@
 /* Data Sets: decoding and encoding them. */
 #include "dicom/bridge/data_set_internal.h"
+#include "dicom/bridge/jpeg2000_codec.h"
 
 #include "dcmtk/dcmdata/dcistrmb.h"
 #include "dcmtk/dcmdata/dcistrmf.h"
@@ -53,6 +54,7 @@ void register_decoders()
     DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs();
     DJLSDecoderRegistration::registerCodecs();
+    mur::register_jpeg2000_decoder();
 }
 
 } // namespace

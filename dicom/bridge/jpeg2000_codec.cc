@@ -1,0 +1,255 @@
+#include "dicom/bridge/jpeg2000_codec.h"
+
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmdata/dccodec.h"
+#include "dcmtk/dcmdata/dcdatset.h"
+#include "dcmtk/dcmdata/dcdeftag.h"
+#include "dcmtk/dcmdata/dcpixseq.h"
+#include "dcmtk/dcmdata/dcpxitem.h"
+#include "dcmtk/dcmdata/dcvrpobw.h"
+#include "dcmtk/dcmdata/dcxfer.h"
+
+#include <cstring>
+#include <vector>
+
+#include "dicom/bridge/guard.h"
+
+extern "C" {
+#include "dicom/jpeg2000.h"
+}
+
+namespace
+{
+
+struct Image {
+    mur_pixel_layout layout = {};
+    size_t frames = 0;
+    std::string photometric;
+
+    size_t frame_size() const
+    {
+        return mur_pixel_frame_size(&layout);
+    }
+};
+
+OFCondition condition_of(const mur_error &error)
+{
+    return error.status == MUR_NO_MEMORY
+               ? EC_MemoryExhausted
+               : makeOFCondition(OFM_dcmdata, 4096, OF_error, error.message);
+}
+
+OFCondition read_image(Image &out, DcmItem &item)
+{
+    Uint16 rows = 0, columns = 0, samples = 1, allocated = 0;
+    Sint32 frames = 1;
+    OFString photometric;
+    if (item.findAndGetUint16(DCM_Rows, rows).bad() ||
+        item.findAndGetUint16(DCM_Columns, columns).bad() ||
+        item.findAndGetUint16(DCM_BitsAllocated, allocated).bad())
+        return EC_TagNotFound;
+    (void)item.findAndGetUint16(DCM_SamplesPerPixel, samples);
+    (void)item.findAndGetOFString(DCM_PhotometricInterpretation, photometric);
+    if (item.findAndGetSint32(DCM_NumberOfFrames, frames).bad() || frames < 1)
+        frames = 1;
+    out.layout.rows = rows;
+    out.layout.columns = columns;
+    out.layout.samples = samples;
+    out.layout.bits_allocated = allocated;
+    out.frames = static_cast<size_t>(frames);
+    out.photometric = photometric.c_str();
+    return out.frame_size() > 0 ? EC_Normal : EC_CannotChangeRepresentation;
+}
+
+/* Undone by the decoder: PS3.5 8.2.4. */
+std::string decoded_photometric(const std::string &photometric)
+{
+    return photometric == "YBR_RCT" || photometric == "YBR_ICT" ? "RGB" : photometric;
+}
+
+class Jpeg2000Parameter : public DcmCodecParameter
+{
+  public:
+    DcmCodecParameter *clone() const override
+    {
+        return new Jpeg2000Parameter(*this);
+    }
+    const char *className() const override
+    {
+        return "Jpeg2000Parameter";
+    }
+};
+
+class Jpeg2000Decoder : public DcmCodec
+{
+  public:
+    OFBool canChangeCoding(const E_TransferSyntax from, const E_TransferSyntax to) const override
+    {
+        const bool ours = from == EXS_JPEG2000LosslessOnly || from == EXS_JPEG2000;
+        return ours && !DcmXfer(to).isEncapsulated();
+    }
+
+    OFCondition decode(const DcmRepresentationParameter *, DcmPixelSequence *fragments,
+                       DcmPolymorphOBOW &pixels, const DcmCodecParameter *, const DcmStack &stack,
+                       OFBool &) const override
+    {
+        /* On top of the stack is the Pixel Data; below it the Data Set, or an item of one. */
+        DcmStack copy(stack);
+        (void)copy.pop();
+        DcmObject *holder = copy.pop();
+        if (holder == nullptr || (holder->ident() != EVR_dataset && holder->ident() != EVR_item))
+            return EC_InvalidTag;
+        return guarded(
+            [&] { return decode_all(static_cast<DcmItem &>(*holder), *fragments, pixels); });
+    }
+
+    OFCondition decodeFrame(const DcmRepresentationParameter *, DcmPixelSequence *fragments,
+                            const DcmCodecParameter *, DcmItem *dataset, Uint32 frame,
+                            Uint32 &start_fragment, void *buffer, Uint32 size,
+                            OFString &colour_model) const override
+    {
+        return guarded([&]() -> OFCondition {
+            Image image;
+            OFCondition condition = read_image(image, *dataset);
+            if (condition.bad())
+                return condition;
+            if (frame >= image.frames || size < image.frame_size())
+                return EC_IllegalParameter;
+            condition = decode_one(buffer, image, *fragments, frame, start_fragment);
+            colour_model = decoded_photometric(image.photometric).c_str();
+            return condition;
+        });
+    }
+
+    OFCondition encode(const Uint16 *, const Uint32, const DcmRepresentationParameter *,
+                       DcmPixelSequence *&, const DcmCodecParameter *, DcmStack &,
+                       OFBool &) const override
+    {
+        return EC_IllegalCall;
+    }
+
+    OFCondition encode(const E_TransferSyntax, const DcmRepresentationParameter *,
+                       DcmPixelSequence *, const DcmRepresentationParameter *, DcmPixelSequence *&,
+                       const DcmCodecParameter *, DcmStack &, OFBool &) const override
+    {
+        return EC_IllegalCall;
+    }
+
+    OFCondition determineDecompressedColorModel(const DcmRepresentationParameter *,
+                                                DcmPixelSequence *, const DcmCodecParameter *,
+                                                DcmItem *dataset,
+                                                OFString &colour_model) const override
+    {
+        OFString photometric;
+        const OFCondition condition =
+            dataset->findAndGetOFString(DCM_PhotometricInterpretation, photometric);
+        colour_model = decoded_photometric(photometric.c_str()).c_str();
+        return condition;
+    }
+
+  private:
+    /* DCMTK, which calls us, knows no exceptions. */
+    template <typename Body> static OFCondition guarded(Body &&body)
+    {
+        OFCondition condition = EC_Normal;
+        mur_error error = MUR_ERROR_INIT;
+        const enum mur_status status = mur::guard(&error, [&] {
+            condition = body();
+            return MUR_OK;
+        });
+        return status == MUR_OK ? condition : condition_of(error);
+    }
+
+    /* The codestream of a frame, of one fragment or several (PS3.5 A.4). */
+    static OFCondition gather(std::vector<Uint8> &out, const Image &image,
+                              DcmPixelSequence &fragments, size_t frame, Uint32 &fragment)
+    {
+        const size_t count = fragments.card(); /* the first is the offset table */
+        if (count < 1 + image.frames)
+            return EC_CorruptedData;
+        size_t stop = count;
+        if (count == 1 + image.frames) {
+            fragment = static_cast<Uint32>(frame + 1);
+            stop = frame + 2;
+        } else if (image.frames > 1) {
+            OFCondition condition =
+                determineStartFragment(static_cast<Uint32>(frame),
+                                       static_cast<Sint32>(image.frames), &fragments, fragment);
+            Uint32 next = 0;
+            if (condition.good() && frame + 1 < image.frames) {
+                condition =
+                    determineStartFragment(static_cast<Uint32>(frame + 1),
+                                           static_cast<Sint32>(image.frames), &fragments, next);
+                stop = next;
+            }
+            if (condition.bad())
+                return condition;
+        } else {
+            fragment = 1;
+        }
+        for (; fragment < stop; fragment++) {
+            DcmPixelItem *item = nullptr;
+            Uint8 *bytes = nullptr;
+            OFCondition condition = fragments.getItem(item, fragment);
+            if (condition.good())
+                condition = item->getUint8Array(bytes);
+            if (condition.bad())
+                return condition;
+            if (bytes != nullptr)
+                out.insert(out.end(), bytes, bytes + item->getLength());
+        }
+        return EC_Normal;
+    }
+
+    static OFCondition decode_one(void *out, const Image &image, DcmPixelSequence &fragments,
+                                  size_t frame, Uint32 &fragment)
+    {
+        std::vector<Uint8> codestream;
+        const OFCondition condition = gather(codestream, image, fragments, frame, fragment);
+        if (condition.bad())
+            return condition;
+        mur_error error = MUR_ERROR_INIT;
+        const enum mur_status status = mur_jpeg2000_decode(
+            out, nullptr, &image.layout, codestream.data(), codestream.size(), &error);
+        return status == MUR_OK ? EC_Normal : condition_of(error);
+    }
+
+    static OFCondition decode_all(DcmItem &holder, DcmPixelSequence &fragments,
+                                  DcmPolymorphOBOW &pixels)
+    {
+        Image image;
+        OFCondition condition = read_image(image, holder);
+        if (condition.bad())
+            return condition;
+        const size_t frame_size = image.frame_size();
+        if (image.frames > (0xFFFFFFFEu - 1) / frame_size)
+            return EC_CannotChangeRepresentation; /* no native Pixel Data is that long */
+        const size_t words = (frame_size * image.frames + 1) / 2;
+        Uint16 *cells = nullptr;
+        condition = pixels.createUint16Array(static_cast<Uint32>(words), cells);
+        if (condition.bad())
+            return condition;
+        cells[words - 1] = 0;
+        auto *at = reinterpret_cast<Uint8 *>(cells);
+        Uint32 fragment = 1;
+        for (size_t frame = 0; condition.good() && frame < image.frames; frame++)
+            condition = decode_one(at + frame * frame_size, image, fragments, frame, fragment);
+        if (condition.good() && image.layout.samples > 1) {
+            condition = holder.putAndInsertString(DCM_PhotometricInterpretation,
+                                                  decoded_photometric(image.photometric).c_str());
+            if (condition.good())
+                condition = holder.putAndInsertUint16(DCM_PlanarConfiguration, 0);
+        }
+        return condition;
+    }
+};
+
+} // namespace
+
+void mur::register_jpeg2000_decoder()
+{
+    static const Jpeg2000Decoder decoder;
+    static const Jpeg2000Parameter parameter;
+    (void)DcmCodecList::registerCodec(&decoder, nullptr, &parameter);
+}

@@ -1,0 +1,155 @@
+/* Instances for receivers that did not accept them as they are stored: decoded in the thread that
+ * sends them, within a limit of memory for all threads together. Nothing is ever encoded lossy. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "dicom/data_set.h"
+#include "dicom/sop_class.h"
+#include "dicom/transfer_syntax.h"
+#include "scp/retrieve.h"
+
+enum { LOOK_ROUND_MS = 200 };
+
+/* ---- memory ---- */
+
+static uint64_t number(struct mur_dataset *dataset, uint32_t tag, uint64_t otherwise)
+{
+    int64_t value = 0;
+    if (mur_dataset_get_int(&value, dataset, tag, 0, NULL) != MUR_OK || value < 1)
+        return otherwise;
+    return value < UINT32_MAX ? (uint64_t)value : UINT32_MAX;
+}
+
+/* What decoding will take: the pixels twice, decoded and as part of the new Data Set; and the rest
+ * of the stored one likewise. */
+static uint64_t memory_for(struct mur_dataset *dataset, const struct mur_instance *item)
+{
+    uint64_t product = 2;
+    const uint64_t factors[] = {
+        number(dataset, MUR_TAG_Rows, 1),
+        number(dataset, MUR_TAG_Columns, 1),
+        number(dataset, MUR_TAG_SamplesPerPixel, 1),
+        (number(dataset, MUR_TAG_BitsAllocated, 8) + 7) / 8,
+        number(dataset, MUR_TAG_NumberOfFrames, 1),
+    };
+    for (size_t i = 0; i < MUR_COUNT(factors); i++)
+        if (__builtin_mul_overflow(product, factors[i], &product))
+            return UINT64_MAX;
+    uint64_t sum = 0;
+    return __builtin_add_overflow(product, 2 * item->length, &sum) ? UINT64_MAX : sum;
+}
+
+/* With the mutex held. */
+static void wait_a_little(struct mur_scp *scp)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_ROUND_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_cond_timedwait(&scp->memory_released, &scp->mutex, &until);
+}
+
+static enum mur_status take_memory(struct mur_transcoding *transcoding,
+                                   struct mur_retrieval *retrieval, uint64_t bytes,
+                                   struct mur_error *reason)
+{
+    struct mur_session *session = retrieval->session;
+    struct mur_scp *scp = session->scp;
+    uint64_t most = scp->config->dicom_transcode_memory;
+    if (bytes > most)
+        return mur_error_set(reason, MUR_LIMIT,
+                             "decoding it takes %.1f MB, dicom.transcode_memory is %.1f MB",
+                             (double)bytes / 1e6, (double)most / 1e6);
+    enum mur_status status = MUR_OK;
+    int64_t deadline = mur_clock_monotonic_ms() + session->timeout_ms;
+    (void)pthread_mutex_lock(&scp->mutex);
+    while (status == MUR_OK && scp->transcoding + bytes > most) {
+        if (mur_session_must_hurry(session))
+            status = mur_error_set(reason, MUR_CANCELLED, "the node is being stopped");
+        else if (mur_clock_monotonic_ms() >= deadline)
+            status = mur_error_set(reason, MUR_BUSY,
+                                   "other objects that are being decoded use up "
+                                   "dicom.transcode_memory");
+        else
+            wait_a_little(scp);
+    }
+    if (status == MUR_OK) {
+        scp->transcoding += bytes;
+        transcoding->scp = scp;
+        transcoding->memory = bytes;
+    }
+    (void)pthread_mutex_unlock(&scp->mutex);
+    return status;
+}
+
+void mur_transcoding_end(struct mur_transcoding *transcoding)
+{
+    mur_buffer_free(&transcoding->bytes);
+    struct mur_scp *scp = transcoding->scp;
+    if (scp == NULL)
+        return;
+    (void)pthread_mutex_lock(&scp->mutex);
+    scp->transcoding -= transcoding->memory;
+    (void)pthread_cond_broadcast(&scp->memory_released);
+    (void)pthread_mutex_unlock(&scp->mutex);
+    transcoding->scp = NULL;
+}
+
+/* ---- choosing ---- */
+
+/* A native syntax that was accepted for the class, little endian if there is one; NULL: none was.
+ */
+static const char *find_syntax(uint8_t *context_id, const struct mur_retrieval *retrieval,
+                               const struct mur_instance *item)
+{
+    const char *found = NULL;
+    struct mur_presentation_context context;
+    for (size_t i = 0; mur_association_get_context(&context, retrieval->target, i); i++) {
+        if (!mur_retrieval_may_send_in(retrieval, &context) ||
+            strcmp(context.abstract_syntax, item->sop_class) != 0 ||
+            !mur_transfer_syntax_is_native(context.accepted_transfer_syntax))
+            continue;
+        bool retired =
+            (mur_transfer_syntax_flags(context.accepted_transfer_syntax) & MUR_TS_BIG_ENDIAN) != 0;
+        if (found != NULL && retired)
+            continue;
+        *context_id = context.id;
+        found = context.accepted_transfer_syntax;
+        if (!retired)
+            break;
+    }
+    return found;
+}
+
+enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
+                                        struct mur_retrieval *retrieval,
+                                        const struct mur_instance *item, int descriptor,
+                                        struct mur_error *reason)
+{
+    const char *what = mur_sop_class_name(item->sop_class);
+    const char *stored = mur_transfer_syntax_name(item->transfer_syntax);
+    const char *syntax = find_syntax(&out->context_id, retrieval, item);
+    if (syntax == NULL)
+        return mur_error_set(reason, MUR_UNSUPPORTED,
+                             "%s: the receiver accepted neither %s nor native pixels", what,
+                             stored);
+    /* Reading it takes memory too, in proportion to its length without pixels. */
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    enum mur_status status = mur_dataset_load(&dataset, path, MUR_WHOLE, reason);
+    if (status == MUR_OK && !mur_dataset_can_write(dataset, syntax))
+        status = mur_error_set(reason, MUR_UNSUPPORTED,
+                               "%s: the receiver takes native pixels only; %s cannot be decoded",
+                               what, stored);
+    if (status == MUR_OK)
+        status = take_memory(out, retrieval, memory_for(dataset, item), reason);
+    if (status == MUR_OK)
+        status = mur_dataset_encode(&out->bytes, dataset, syntax, reason);
+    return status;
+}
