@@ -121,18 +121,47 @@ static bool has_wildcard(struct mur_slice text)
            memchr(text.data, '?', text.length) != NULL;
 }
 
-/* Single value or wildcard, on a column of text. */
-static enum mur_status add_text(struct mur_condition *condition, const char *column,
+/* What stands before the first wildcard bounds the value: so an index helps. The first text after
+ * all that begin so has the last byte one higher (never 0xFF in UTF-8). */
+static enum mur_status add_prefix(struct mur_condition *condition, const char *column,
+                                  struct mur_slice text, struct mur_error *error)
+{
+    struct mur_slice prefix = {.data = text.data, .length = 0};
+    while (prefix.length < text.length && text.data[prefix.length] != '*' &&
+           text.data[prefix.length] != '?')
+        prefix.length++;
+    if (prefix.length == 0)
+        return MUR_OK;
+    enum mur_status status =
+        mur_buffer_append_format(&condition->sql, error, "%s >= ? AND %s < ? AND ", column, column);
+    if (status == MUR_OK)
+        status = bind_slice(condition, prefix, error);
+    char *after = NULL;
+    if (status == MUR_OK)
+        status = mur_text_copy(&after, prefix, error);
+    if (status != MUR_OK)
+        return status;
+    after[prefix.length - 1]++;
+    return bind_owned(condition, after, error);
+}
+
+/* Single value or wildcard, on a column of text or an expression. */
+static enum mur_status add_text(struct mur_condition *condition, const char *column, bool indexed,
                                 struct mur_slice text, bool wildcards, struct mur_error *error)
 {
     bool glob = wildcards && has_wildcard(text);
-    enum mur_status status = add(condition, error, column);
-    if (status == MUR_OK)
-        status = add(condition, error, glob ? " GLOB ?" : " = ?");
-    if (status != MUR_OK || !glob)
+    if (!glob) {
+        enum mur_status status = mur_buffer_append_format(&condition->sql, error, "%s = ?", column);
         return status == MUR_OK ? bind_slice(condition, text, error) : status;
+    }
+    enum mur_status status = add(condition, error, "(");
+    if (status == MUR_OK && indexed)
+        status = add_prefix(condition, column, text, error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&condition->sql, error, "%s GLOB ?)", column);
     char *pattern = NULL;
-    status = glob_pattern(&pattern, text, error);
+    if (status == MUR_OK)
+        status = glob_pattern(&pattern, text, error);
     return status == MUR_OK ? bind_owned(condition, pattern, error) : status;
 }
 
@@ -144,8 +173,9 @@ static enum mur_status add_folded_text(struct mur_condition *condition, const ch
     (void)snprintf(expression, sizeof expression, "mur_fold(%s)", column);
     MUR_AUTO_FREE char *folded = NULL;
     enum mur_status status = mur_text_fold(&folded, text, error);
-    return status == MUR_OK ? add_text(condition, expression, mur_slice_of(folded), true, error)
-                            : status;
+    return status == MUR_OK
+               ? add_text(condition, expression, false, mur_slice_of(folded), true, error)
+               : status;
 }
 
 static bool is_universal(struct mur_slice text)
@@ -275,7 +305,7 @@ static enum mur_status add_uids(struct mur_condition *condition, const char *col
                                 struct mur_slice text, struct mur_error *error)
 {
     if (memchr(text.data, '\\', text.length) == NULL)
-        return add_text(condition, column, text, false, error);
+        return add_text(condition, column, true, text, false, error);
     MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
     struct mur_json_writer json;
     mur_json_init(&json, mur_sink_buffer(&list));
@@ -306,7 +336,7 @@ static enum mur_status add_name(struct mur_condition *condition, const char *col
 {
     MUR_AUTO_FREE char *folded = NULL;
     enum mur_status status = mur_fold_name(&folded, text, error);
-    return status == MUR_OK ? add_text(condition, column, mur_slice_of(folded), true, error)
+    return status == MUR_OK ? add_text(condition, column, true, mur_slice_of(folded), true, error)
                             : status;
 }
 
@@ -333,7 +363,7 @@ static enum mur_status add_one(struct mur_condition *condition, const struct pla
     }
     if (condition->fold_case && takes_wildcards(vr))
         return add_folded_text(condition, place->text, text, error);
-    return add_text(condition, place->text, text, takes_wildcards(vr), error);
+    return add_text(condition, place->text, true, text, takes_wildcards(vr), error);
 }
 
 /* All values of a key: one of them must match. */
@@ -414,19 +444,36 @@ static enum mur_status add_column_key(struct mur_condition *condition,
     return status == MUR_OK ? add(condition, error, ")") : status;
 }
 
+/* The study's own list is looked at: there are many more instances than studies. */
+static enum mur_status add_sop_classes(struct mur_condition *condition, struct mur_slice text,
+                                       struct mur_error *error)
+{
+    enum mur_status status = add(condition, error, "(0");
+    for (size_t at = 0; status == MUR_OK && at < text.length;) {
+        const char *end = memchr(text.data + at, '\\', text.length - at);
+        size_t length = end != NULL ? (size_t)(end - text.data) - at : text.length - at;
+        struct mur_slice one =
+            mur_slice_trim((struct mur_slice){.data = text.data + at, .length = length});
+        at += length + 1;
+        if (one.length == 0)
+            continue;
+        status = add(condition, error,
+                     " OR instr('\\' || s.sop_classes || '\\', '\\' || ? || '\\') > 0");
+        if (status == MUR_OK)
+            status = bind_slice(condition, one, error);
+    }
+    return status == MUR_OK ? add(condition, error, ")") : status;
+}
+
 static enum mur_status add_computed_key(struct mur_condition *condition,
                                         const struct mur_query_key *key, struct mur_error *error)
 {
-    bool modalities = key->path.tags[0] == MUR_TAG_ModalitiesInStudy;
-    enum mur_status status =
-        add(condition, error,
-            modalities ? "s.id IN (SELECT m.study FROM series m WHERE "
-                       : "s.id IN (SELECT m.study FROM series m JOIN instance n ON n.series = m.id"
-                         " JOIN uid u ON u.id = n.sop_class WHERE ");
-    const struct place place = {.text = modalities ? "m.modality" : "u.uid"};
+    if (key->path.tags[0] != MUR_TAG_ModalitiesInStudy)
+        return add_sop_classes(condition, mur_slice_of(key->text), error);
+    enum mur_status status = add(condition, error, "s.id IN (SELECT m.study FROM series m WHERE ");
+    const struct place place = {.text = "m.modality"};
     if (status == MUR_OK)
-        status = add_values(condition, &place, modalities ? MUR_VR_CS : MUR_VR_UI,
-                            mur_slice_of(key->text), error);
+        status = add_values(condition, &place, MUR_VR_CS, mur_slice_of(key->text), error);
     return status == MUR_OK ? add(condition, error, ")") : status;
 }
 

@@ -169,6 +169,8 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
         return mur_sqlite_error(error, database, result, "cannot open the index");
     (void)sqlite3_extended_result_codes(database->handle, 1);
     (void)sqlite3_busy_timeout(database->handle, BUSY_MS);
+    /* A plan that hangs on bound values would be made anew with each of them. */
+    (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     for (size_t i = 0; result == SQLITE_OK && i < MUR_COUNT(sql_functions); i++)
         result = sqlite3_create_function(database->handle, sql_functions[i].name, 1,
                                          SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buffer.h"
 #include "core/error.h"
 #include "core/own.h"
 #include "db/instance.h"
@@ -232,6 +233,15 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
 MUR_NODISCARD
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
                                    struct mur_error *error);
+
+/* ---- plans (db/explain.c) -------------------------------------------------------------------- */
+
+/** Appends each statement that this connection keeps prepared, as a line, and below it, one a line
+ * after a tab, the steps by which SQLite would do it (EXPLAIN QUERY PLAN). Values do not matter:
+ * the plan of a statement is the same for all of them. */
+MUR_NODISCARD
+enum mur_status mur_database_explain(struct mur_buffer *out, struct mur_database *database,
+                                     struct mur_error *error);
 
 /* ---- encodings (db/encodings.c) -------------------------------------------------------------- */
 

@@ -146,7 +146,8 @@ CREATE TABLE attribute (
   text TEXT NOT NULL,                    -- exact; for a sequence as a whole its DICOM JSON items
   folded TEXT,                           -- PN: without case and diacritics
   number REAL,                           -- numeric VRs
-  PRIMARY KEY (level, owner, path, source, item, position)
+  -- owner first: level alone, which nearly all rows share, must not look like a way to find some
+  PRIMARY KEY (owner, level, path, source, item, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attribute_by_text ON attribute(path, level, text, owner, item) WHERE hidden = 0;
 CREATE INDEX attribute_by_fold ON attribute(path, level, folded, owner) WHERE hidden = 0 AND folded IS NOT NULL;
