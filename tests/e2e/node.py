@@ -156,7 +156,8 @@ def serving(data_dir, *options):
     try:
         yield node
     finally:
-        node.stop()
+        if not node.log.closed:
+            node.stop()
 
 
 def wait_for_port(port, seconds=20):
