@@ -1,11 +1,14 @@
 #include "cli/cli.h"
+#include "cli/conformance.h"
 
 #include "core/own.h"
 
-static int man;
+static int man, conformance;
 
 struct poptOption mur_help_options[] = {
     {"man", '\0', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &man, 0, "print the man page", NULL},
+    {"conformance", '\0', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &conformance, 0,
+     "print the tables of the conformance statement", NULL},
     POPT_TABLEEND};
 
 int mur_command_help(struct mur_cli *cli)
@@ -15,6 +18,8 @@ int mur_command_help(struct mur_cli *cli)
     enum mur_status status;
     if (man != 0) {
         status = mur_help_man(&text, &error);
+    } else if (conformance != 0) {
+        status = mur_conformance_tables(&text, &error);
     } else if (cli->argument_count == 0) {
         status = mur_help_program(&text, &error);
     } else {
