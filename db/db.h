@@ -256,4 +256,49 @@ MUR_NODISCARD
 enum mur_status mur_database_encodings(struct mur_encodings *out, struct mur_database *database,
                                        const char *sop_class, struct mur_error *error);
 
+/* ---- storage commitment (db/commitment.c) ---------------------------------------------------- */
+
+/** An answer that a peer has not got yet (PS3.4 J.3.3). */
+struct mur_commitment_row {
+    int64_t id;
+    char transaction_uid[MUR_UID_TEXT_SIZE];
+    char peer[17];    /**< AE title */
+    char *references; /**< JSON; malloc'ed */
+    int64_t requested_us, next_try_us;
+    unsigned attempts; /**< that failed */
+};
+
+/** Adds it; the same transaction of the same peer again takes the place of the first. Of @p row, id
+ * and attempts are not read. */
+MUR_NODISCARD
+enum mur_status mur_database_put_commitment(struct mur_database *database,
+                                            const struct mur_commitment_row *row,
+                                            struct mur_error *error);
+/** The one whose time comes first. @param[out] out free() its references */
+MUR_NODISCARD
+enum mur_status mur_database_next_commitment(bool *found, struct mur_commitment_row *out,
+                                             struct mur_database *database,
+                                             struct mur_error *error);
+/** A try failed; the next one at @p next_try_us. */
+MUR_NODISCARD
+enum mur_status mur_database_postpone_commitment(struct mur_database *database, int64_t id,
+                                                 int64_t next_try_us, struct mur_error *error);
+/** All tries that are due later are due at @p now_us: what kept them away may be over. */
+MUR_NODISCARD
+enum mur_status mur_database_hasten_commitments(struct mur_database *database, int64_t now_us,
+                                                struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_drop_commitment(struct mur_database *database, int64_t id,
+                                             struct mur_error *error);
+/** Marks an instance as one that a peer relies on. @param[out] found  it is there, with this digest
+ */
+MUR_NODISCARD
+enum mur_status mur_database_commit_instance(bool *found, struct mur_database *database,
+                                             const struct mur_instance *instance,
+                                             struct mur_error *error);
+/** @param[out] committed  whether a peer was told that it is kept; false too when there is none */
+MUR_NODISCARD
+enum mur_status mur_database_is_committed(bool *committed, struct mur_database *database,
+                                          const char *sop_instance, struct mur_error *error);
+
 #endif

@@ -58,6 +58,7 @@ enum mur_service mur_service_of(const char *abstract_syntax, bool accept_unknown
     case MUR_SOP_GET:
         return is_composite_model(abstract_syntax) ? MUR_SERVICE_NONE : MUR_SERVICE_GET;
     case MUR_SOP_COMMITMENT:
+        return MUR_SERVICE_COMMITMENT;
     case MUR_SOP_WORKLIST:
     case MUR_SOP_OTHER:
         return MUR_SERVICE_NONE;
@@ -178,6 +179,8 @@ static bool is_allowed(enum mur_role *role, const struct mur_session *session,
     case MUR_SERVICE_MOVE:
     case MUR_SERVICE_GET:
         return has_right(session, MUR_RIGHTS_READ);
+    case MUR_SERVICE_COMMITMENT:
+        return has_right(session, MUR_RIGHTS_WRITE);
     case MUR_SERVICE_NONE:
         break;
     }

@@ -1,7 +1,8 @@
 /**
  * The DIMSE service: a listener thread, one thread an association, one file a service (echo.c,
- * store.c, find.c, move.c, get.c). What the services mean is the archive's; who may use them is
- * access.h's. It logs; nothing here prints or exits.
+ * store.c, find.c, move.c, get.c, commitment.c), and a thread that reports commitments to peers.
+ * What the services mean is the archive's; who may use them is access.h's. It logs; nothing here
+ * prints or exits.
  *
  * Threads: create, start, stop and free from one thread at a time; the rest from any.
  */

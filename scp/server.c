@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archive/commitment.h"
 #include "scp/activation.h"
 #include "scp/session.h"
 
@@ -195,6 +196,7 @@ enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *co
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&scp->session_ended, &attributes);
     (void)pthread_cond_init(&scp->memory_released, &attributes);
+    (void)pthread_cond_init(&scp->reporter_woken, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     scp->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (scp->stop_event < 0)
@@ -209,10 +211,17 @@ enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *co
 
 enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error)
 {
+    enum mur_status status = mur_archive_hasten_commitments(scp->archive, error);
+    if (status != MUR_OK)
+        return status;
     int failed = pthread_create(&scp->thread, NULL, listener_main, scp);
     if (failed != 0)
         return mur_error_set_errno(error, failed, "starting the listener");
     scp->started = true;
+    failed = pthread_create(&scp->reporter, NULL, mur_scp_reporter, scp);
+    if (failed != 0)
+        return mur_error_set_errno(error, failed, "starting the reporter of commitments");
+    scp->reporter_started = true;
     return MUR_OK;
 }
 
@@ -261,6 +270,8 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
     uint64_t one = 1;
     (void)!write(scp->stop_event, &one, sizeof(one));
     (void)pthread_mutex_lock(&scp->mutex);
+    scp->stopping = true; /* no new report */
+    (void)pthread_cond_signal(&scp->reporter_woken);
     if (!wait_for_sessions(scp, grace_ms)) {
         __atomic_store_n(&scp->hurry, 1, __ATOMIC_RELEASE);
         if (!wait_for_sessions(scp, grace_ms > 0 ? 1000 : 0)) {
@@ -275,7 +286,12 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
                                 scp->session_count);
         }
     }
+    if (scp->report != NULL)
+        mur_association_interrupt(scp->report);
     (void)pthread_mutex_unlock(&scp->mutex);
+    if (scp->reporter_started)
+        (void)pthread_join(scp->reporter, NULL);
+    scp->reporter_started = false;
 }
 
 void mur_scp_free(struct mur_scp *scp)
@@ -286,6 +302,7 @@ void mur_scp_free(struct mur_scp *scp)
     mur_listener_free(scp->listener);
     if (scp->stop_event >= 0)
         (void)close(scp->stop_event);
+    (void)pthread_cond_destroy(&scp->reporter_woken);
     (void)pthread_cond_destroy(&scp->memory_released);
     (void)pthread_cond_destroy(&scp->session_ended);
     (void)pthread_mutex_destroy(&scp->mutex);

@@ -200,6 +200,7 @@ static const struct {
     {MUR_SERVICE_FIND, MUR_C_FIND_RQ, MUR_OPERATION_FIND, mur_session_find},
     {MUR_SERVICE_MOVE, MUR_C_MOVE_RQ, MUR_OPERATION_MOVE, mur_session_move},
     {MUR_SERVICE_GET, MUR_C_GET_RQ, MUR_OPERATION_GET, mur_session_get},
+    {MUR_SERVICE_COMMITMENT, MUR_N_ACTION_RQ, MUR_OPERATION_COMMIT, mur_session_commit},
 };
 
 static enum mur_status dispatch(struct mur_session *session, const struct mur_request *request,
@@ -262,10 +263,12 @@ static void log_end(const struct mur_session *session, const struct mur_error *e
     if (end == MUR_END_RELEASED)
         mur_log_info(
             MUR_LOG_SCP,
-            "released by %s: %u echoes, %u stores, %u finds, %u moves, %u gets; %u refused",
+            "released by %s: %u echoes, %u stores, %u finds, %u moves, %u gets, %u commitments; "
+            "%u refused",
             calling, session->done[MUR_OPERATION_ECHO], session->done[MUR_OPERATION_STORE],
             session->done[MUR_OPERATION_FIND], session->done[MUR_OPERATION_MOVE],
-            session->done[MUR_OPERATION_GET], session->refused);
+            session->done[MUR_OPERATION_GET], session->done[MUR_OPERATION_COMMIT],
+            session->refused);
     else
         mur_log_warning(MUR_LOG_SCP, "association of %s at %s %s: %s", calling, address,
                         mur_association_end_name(end), error->message);

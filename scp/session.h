@@ -31,6 +31,12 @@ struct mur_scp {
     struct mur_session *sessions;
     unsigned session_count;
     uint64_t session_number;
+    pthread_t reporter;
+    bool reporter_started;
+    bool stopping;
+    bool report_wanted;
+    pthread_cond_t reporter_woken;
+    struct mur_association *report; /* that is being made; borrowed */
     pthread_cond_t memory_released;
     uint64_t transcoding; /* bytes that decoding takes now */
 };
@@ -42,6 +48,7 @@ enum mur_operation {
     MUR_OPERATION_FIND,
     MUR_OPERATION_MOVE,
     MUR_OPERATION_GET,
+    MUR_OPERATION_COMMIT,
     MUR_OPERATION_COUNT
 };
 
@@ -70,6 +77,7 @@ enum mur_service {
     MUR_SERVICE_FIND,
     MUR_SERVICE_MOVE,
     MUR_SERVICE_GET,
+    MUR_SERVICE_COMMITMENT,
 };
 
 /* ---- negotiate.c ---- */
@@ -125,7 +133,14 @@ enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *re
  * C-GET (C.4.2.1.5, C.4.3.1.4). */
 uint16_t mur_dimse_status(enum mur_service service, enum mur_status status);
 
-/* ---- echo.c, store.c, find.c, move.c, get.c: one request each ---- */
+/* ---- reporter.c ---- */
+
+/** The thread that tells peers of commitments; ends when scp->stopping is set and it was woken. */
+void *mur_scp_reporter(void *scp);
+/** There is a new one to tell. */
+void mur_scp_wake_reporter(struct mur_scp *scp);
+
+/* ---- echo.c, store.c, find.c, move.c, get.c, commitment.c: one request each ---- */
 
 /* Each reads the request's Data Set, if it has one, and answers. @return other than MUR_OK: the
  * association is over */
@@ -144,5 +159,9 @@ enum mur_status mur_session_move(struct mur_session *session, const struct mur_r
 MUR_NODISCARD
 enum mur_status mur_session_get(struct mur_session *session, const struct mur_request *request,
                                 struct mur_error *error);
+
+MUR_NODISCARD
+enum mur_status mur_session_commit(struct mur_session *session, const struct mur_request *request,
+                                   struct mur_error *error);
 
 #endif
