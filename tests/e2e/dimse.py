@@ -90,10 +90,11 @@ def part10(data_set, sop_class, instance, transfer_syntax=EXPLICIT):
             + data_set)
 
 
-def _command(**fields):
+def encode_command(**fields):
     """Command set, Implicit VR Little Endian; None leaves out."""
     tags = {"AffectedSOPClassUID": 0x0002, "CommandField": 0x0100, "MessageID": 0x0110,
-            "MoveDestination": 0x0600, "Priority": 0x0700, "CommandDataSetType": 0x0800,
+            "MessageIDBeingRespondedTo": 0x0120, "MoveDestination": 0x0600, "Priority": 0x0700,
+            "CommandDataSetType": 0x0800, "Status": 0x0900,
             "AffectedSOPInstanceUID": 0x1000}
     body = b""
     for name, tag in tags.items():
@@ -262,7 +263,7 @@ class Association:
 
     def request(self, abstract, field, data_set=None, **more):
         self.message += 1
-        self.send_fragments(self.contexts[abstract], _command(
+        self.send_fragments(self.contexts[abstract], encode_command(
             AffectedSOPClassUID=abstract, CommandField=field, MessageID=self.message,
             CommandDataSetType=NO_DATA_SET if data_set is None else 0, **more), True)
         if data_set:

@@ -131,14 +131,15 @@ class Node:
             self.port, check=check)
         return sorted(pathlib.Path(folder).iterdir())
 
-    def move(self, folder, *keys, level="STUDY", destination="SINK", check=True):
+    def move(self, folder, *keys, level="STUDY", destination="SINK", check=True,
+             sink_options=()):
         """movescu to a storescp that writes bit by bit what it gets."""
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         words = []
         for key in (f"QueryRetrieveLevel={level}", *keys):
             words += ["-k", key]
         sink = subprocess.Popen(
-            ["storescp", "+B", "-aet", "SINK", "-od", str(folder), str(self.sink_port)],
+            ["storescp", "+B", *sink_options, "-aet", "SINK", "-od", str(folder), str(self.sink_port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         try:
             wait_for_port(self.sink_port)
