@@ -84,8 +84,12 @@ static void write_storage_classes(struct writer *writer, const char *name, bool 
     end(writer, name);
 }
 
+/* Retired ones but Big Endian are names that nobody can read or write any more. */
 static const char *way_out(const struct mur_transfer_syntax *syntax)
 {
+    if ((syntax->flags & MUR_TS_RETIRED) != 0 &&
+        (syntax->flags & (MUR_TS_BIG_ENDIAN | MUR_TS_DECODED)) == 0)
+        return "as stored";
     if (mur_transfer_syntax_is_native(syntax->uid))
         return "native";
     return mur_transfer_syntax_converts(syntax->uid, mur_uid_ExplicitVRLittleEndian) ? "decoded"
@@ -205,10 +209,11 @@ struct private_element {
 
 static const struct private_element isa_elements[] = {
     {MUR_ISA_ATTRIBUTE, "1-n",
-     "every cell of the ISA-Tab as one value, `kind:name=value` or `kind:name=value unit`; kind is "
-     "characteristic, factor, parameter or comment"},
+     "every cell of the ISA-Tab as one value, `kind:name=value`, without unit; kind is "
+     "characteristic, factor, parameter, comment or another (below)"},
     {MUR_ISA_ATTRIBUTE_SEQUENCE, "1", "the same, one item a cell"},
-    {MUR_ISA_ATTRIBUTE_KIND, "1", "of an item: CHARACTERISTIC, FACTOR, PARAMETER, COMMENT"},
+    {MUR_ISA_ATTRIBUTE_KIND, "1",
+     "of an item: CHARACTERISTIC, FACTOR, PARAMETER, COMMENT or another"},
     {MUR_ISA_ATTRIBUTE_NAME, "1", "of an item: heading of the column"},
     {MUR_ISA_ATTRIBUTE_TEXT, "1", "of an item: the cell"},
     {MUR_ISA_ATTRIBUTE_NUMBER, "1", "of an item: the cell, if it is a number"},
@@ -230,7 +235,8 @@ static const struct private_element nifti_elements[] = {
     {MUR_NIFTI_HEADER, "1", "header of the NIfTI or Analyze file, as it is (348 or 540 bytes)"},
     {MUR_NIFTI_EXTENSIONS, "1", "its extensions, as they are; absent without any"},
     {MUR_NIFTI_FILE_NAME, "1", "its name, without folders and without `.gz`"},
-    {MUR_NIFTI_FLIPS, "0-3", "axes of the file that are reversed in the images: I, J, K"},
+    {MUR_NIFTI_FLIPS, "1-3",
+     "axes of the file that are reversed in the images: I, J, K; zero length for none"},
     {MUR_NIFTI_SHA256, "1", "SHA-256 of the voxels, little endian, in the order of the file"},
     {MUR_NIFTI_LABEL, "1", "in items of Segment Sequence: value of the segment in the label map"},
 };
