@@ -87,7 +87,10 @@ class Jpeg2000Decoder : public DcmCodec
     OFBool canChangeCoding(const E_TransferSyntax from, const E_TransferSyntax to) const override
     {
         const bool ours = from == EXS_JPEG2000LosslessOnly || from == EXS_JPEG2000;
-        return ours && !DcmXfer(to).isEncapsulated();
+        /* Spelt out: DcmXfer's question has one name in 3.6.7 and another in 3.6.9. */
+        const bool native = to == EXS_LittleEndianImplicit || to == EXS_LittleEndianExplicit ||
+                            to == EXS_BigEndianExplicit || to == EXS_DeflatedLittleEndianExplicit;
+        return ours && native;
     }
 
     OFCondition decode(const DcmRepresentationParameter *, DcmPixelSequence *fragments,
