@@ -414,7 +414,11 @@ static enum mur_status add_column_key(struct mur_condition *condition,
             status = add_values(condition, &place, MUR_VR_UI, mur_slice_of(key->text), error);
         return status == MUR_OK ? add(condition, error, ")") : status;
     }
-    const struct place place = {.text = column, .folded = folded};
+    char number[128]; /* "01" is 1 */
+    (void)snprintf(number, sizeof number, "CAST(nullif(%s, '') AS REAL)", column);
+    bool numeric = key->vr == MUR_VR_IS || key->vr == MUR_VR_US || key->vr == MUR_VR_DS;
+    const struct place place = {
+        .text = column, .folded = folded, .number = numeric ? number : NULL};
     if (key->vr != MUR_VR_PN)
         return add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
     /* Other groups of the name (ideographic, phonetic) stand in the attribute table. */

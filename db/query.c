@@ -42,8 +42,9 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
 enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t key)
 {
     const struct mur_attribute_path *path = &query->keys[key].path;
-    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP)
-        return MUR_KEY_MATCHED; /* our own block: other creators never get here */
+    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP) /* ours: others never get here */
+        return path->tags[0] == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE) ? MUR_KEY_IGNORED
+                                                                                  : MUR_KEY_MATCHED;
     if (path->depth > 1) {
         const struct mur_attribute_key *nested = mur_attribute_key_find(path);
         return nested != NULL && nested->level <= query->level ? MUR_KEY_MATCHED : MUR_KEY_IGNORED;

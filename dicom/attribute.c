@@ -59,7 +59,9 @@ static struct {
     const struct mur_attribute_key *keys;
     size_t key_count;
     bool of_images;
-} tables = {attributes, MUR_COUNT(attributes), keys, MUR_COUNT(keys), false};
+    struct mur_attribute *own_attributes; /* what of the above is to be freed when it is replaced */
+    struct mur_attribute_key *own_keys;
+} tables = {attributes, MUR_COUNT(attributes), keys, MUR_COUNT(keys), false, NULL, NULL};
 
 static const char *const level_names[MUR_LEVEL_COUNT] = {
     [MUR_LEVEL_PATIENT] = "PATIENT",
@@ -257,7 +259,9 @@ static enum mur_status add_attribute(const struct mur_attribute_path *path, enum
     }
     if (!placed)
         copy[count++] = added;
-    tables.attributes = copy; /* the one before stays: rows of it may be in use */
+    free(tables.own_attributes);
+    tables.own_attributes = copy;
+    tables.attributes = copy;
     tables.attribute_count = count;
     return MUR_OK;
 }
@@ -274,6 +278,8 @@ static enum mur_status add_key(const struct mur_attribute_path *path, enum mur_v
     memcpy(copy, tables.keys, at * sizeof *copy);
     copy[at] = (struct mur_attribute_key){.path = *path, .vr = vr, .level = level, .added = true};
     memcpy(copy + at + 1, tables.keys + at, (tables.key_count - at) * sizeof *copy);
+    free(tables.own_keys);
+    tables.own_keys = copy;
     tables.keys = copy;
     tables.key_count++;
     return MUR_OK;

@@ -10,7 +10,7 @@
 #include "dicom/scanner.h"
 #include "dicom/sop_class.h"
 
-enum { FIRST_BLOCK = 0x10, BLOCKS = 32 };
+enum { FIRST_BLOCK = 0x10 };
 
 struct reader {
     struct mur_identifier *identifier;
@@ -117,8 +117,7 @@ static bool normalize(uint32_t *tag, const struct mur_identifier *identifier)
     if (!MUR_TAG_IS_PRIVATE(*tag))
         return true;
     unsigned block = MUR_TAG_ELEMENT(*tag) >> 8;
-    if (MUR_TAG_GROUP(*tag) != MUR_PRIVATE_GROUP || block < FIRST_BLOCK ||
-        block >= FIRST_BLOCK + BLOCKS || (identifier->blocks >> (block - FIRST_BLOCK) & 1) == 0)
+    if (MUR_TAG_GROUP(*tag) != MUR_PRIVATE_GROUP || !identifier->blocks[block])
         return false;
     *tag = MUR_PRIVATE_TAG(FIRST_BLOCK, *tag & 0xFF);
     return true;
@@ -178,10 +177,10 @@ static enum mur_status take_creator(struct reader *reader, const struct mur_scan
     if (status != MUR_OK)
         return status;
     unsigned block = MUR_TAG_ELEMENT(element->tag);
-    if (MUR_TAG_GROUP(element->tag) != MUR_PRIVATE_GROUP || block >= FIRST_BLOCK + BLOCKS ||
+    if (MUR_TAG_GROUP(element->tag) != MUR_PRIVATE_GROUP || block > 0xFF ||
         strcmp(mur_buffer_text(&reader->text), MUR_CREATOR_ISA) != 0)
         return MUR_OK;
-    reader->identifier->blocks |= 1u << (block - FIRST_BLOCK);
+    reader->identifier->blocks[block] = true;
     if (element->depth > 0)
         return MUR_OK;
     return add_element(reader->identifier,

@@ -36,8 +36,7 @@ struct mur_identifier {
     bool unsupported_keys; /**< an optional key is not supported: FF01 (PS3.4 C.4.1.1.4) */
     struct mur_answer_element *elements; /**< sorted by tag */
     size_t element_count;
-    uint32_t blocks; /**< private blocks of ours that the peer declared in group 0099: bit n is
-                          block 0x10 + n */
+    bool blocks[256]; /**< private blocks of ours that the peer declared in group 0099 */
 };
 
 void mur_identifier_free(struct mur_identifier *identifier); /**< the content; NULL is fine */

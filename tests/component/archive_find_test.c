@@ -211,6 +211,11 @@ static void images_answer_any_attribute_of_their_header(void **state)
                                    {MUR_TAG_SOPInstanceUID, MUR_VR_UI, "1.2.5.1.1"},
                                    {0}};
     assert_answer(f->archive, MUR_LEVEL_IMAGE, keys, names[4]);
+    const struct element padded[] = {{MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""},
+                                     {MUR_TAG_InstanceNumber, MUR_VR_IS, "007"},
+                                     {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.5"},
+                                     {0}};
+    assert_answer(f->archive, MUR_LEVEL_IMAGE, padded, "1.2.5.1.1");
     const struct element syntax[] = {{MUR_TAG_SpecificCharacterSet, MUR_VR_CS, ""},
                                      {MUR_TAG_SOPInstanceUID, MUR_VR_UI, "1.2.5.1.1"},
                                      {0}};
