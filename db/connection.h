@@ -141,6 +141,12 @@ const char *mur_level_table(enum mur_level level);
 MUR_NODISCARD
 enum mur_status mur_fold_name(char **out, struct mur_slice name, struct mur_error *error);
 
+/** What a table cannot know better than the object: its identity, its kind, its place. */
+bool mur_is_of_the_object(uint32_t tag);
+
+/** Attributes of which every scan of a study adds its own values. */
+bool mur_is_isa_list(uint32_t tag);
+
 /** Writes typed columns and attribute rows of one owner. Values of other levels are passed over.
  * @param source 0 header (only what is not there yet), 1 ISA (replaces) */
 MUR_NODISCARD

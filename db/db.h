@@ -234,6 +234,34 @@ MUR_NODISCARD
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,
                                    struct mur_error *error);
 
+/* ---- what leaves (db/effective.c) ------------------------------------------------------------ */
+
+/** An attribute as C-FIND would answer it. */
+struct mur_effective_value {
+    enum mur_level level;
+    uint32_t tag; /**< elements of our private block with block 0x10 */
+    enum mur_vr vr;
+    char *text; /**< UTF-8, values separated by backslash; for SQ the JSON array of items */
+    bool list;  /**< gathered from the cells of a scan */
+};
+
+/** All that an instance's patient, study and scan are said to be. */
+struct mur_effective {
+    struct mur_effective_value *values;
+    size_t count;
+    int64_t since_us;  /**< when the index came to say so; the same at each reading */
+    char *calling_ae;  /**< who sent the instance; "" where not known */
+    bool segmentation; /**< of a scan, not its image */
+};
+void mur_effective_free(struct mur_effective *effective); /**< the content */
+#define MUR_AUTO_EFFECTIVE __attribute__((cleanup(mur_effective_free)))
+
+/** Reads it in one transaction. @param instance  row: mur_instance.id
+ * @retval MUR_NOT_FOUND  it is not there any more */
+MUR_NODISCARD
+enum mur_status mur_database_effective(struct mur_effective *out, struct mur_database *database,
+                                       int64_t instance, struct mur_error *error);
+
 /* ---- plans (db/explain.c) -------------------------------------------------------------------- */
 
 /** Appends each statement that this connection keeps prepared, as a line, and below it, one a line

@@ -169,13 +169,11 @@ enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur
 
 /* ---- what the linked scans say of one row ---------------------------------------------------- */
 
-/* Attributes of which every scan of a study adds its own values. */
-static bool is_list(const struct mur_attribute_path *path)
+bool mur_is_isa_list(uint32_t tag)
 {
-    return path->tags[0] == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE) ||
-           path->tags[0] == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE) ||
-           path->tags[0] == MUR_TAG_AdditionalPatientHistory ||
-           path->tags[0] == MUR_TAG_PatientComments;
+    return tag == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE) ||
+           tag == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE) ||
+           tag == MUR_TAG_AdditionalPatientHistory || tag == MUR_TAG_PatientComments;
 }
 
 struct value_list {
@@ -195,7 +193,7 @@ static void value_list_free(struct value_list *list)
 static enum mur_status value_list_add(struct value_list *list, struct mur_index_value value,
                                       struct mur_error *error)
 {
-    bool many = is_list(&value.path);
+    bool many = mur_is_isa_list(value.path.tags[0]);
     unsigned next = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct mur_index_value *other = &list->values[i];

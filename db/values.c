@@ -14,8 +14,7 @@ static bool is_column(const struct mur_index_value *value, const struct mur_attr
     return *attribute != NULL && (*attribute)->storage == MUR_STORAGE_COLUMN;
 }
 
-/* What a table cannot know better than the object: its identity, its kind, its place. */
-static bool is_of_the_object(uint32_t tag)
+bool mur_is_of_the_object(uint32_t tag)
 {
     return tag == MUR_TAG_Modality || tag == MUR_TAG_SeriesNumber ||
            tag == MUR_TAG_FrameOfReferenceUID;
@@ -150,7 +149,7 @@ static enum mur_status put_value(struct mur_database *database, enum mur_level l
     const struct mur_attribute *attribute = NULL;
     bool from_isa = source != 0;
     if (is_column(value, &attribute)) {
-        if (names_the_row(attribute->tag) || (from_isa && is_of_the_object(attribute->tag)))
+        if (names_the_row(attribute->tag) || (from_isa && mur_is_of_the_object(attribute->tag)))
             return MUR_OK;
         bool only_if_empty = from_isa && database->header_wins;
         enum mur_status status = MUR_OK;

@@ -292,15 +292,23 @@ static enum mur_status send_item(struct sending *sending, struct mur_retrieval *
     if (status != MUR_OK)
         return status;
     uint8_t context_id = find_route(retrieval, item);
-    if (context_id != 0)
-        return send_bytes(sending, retrieval, context_id, &source, reason);
-    struct mur_transcoding transcoding = {.bytes = MUR_BUFFER_INIT};
-    status = mur_retrieval_transcode(&transcoding, retrieval, item, descriptor, reason);
-    source = (struct mur_store_source){
-        .fd = -1, .data = transcoding.bytes.data, .length = transcoding.bytes.length};
+    struct mur_transcoding made = {.bytes = MUR_BUFFER_INIT};
+    bool is_made = false;
+    if (retrieval->session->scp->config->export_coerce)
+        status =
+            mur_retrieval_coerce(&is_made, &made, retrieval, item, descriptor, context_id, reason);
+    if (status == MUR_OK && !is_made && context_id == 0) {
+        status = mur_retrieval_transcode(&made, retrieval, item, descriptor, reason);
+        is_made = true;
+    }
+    if (is_made) {
+        context_id = made.context_id;
+        source = (struct mur_store_source){
+            .fd = -1, .data = made.bytes.data, .length = made.bytes.length};
+    }
     if (status == MUR_OK)
-        status = send_bytes(sending, retrieval, transcoding.context_id, &source, reason);
-    mur_transcoding_end(&transcoding);
+        status = send_bytes(sending, retrieval, context_id, &source, reason);
+    mur_transcoding_end(&made);
     return status;
 }
 

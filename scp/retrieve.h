@@ -79,6 +79,18 @@ enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
                                         struct mur_retrieval *retrieval,
                                         const struct mur_instance *item, int descriptor,
                                         struct mur_error *reason);
+/**
+ * The instance with the attributes by which the archive knows it (export.coerce, archive/coerce.h),
+ * in its stored transfer syntax or, where @p context_id is 0, as by mur_retrieval_transcode().
+ * @param context_id  the context that takes it as it is stored, or 0
+ * @param[out] changed  false: the stored bytes say all that, nothing was made
+ * @param[out] out  zeroed before; mur_transcoding_end() also on failure
+ */
+MUR_NODISCARD
+enum mur_status mur_retrieval_coerce(bool *changed, struct mur_transcoding *out,
+                                     struct mur_retrieval *retrieval,
+                                     const struct mur_instance *item, int descriptor,
+                                     uint8_t context_id, struct mur_error *reason);
 void mur_transcoding_end(struct mur_transcoding *transcoding);
 
 /** Reads the identifier, makes the plan. @param[out] refused the request is answered; nothing more

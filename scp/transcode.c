@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "archive/coerce.h"
 #include "core/clock.h"
 #include "dicom/data_set.h"
 #include "dicom/sop_class.h"
@@ -126,30 +127,71 @@ static const char *find_syntax(uint8_t *context_id, const struct mur_retrieval *
     return found;
 }
 
+static enum mur_status need_syntax(const char **syntax, struct mur_transcoding *out,
+                                   const struct mur_retrieval *retrieval,
+                                   const struct mur_instance *item, struct mur_error *reason)
+{
+    *syntax = find_syntax(&out->context_id, retrieval, item);
+    return *syntax != NULL ? MUR_OK
+                           : mur_error_set(reason, MUR_UNSUPPORTED,
+                                           "%s: the receiver accepted neither %s nor native pixels",
+                                           mur_sop_class_name(item->sop_class),
+                                           mur_transfer_syntax_name(item->transfer_syntax));
+}
+
+/* Reading takes memory too, in proportion to the length without pixels. */
+static enum mur_status load(struct mur_dataset **out, int descriptor, struct mur_error *reason)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+    return mur_dataset_load(out, path, MUR_WHOLE, reason);
+}
+
+static enum mur_status encode(struct mur_transcoding *out, struct mur_retrieval *retrieval,
+                              const struct mur_instance *item, struct mur_dataset *dataset,
+                              const char *syntax, struct mur_error *reason)
+{
+    if (!mur_dataset_can_write(dataset, syntax))
+        return mur_error_set(reason, MUR_UNSUPPORTED,
+                             "%s: the receiver takes native pixels only; %s cannot be decoded",
+                             mur_sop_class_name(item->sop_class),
+                             mur_transfer_syntax_name(item->transfer_syntax));
+    enum mur_status status = take_memory(out, retrieval, memory_for(dataset, item), reason);
+    return status == MUR_OK ? mur_dataset_encode(&out->bytes, dataset, syntax, reason) : status;
+}
+
 enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
                                         struct mur_retrieval *retrieval,
                                         const struct mur_instance *item, int descriptor,
                                         struct mur_error *reason)
 {
-    const char *what = mur_sop_class_name(item->sop_class);
-    const char *stored = mur_transfer_syntax_name(item->transfer_syntax);
-    const char *syntax = find_syntax(&out->context_id, retrieval, item);
-    if (syntax == NULL)
-        return mur_error_set(reason, MUR_UNSUPPORTED,
-                             "%s: the receiver accepted neither %s nor native pixels", what,
-                             stored);
-    /* Reading it takes memory too, in proportion to its length without pixels. */
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+    const char *syntax = NULL;
     MUR_AUTO(mur_dataset) *dataset = NULL;
-    enum mur_status status = mur_dataset_load(&dataset, path, MUR_WHOLE, reason);
-    if (status == MUR_OK && !mur_dataset_can_write(dataset, syntax))
-        status = mur_error_set(reason, MUR_UNSUPPORTED,
-                               "%s: the receiver takes native pixels only; %s cannot be decoded",
-                               what, stored);
+    enum mur_status status = need_syntax(&syntax, out, retrieval, item, reason);
     if (status == MUR_OK)
-        status = take_memory(out, retrieval, memory_for(dataset, item), reason);
+        status = load(&dataset, descriptor, reason);
+    return status == MUR_OK ? encode(out, retrieval, item, dataset, syntax, reason) : status;
+}
+
+enum mur_status mur_retrieval_coerce(bool *changed, struct mur_transcoding *out,
+                                     struct mur_retrieval *retrieval,
+                                     const struct mur_instance *item, int descriptor,
+                                     uint8_t context_id, struct mur_error *reason)
+{
+    bool differs = false;
+    const char *syntax = item->transfer_syntax;
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    out->context_id = context_id;
+    enum mur_status status =
+        context_id == 0 ? need_syntax(&syntax, out, retrieval, item, reason) : MUR_OK;
     if (status == MUR_OK)
-        status = mur_dataset_encode(&out->bytes, dataset, syntax, reason);
+        status = load(&dataset, descriptor, reason);
+    if (status == MUR_OK)
+        status =
+            mur_archive_coerce(&differs, dataset, retrieval->session->scp->archive, item, reason);
+    if (status == MUR_OK && differs)
+        status = encode(out, retrieval, item, dataset, syntax, reason);
+    if (status == MUR_OK)
+        *changed = differs;
     return status;
 }
