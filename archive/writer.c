@@ -17,8 +17,15 @@ static enum mur_status replace(struct mur_ingest *ingest, const struct mur_insta
     struct mur_archive *archive = ingest->archive;
     bool found = false;
     struct mur_instance removed;
-    enum mur_status status = mur_database_remove_instance(&found, &removed, archive->writer,
-                                                          stored->sop_instance, error);
+    bool committed = false;
+    enum mur_status status =
+        mur_database_is_committed(&committed, archive->writer, stored->sop_instance, error);
+    if (status == MUR_OK && committed)
+        return mur_error_set(error, MUR_EXISTS,
+                             "a peer was told that the object under this UID is kept");
+    if (status == MUR_OK)
+        status = mur_database_remove_instance(&found, &removed, archive->writer,
+                                              stored->sop_instance, error);
     if (status == MUR_OK)
         status = mur_condemn_instance(ingest->replaced, archive, stored, error);
     if (status == MUR_OK)

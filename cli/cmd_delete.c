@@ -3,13 +3,17 @@
 #include <unistd.h>
 
 #include "archive/archive.h"
+#include "archive/commitment.h"
 #include "cli/cli.h"
 #include "core/log.h"
 #include "core/own.h"
 
 static int dry_run;
+static int force;
 
 struct poptOption mur_delete_options[] = {
+    {"force", '\0', POPT_ARG_NONE, &force, 0,
+     "also what a peer was told that we keep (storage commitment)", NULL},
     {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0, "say what would go, change nothing", NULL},
     POPT_TABLEEND};
 
@@ -41,6 +45,23 @@ static enum mur_status look_for(struct mur_plan *plan, enum mur_level *level,
     return status;
 }
 
+/* A peer that was told that we keep an object may have deleted its own copy (PS3.4 J.1). */
+static enum mur_status check_commitments(struct mur_archive *archive, const struct mur_plan *plan,
+                                         struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < plan->count; i++) {
+        bool committed = false;
+        status = mur_archive_is_committed(&committed, archive, plan->items[i].sop_instance, error);
+        if (status == MUR_OK && committed)
+            status = mur_error_set(error, MUR_DENIED,
+                                   "instance %s: a peer was told that it is kept (storage"
+                                   " commitment); --force deletes it all the same",
+                                   plan->items[i].sop_instance);
+    }
+    return status;
+}
+
 static enum mur_status remove_uid(struct mur_cli *cli, struct mur_archive *archive, const char *uid,
                                   struct mur_error *error)
 {
@@ -49,6 +70,10 @@ static enum mur_status remove_uid(struct mur_cli *cli, struct mur_archive *archi
     MUR_AUTO_PLAN struct mur_plan plan = {0};
     enum mur_level level = MUR_LEVEL_STUDY;
     enum mur_status status = look_for(&plan, &level, archive, uid, error);
+    if (status != MUR_OK)
+        return status;
+    if (force == 0)
+        status = check_commitments(archive, &plan, error);
     if (status != MUR_OK)
         return status;
     MUR_AUTO_FREE const char **uids = calloc(plan.count, sizeof *uids);
