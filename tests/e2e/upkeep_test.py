@@ -103,7 +103,7 @@ class Upkeep(unittest.TestCase):
         self.run_murpacs("reindex", "--attributes", *setting)
         self.node = node.Node(self.data_dir, *setting)
         self.assertEqual(self.node.find(f"{key}=NONSENSE", level="SERIES"), [])
-        found = self.node.find(f"{key}={value}", level="SERIES")
+        found = self.node.find(f"{key}={value}", "SeriesInstanceUID", level="SERIES")
         self.assertIn(header.SeriesInstanceUID, {one.SeriesInstanceUID for one in found})
         wrong = node.murpacs("serve", "--data-dir", self.data_dir, "--set",
                              "index.attributes=NoSuchThing", check=False, timeout=60)
