@@ -121,16 +121,42 @@ static int print_summary(const struct mur_cli *cli, const struct mur_send_summar
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }
 
+static int print_summary_json(const struct mur_cli *cli, const struct mur_send_summary *summary,
+                              int64_t took_ms)
+{
+    MUR_AUTO_BUFFER struct mur_buffer line = MUR_BUFFER_INIT;
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&line));
+    mur_json_begin_object(&json);
+    mur_json_key(&json, "summary");
+    mur_json_begin_object(&json);
+    mur_json_member_int(&json, "stored", (int64_t)summary->stored);
+    mur_json_member_int(&json, "warnings", (int64_t)summary->warnings);
+    mur_json_member_int(&json, "known", (int64_t)summary->known);
+    mur_json_member_int(&json, "skipped", (int64_t)summary->skipped);
+    mur_json_member_int(&json, "unreadable", (int64_t)summary->unreadable);
+    mur_json_member_int(&json, "failed", (int64_t)summary->refused);
+    mur_json_member_int(&json, "unsent", (int64_t)summary->unsent);
+    mur_json_member_int(&json, "bytes", (int64_t)summary->bytes);
+    mur_json_member_double(&json, "seconds", (double)took_ms / 1000);
+    if (summary->reason.status != MUR_OK)
+        mur_json_member_string(&json, "endedBy", summary->reason.message);
+    mur_json_end_object(&json);
+    return mur_client_print_json(cli, &json, &line);
+}
+
 static int finish(const struct mur_cli *cli, const struct mur_send_summary *summary,
                   const struct printer *printer, int64_t took_ms)
 {
-    if (printer->failures.length > 0)
+    if (printer->failures.length > 0 && mur_client_words.json == 0)
         (void)fprintf(stderr, "%s", mur_buffer_text(&printer->failures));
-    if (printer->failure_count > FAILURES_SHOWN)
+    if (mur_client_words.json == 0 && printer->failure_count > FAILURES_SHOWN)
         (void)fprintf(stderr, "and %zu more (-v or --json tells of all)\n",
                       printer->failure_count - FAILURES_SHOWN);
     int code = MUR_EXIT_OK;
-    if (!cli->quiet && mur_client_words.json == 0)
+    if (mur_client_words.json != 0)
+        code = print_summary_json(cli, summary, took_ms);
+    else if (!cli->quiet)
         code = print_summary(cli, summary, took_ms);
     if (summary->reason.status != MUR_OK)
         (void)fprintf(stderr, "murpacs %s: ended early: %s\n", cli->command,

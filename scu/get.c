@@ -12,7 +12,11 @@
 #include "dicom/uid.h"
 #include "scu/find.h"
 
-enum { SYNTAXES_LIMIT = 96, IMAGES = 30 };
+enum {
+    SYNTAXES_LIMIT = 96,
+    SYNTAXES_IN_CONTEXT = 40, /* DCMTK's programs give up an association with more than 50 */
+    IMAGES = 30,
+};
 
 void mur_class_list_free(struct mur_class_list *list)
 {
@@ -154,6 +158,7 @@ struct syntaxes {
 static void gather_syntaxes(struct syntaxes *out)
 {
     static const char *const likely[] = {
+        mur_uid_ImplicitVRLittleEndian,
         mur_uid_JPEGLosslessSV1,
         mur_uid_JPEG2000Lossless,
         mur_uid_JPEGLSLossless,
@@ -176,7 +181,6 @@ static void gather_syntaxes(struct syntaxes *out)
     const struct mur_transfer_syntax *rows = mur_transfer_syntaxes(&count);
     for (size_t i = 0; i < count && out->count < SYNTAXES_LIMIT; i++) {
         bool known = strcmp(rows[i].uid, mur_uid_ExplicitVRLittleEndian) == 0 ||
-                     strcmp(rows[i].uid, mur_uid_ImplicitVRLittleEndian) == 0 ||
                      (rows[i].flags & (MUR_TS_REAL_TIME | MUR_TS_REFERENCED)) != 0;
         for (size_t k = 0; !known && k < out->count; k++)
             known = strcmp(out->uids[k], rows[i].uid) == 0;
@@ -210,12 +214,14 @@ static size_t propose(struct mur_context_proposal out[MUR_MAX_PRESENTATION_CONTE
             out[count++] = (struct mur_context_proposal){.abstract_syntax = classes->uids[i],
                                                          .transfer_syntaxes = &others->uids[k],
                                                          .transfer_syntax_count = 1};
-    for (size_t i = 0;
-         single < others->count && i < classes->count && count < MUR_MAX_PRESENTATION_CONTEXTS; i++)
-        out[count++] =
-            (struct mur_context_proposal){.abstract_syntax = classes->uids[i],
-                                          .transfer_syntaxes = others->uids + single,
-                                          .transfer_syntax_count = others->count - single};
+    /* The others in one context; Implicit VR, the first of them, stands in the native one. */
+    size_t first = single > 0 ? single : 1;
+    size_t rest = others->count - first;
+    rest = rest < SYNTAXES_IN_CONTEXT ? rest : SYNTAXES_IN_CONTEXT;
+    for (size_t i = 0; rest > 0 && i < classes->count && count < MUR_MAX_PRESENTATION_CONTEXTS; i++)
+        out[count++] = (struct mur_context_proposal){.abstract_syntax = classes->uids[i],
+                                                     .transfer_syntaxes = others->uids + first,
+                                                     .transfer_syntax_count = rest};
     return count;
 }
 

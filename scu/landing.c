@@ -15,7 +15,7 @@ enum {
     ASSOCIATIONS = 16,
     ARTIM_MS = 30000,
     PENDING = 32,
-    GRACE_MS = 3000, /* for associations to be released after the last response */
+    GRACE_MS = 1000, /* for associations to be released after the last response */
 };
 
 struct mur_landing {

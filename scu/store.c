@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/own.h"
 #include "dicom/data_set.h"
 #include "dicom/sop_class.h"
@@ -251,6 +252,34 @@ static enum mur_status transcode(struct mur_buffer *out, struct mur_presentation
                          refusal_name(refusal));
 }
 
+/* A deflated Data Set of odd length gets a NUL at its end (PS3.5 A.5): fragments are even, and many
+ * a peer ends the association with who sends others. */
+static bool needs_padding(const struct mur_send_item *item, const struct mur_send_pair *pair)
+{
+    return (item->size - item->offset) % 2 != 0 &&
+           (mur_transfer_syntax_flags(pair->transfer_syntax) & MUR_TS_DEFLATED) != 0;
+}
+
+static enum mur_status send_padded(struct attempt *attempt, struct worker *worker,
+                                   const struct mur_presentation_context *context, int descriptor,
+                                   struct mur_error *error)
+{
+    const struct mur_send_item *item = attempt->item;
+    size_t length = (size_t)(item->size - item->offset);
+    size_t got = 0;
+    MUR_AUTO_FREE char *bytes = calloc(1, length + 1);
+    if (bytes == NULL)
+        return mur_error_no_memory(error);
+    enum mur_status status =
+        mur_pread_full(&got, descriptor, bytes, length, (off_t)item->offset, item->path, error);
+    if (status != MUR_OK)
+        return status;
+    if (got < length)
+        return mur_error_set(error, MUR_MISMATCH, "%s was changed while we sent", item->path);
+    const struct mur_store_source source = {.fd = -1, .data = bytes, .length = length + 1};
+    return send_bytes(attempt, worker, context, &source, error);
+}
+
 static enum mur_status send_item(struct attempt *attempt, struct worker *worker,
                                  struct mur_error *error)
 {
@@ -261,9 +290,13 @@ static enum mur_status send_item(struct attempt *attempt, struct worker *worker,
                                          pair->transfer_syntax)) {
         MUR_AUTO_CLOSE int descriptor = -1;
         enum mur_status status = open_item(&descriptor, item, error);
+        if (status != MUR_OK)
+            return status;
+        if (needs_padding(item, pair))
+            return send_padded(attempt, worker, &context, descriptor, error);
         const struct mur_store_source source = {
             .fd = descriptor, .offset = item->offset, .length = item->size - item->offset};
-        return status == MUR_OK ? send_bytes(attempt, worker, &context, &source, error) : status;
+        return send_bytes(attempt, worker, &context, &source, error);
     }
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
     enum mur_status status = transcode(&bytes, &context, worker, item, error);
