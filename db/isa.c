@@ -437,6 +437,37 @@ static enum mur_status move_to_patient(int64_t *series, int64_t *study,
     return status;
 }
 
+/* What headers say of the animal goes along with its images, unless they disagree (then it may be
+ * another one's), or the patient before was an animal of an ISA-Tab too. */
+static enum mur_status keep_patient_header(struct mur_database *database, int64_t from, int64_t to,
+                                           struct mur_error *error)
+{
+    static const char *const columns[] = {
+#define KEEP(column, tag)                                                                          \
+    "UPDATE patient SET " column " = coalesce((SELECT o." column " FROM patient o WHERE o.id = ?1" \
+    " AND o.isa = 0 AND NOT EXISTS (SELECT 1 FROM difference d WHERE d.patient = ?1"               \
+    " AND d.path = '" tag "')), '') WHERE id = ?2 AND " column " = ''"
+        KEEP("patient_name", "00100010"),
+        KEEP("patient_name_fold", "00100010"),
+        KEEP("patient_birth_date", "00100030"),
+        KEEP("patient_sex", "00100040"),
+#undef KEEP
+    };
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(columns); i++)
+        status = MUR_RUN(database, error, columns[i], MUR_I(from), MUR_I(to));
+    if (status == MUR_OK)
+        status = MUR_RUN(database, error,
+                         "INSERT INTO attribute(level, owner, path, source, item, position, hidden,"
+                         " text, folded, number) SELECT 0, ?2, a.path, 0, a.item, a.position, 0,"
+                         " a.text, a.folded, a.number FROM attribute a JOIN patient o ON o.id = ?1"
+                         " WHERE a.level = 0 AND a.owner = ?1 AND a.source = 0 AND o.isa = 0"
+                         " AND NOT EXISTS (SELECT 1 FROM attribute b WHERE b.owner = ?2"
+                         " AND b.level = 0 AND b.path = a.path AND b.source = 0)",
+                         MUR_I(from), MUR_I(to));
+    return status;
+}
+
 /* The animal that a scan's values name. @param[out] patient 0: they name none */
 static enum mur_status patient_of_scan(int64_t *patient, struct mur_database *database,
                                        int64_t scan, struct mur_error *error)
@@ -490,6 +521,8 @@ enum mur_status mur_link_series_row(struct mur_database *database, int64_t serie
         return status;
     int64_t old_study = study;
     if (patient != 0 && patient != before)
+        status = keep_patient_header(database, before, patient, error);
+    if (status == MUR_OK && patient != 0 && patient != before)
         status = move_to_patient(&series, &study, database, patient, error);
     if (patient == 0)
         patient = before;

@@ -94,7 +94,8 @@ static enum mur_status put_name_groups(struct mur_database *database, enum mur_l
     return MUR_OK;
 }
 
-/* Whether the other source speaks about the same attribute (all of a sequence counts as one). */
+/* Whether the other source speaks about the same attribute. All of a sequence counts as one: paths
+ * in it go on with ".", which comes before "/". */
 static enum mur_status spoken_of(bool *out, struct mur_database *database, enum mur_level level,
                                  int64_t owner, int source, const struct mur_attribute_path *path,
                                  struct mur_error *error)
@@ -107,7 +108,7 @@ static enum mur_status spoken_of(bool *out, struct mur_database *database, enum 
     enum mur_status status = MUR_QUERY_INTEGER(
         &one, &found, database, error,
         "SELECT 1 FROM attribute a JOIN attribute_path p ON p.id = a.path WHERE a.level = ?"
-        " AND a.owner = ? AND a.source = ? AND substr(p.path, 1, 8) = ? LIMIT 1",
+        " AND a.owner = ? AND a.source = ? AND p.path >= ?4 AND p.path < ?4 || '/' LIMIT 1",
         MUR_I(level), MUR_I(owner), MUR_I(source), MUR_T(top));
     if (status == MUR_OK)
         *out = found;
@@ -138,7 +139,7 @@ static enum mur_status hide_header(struct mur_database *database, enum mur_level
     return MUR_RUN(database, error,
                    "UPDATE attribute SET hidden = 1 WHERE level = ? AND owner = ? AND source = 0"
                    " AND hidden = 0 AND path IN"
-                   " (SELECT id FROM attribute_path WHERE substr(path, 1, 8) = ?)",
+                   " (SELECT id FROM attribute_path WHERE path >= ?3 AND path < ?3 || '/')",
                    MUR_I(level), MUR_I(owner), MUR_T(top));
 }
 

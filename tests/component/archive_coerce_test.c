@@ -1,9 +1,8 @@
 /* What an object says when it leaves with export.coerce: the identity that the index answers, what
  * the ISA-Tab says, and what was replaced (PS3.3 C.12.1.1.9.1). */
-#include "archive_support.h"
+#include "isa_link_support.h"
 
 #include "archive/coerce.h"
-#include "archive/internal.h"
 #include "dicom/dictionary.h"
 
 static struct mur_dataset *read_object(const struct object *object)
@@ -116,16 +115,11 @@ static void what_differs_from_the_index_is_replaced_and_kept(void **state)
 
 /* ---- ISA-Tab --------------------------------------------------------------------------------- */
 
-#define ISA_VALUE(at, which, kind, string)                                                         \
-    {                                                                                              \
-        .level = (at), .path = {.depth = 1, .tags = {which}}, .vr = (kind), .text = (string)       \
-    }
-
 static const char species[] = "[{\"00080100\":{\"vr\":\"SH\",\"Value\":[\"447612001\"]},"
                               "\"00080102\":{\"vr\":\"SH\",\"Value\":[\"SCT\"]},"
                               "\"00080104\":{\"vr\":\"LO\",\"Value\":[\"Mus musculus\"]}}]";
 
-static void link_scan(struct archive_fixture *f, const char *series, bool segmentation)
+static void link_animal(struct archive_fixture *f, const char *series, bool segmentation)
 {
     const struct mur_index_value values[] = {
         ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_01"),
@@ -143,28 +137,7 @@ static void link_scan(struct archive_fixture *f, const char *series, bool segmen
         ISA_VALUE(MUR_LEVEL_SERIES, MUR_TAG_Modality, MUR_VR_CS, "CT"),
         ISA_VALUE(MUR_LEVEL_SERIES, 0x00991001, MUR_VR_UC, "factor:diet=western diet"),
     };
-    const struct mur_isa_scan_record record = {.study = "LIV",
-                                               .source = "Mouse_01",
-                                               .sample = "Mouse_01_w8",
-                                               .assay_file = "a.txt",
-                                               .assay = series,
-                                               .digest = "one",
-                                               .values = values,
-                                               .value_count = MUR_COUNT(values)};
-    struct mur_database *writer = f->archive->writer; /* its thread sleeps */
-    int64_t dataset = 0;
-    int64_t scan = 0;
-    int64_t linked = 0;
-    bool changed = false;
-    assert_int_equal(mur_database_begin(writer, NULL), MUR_OK);
-    assert_int_equal(
-        mur_database_put_isa_dataset(&dataset, writer, "LIV", 1, "LIV/1", "d", 1, NULL), MUR_OK);
-    assert_int_equal(mur_database_put_isa_scan(&scan, &changed, writer, dataset, &record, NULL),
-                     MUR_OK);
-    assert_int_equal(mur_database_link_series(&linked, writer, series, scan, segmentation, NULL),
-                     MUR_OK);
-    assert_int_equal(mur_database_commit(writer, NULL), MUR_OK);
-    assert_int_equal(linked, 1);
+    link_scan(f->archive, series, segmentation, "one", values, MUR_COUNT(values));
 }
 
 static void what_the_isa_tab_says_leaves_with_the_object(void **state)
@@ -177,7 +150,7 @@ static void what_the_isa_tab_says_leaves_with_the_object(void **state)
     set_text(&object, MUR_TAG(0x0099, 0x0010), MUR_VR_LO, "SOMEBODY ELSE");
     set_text(&object, MUR_TAG(0x0099, 0x1001), MUR_VR_LO, "theirs");
     store(f->archive, &object);
-    link_scan(f, "1.2.3.1", false);
+    link_animal(f, "1.2.3.1", false);
     bool changed = false;
     MUR_AUTO(mur_dataset) *one = coerce(&changed, f->archive, &object);
     assert_true(changed);
@@ -219,7 +192,7 @@ static void what_has_left_before_has_nothing_more_to_change(void **state)
     struct archive_fixture *f = *state;
     struct object object = make_object("A8", "1.2.4", "1.2.4.1", "1.2.4.1.1");
     store(f->archive, &object);
-    link_scan(f, "1.2.4.1", false);
+    link_animal(f, "1.2.4.1", false);
     bool changed = false;
     MUR_AUTO(mur_dataset) *one = coerce(&changed, f->archive, &object);
     assert_true(changed);
@@ -240,7 +213,7 @@ static void a_segmentation_is_of_the_animal_but_was_not_scanned(void **state)
     struct archive_fixture *f = *state;
     struct object object = make_object("A9", "1.2.5", "1.2.5.1", "1.2.5.1.1");
     store(f->archive, &object);
-    link_scan(f, "1.2.5.1", true);
+    link_animal(f, "1.2.5.1", true);
     bool changed = false;
     MUR_AUTO(mur_dataset) *one = coerce(&changed, f->archive, &object);
     assert_text(one, MUR_TAG_PatientID, "LIV:Mouse_01");

@@ -1,8 +1,6 @@
 /* No statement of daily work reads a whole table: what SQLite says it would do (EXPLAIN QUERY PLAN)
  * for the questions that clients ask, for retrieves, for what is stored, linked and removed. */
-#include "archive_support.h"
-
-#include "archive/internal.h"
+#include "isa_link_support.h"
 
 /* ---- reading plans --------------------------------------------------------------------------- */
 
@@ -135,6 +133,20 @@ static void questions_with_a_key_read_no_whole_table(void **state)
     }
 }
 
+static void coercing_reads_no_whole_table(void **state)
+{
+    struct archive_fixture *f = *state;
+    MUR_AUTO(mur_database) *reader = open_reader(f);
+    struct mur_instance instance;
+    bool found = false;
+    MUR_AUTO_EFFECTIVE struct mur_effective effective = {0};
+    assert_int_equal(mur_database_find_instance(&found, &instance, reader, "1.2.9.1.1", NULL),
+                     MUR_OK);
+    assert_true(found);
+    assert_int_equal(mur_database_effective(&effective, reader, instance.id, NULL), MUR_OK);
+    assert_true(assert_no_scan(reader, "coercing") > 10);
+}
+
 static void retrieves_read_no_whole_table(void **state)
 {
     struct archive_fixture *f = *state;
@@ -164,13 +176,8 @@ static void retrieves_read_no_whole_table(void **state)
 
 /* ---- what is written ------------------------------------------------------------------------- */
 
-#define ISA_VALUE(at, tag, kind, string)                                                           \
-    {                                                                                              \
-        .level = (at), .path = {.depth = 1, .tags = {tag}}, .vr = (kind), .text = (string)         \
-    }
-
 /* One scan of an ISA-Tab, as archive/isa.c puts it: it names an animal of its own. */
-static void link_scan(struct mur_database *writer, const char *series, const char *digest)
+static void link_animal(struct mur_archive *archive, const char *series, const char *digest)
 {
     const struct mur_index_value values[] = {
         ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_01"),
@@ -189,26 +196,7 @@ static void link_scan(struct mur_database *writer, const char *series, const cha
          .vr = MUR_VR_SH,
          .text = "447612001"},
     };
-    const struct mur_isa_scan_record record = {.study = "LIV",
-                                               .source = "Mouse_01",
-                                               .sample = "Mouse_01_w8",
-                                               .assay_file = "a.txt",
-                                               .assay = series,
-                                               .digest = digest,
-                                               .values = values,
-                                               .value_count = MUR_COUNT(values)};
-    int64_t dataset = 0;
-    int64_t scan = 0;
-    int64_t changed = 0;
-    bool new_values = false;
-    assert_int_equal(mur_database_begin(writer, NULL), MUR_OK);
-    assert_int_equal(
-        mur_database_put_isa_dataset(&dataset, writer, "LIV", 1, "LIV/1", digest, 1, NULL), MUR_OK);
-    assert_int_equal(mur_database_put_isa_scan(&scan, &new_values, writer, dataset, &record, NULL),
-                     MUR_OK);
-    assert_true(new_values);
-    assert_int_equal(mur_database_link_series(&changed, writer, series, scan, false, NULL), MUR_OK);
-    assert_int_equal(mur_database_commit(writer, NULL), MUR_OK);
+    link_scan(archive, series, false, digest, values, MUR_COUNT(values));
 }
 
 static void nothing_that_is_stored_linked_or_removed_reads_a_whole_table(void **state)
@@ -220,8 +208,8 @@ static void nothing_that_is_stored_linked_or_removed_reads_a_whole_table(void **
     store(f->archive, &object);
     store(f->archive, &object);
     assert_true(assert_no_scan(writer, "storing") > 20);
-    link_scan(writer, "1.2.3.1", "one");
-    link_scan(writer, "1.2.3.1", "two"); /* and what the table says next */
+    link_animal(f->archive, "1.2.3.1", "one");
+    link_animal(f->archive, "1.2.3.1", "two"); /* and what the table says next */
     assert_true(assert_no_scan(writer, "linking") > 40);
     const char *const uid = "1.2.3.1.1";
     assert_int_equal(mur_archive_remove(f->archive, &uid, 1, "test", NULL), MUR_OK);
@@ -246,7 +234,7 @@ static int fill(void **state)
     }
     struct object other = make_object("P1", "1.2.9", "1.2.9.1", "1.2.9.1.1");
     store(f->archive, &other);
-    link_scan(f->archive->writer, "1.2.9.1", "one");
+    link_animal(f->archive, "1.2.9.1", "one");
     return 0;
 }
 
@@ -254,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_with_a_key_read_no_whole_table),
+        cmocka_unit_test(coercing_reads_no_whole_table),
         cmocka_unit_test(retrieves_read_no_whole_table),
         cmocka_unit_test(nothing_that_is_stored_linked_or_removed_reads_a_whole_table),
     };
