@@ -64,7 +64,7 @@ static enum mur_status take_memory(struct mur_transcoding *transcoding,
     uint64_t most = scp->config->dicom_transcode_memory;
     if (bytes > most)
         return mur_error_set(reason, MUR_LIMIT,
-                             "decoding it takes %.1f MB, dicom.transcode_memory is %.1f MB",
+                             "converting it takes %.1f MB, dicom.transcode_memory is %.1f MB",
                              (double)bytes / 1e6, (double)most / 1e6);
     enum mur_status status = MUR_OK;
     int64_t deadline = mur_clock_monotonic_ms() + session->timeout_ms;
@@ -156,7 +156,9 @@ static enum mur_status encode(struct mur_transcoding *out, struct mur_retrieval 
                              "%s: the receiver takes native pixels only; %s cannot be decoded",
                              mur_sop_class_name(item->sop_class),
                              mur_transfer_syntax_name(item->transfer_syntax));
-    enum mur_status status = take_memory(out, retrieval, memory_for(dataset, item), reason);
+    bool as_stored = strcmp(syntax, item->transfer_syntax) == 0; /* its pixels are not decoded */
+    uint64_t memory = as_stored ? 2 * item->length : memory_for(dataset, item);
+    enum mur_status status = take_memory(out, retrieval, memory, reason);
     return status == MUR_OK ? mur_dataset_encode(&out->bytes, dataset, syntax, reason) : status;
 }
 
