@@ -590,9 +590,11 @@ static enum mur_status add_moment(struct mur_condition *condition, const struct 
     for (int upper = 0; status == MUR_OK && upper < 2; upper++) {
         if (dates[upper][0] == '\0')
             continue;
-        status = mur_buffer_append_format(&condition->sql, error, " AND (%s.%s %s ? OR (%s.%s = ?",
-                                          alias, date_attribute->column, upper != 0 ? "<" : ">",
-                                          alias, date_attribute->column);
+        const char *column = date_attribute->column;
+        /* The first comparison is one for the index. */
+        status = mur_buffer_append_format(&condition->sql, error,
+                                          " AND %s.%s %s ? AND (%s.%s <> ? OR (1", alias, column,
+                                          upper != 0 ? "<=" : ">=", alias, column);
         for (int i = 0; status == MUR_OK && i < 2; i++)
             status = bind_slice(condition, mur_slice_of(dates[upper]), error);
         if (status == MUR_OK && times[upper][0] != '\0') {

@@ -133,6 +133,19 @@ static void questions_with_a_key_read_no_whole_table(void **state)
     }
 }
 
+static void a_range_of_date_and_time_reads_no_whole_table(void **state)
+{
+    struct archive_fixture *f = *state;
+    MUR_AUTO_QUERY struct mur_query query = {.level = MUR_LEVEL_STUDY, .combined_datetime = true};
+    add_key(&query, "StudyDate", MUR_VR_DA, "20240506-20240507");
+    add_key(&query, "StudyTime", MUR_VR_TM, "0800-1200");
+    MUR_AUTO(mur_database) *reader = open_reader(f);
+    MUR_AUTO(mur_find) *find = NULL;
+    assert_int_equal(mur_find_create(&find, reader, &query, "AE", NULL), MUR_OK);
+    assert_true(mur_find_count(find) > 0);
+    assert_no_scan(reader, "date and time");
+}
+
 static void coercing_reads_no_whole_table(void **state)
 {
     struct archive_fixture *f = *state;
@@ -242,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_with_a_key_read_no_whole_table),
+        cmocka_unit_test(a_range_of_date_and_time_reads_no_whole_table),
         cmocka_unit_test(coercing_reads_no_whole_table),
         cmocka_unit_test(retrieves_read_no_whole_table),
         cmocka_unit_test(nothing_that_is_stored_linked_or_removed_reads_a_whole_table),
