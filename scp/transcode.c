@@ -139,12 +139,23 @@ static enum mur_status need_syntax(const char **syntax, struct mur_transcoding *
                                            mur_transfer_syntax_name(item->transfer_syntax));
 }
 
-/* Reading takes memory too, in proportion to the length without pixels. */
-static enum mur_status load(struct mur_dataset **out, int descriptor, struct mur_error *reason)
+/* Reading takes memory too, in proportion to the length without pixels, which stay in the file
+ * until they are wanted; but what was deflated comes as a whole, so that there must be room for it
+ * before. */
+static enum mur_status load(struct mur_dataset **out, struct mur_transcoding *transcoding,
+                            struct mur_retrieval *retrieval, const struct mur_instance *item,
+                            int descriptor, struct mur_error *reason)
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
-    return mur_dataset_load(out, path, MUR_WHOLE, reason);
+    enum mur_status status = MUR_OK;
+    if ((mur_transfer_syntax_flags(item->transfer_syntax) & MUR_TS_DEFLATED) != 0) {
+        MUR_AUTO(mur_dataset) *header = NULL;
+        status = mur_dataset_load(&header, path, MUR_HEADER, reason);
+        if (status == MUR_OK)
+            status = take_memory(transcoding, retrieval, memory_for(header, item), reason);
+    }
+    return status == MUR_OK ? mur_dataset_load(out, path, MUR_WHOLE, reason) : status;
 }
 
 static enum mur_status encode(struct mur_transcoding *out, struct mur_retrieval *retrieval,
@@ -158,7 +169,8 @@ static enum mur_status encode(struct mur_transcoding *out, struct mur_retrieval 
                              mur_transfer_syntax_name(item->transfer_syntax));
     bool as_stored = strcmp(syntax, item->transfer_syntax) == 0; /* its pixels are not decoded */
     uint64_t memory = as_stored ? 2 * item->length : memory_for(dataset, item);
-    enum mur_status status = take_memory(out, retrieval, memory, reason);
+    enum mur_status status =
+        out->scp == NULL ? take_memory(out, retrieval, memory, reason) : MUR_OK; /* see load() */
     return status == MUR_OK ? mur_dataset_encode(&out->bytes, dataset, syntax, reason) : status;
 }
 
@@ -171,7 +183,7 @@ enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
     MUR_AUTO(mur_dataset) *dataset = NULL;
     enum mur_status status = need_syntax(&syntax, out, retrieval, item, reason);
     if (status == MUR_OK)
-        status = load(&dataset, descriptor, reason);
+        status = load(&dataset, out, retrieval, item, descriptor, reason);
     return status == MUR_OK ? encode(out, retrieval, item, dataset, syntax, reason) : status;
 }
 
@@ -187,7 +199,7 @@ enum mur_status mur_retrieval_coerce(bool *changed, struct mur_transcoding *out,
     enum mur_status status =
         context_id == 0 ? need_syntax(&syntax, out, retrieval, item, reason) : MUR_OK;
     if (status == MUR_OK)
-        status = load(&dataset, descriptor, reason);
+        status = load(&dataset, out, retrieval, item, descriptor, reason);
     if (status == MUR_OK)
         status =
             mur_archive_coerce(&differs, dataset, retrieval->session->scp->archive, item, reason);

@@ -524,6 +524,34 @@ static void a_context_for_c_get_takes_the_syntax_that_serves_most_of_what_is_sto
     stop_node(&node);
 }
 
+static void what_cannot_be_decoded_is_listed_as_failed_and_the_rest_comes(void **state)
+{
+    (void)state;
+    struct node node;
+    struct destination destination = {.only_syntax = EXPLICIT_LITTLE};
+    make_node(&node, NULL);
+    start_destination(&destination, &node);
+    run_node(&node);
+    fill_node(&node, 1, 2);
+    struct object object = CT_OBJECT;
+    object.study = "1.2.3.1";
+    object.series = "1.2.3.1.1";
+    object.patient_id = "M1";
+    object.sop_instance = "1.2.3.1.1.77";
+    store_encapsulated(&node, &object, mur_uid_HTJ2KLossless);
+    struct retrieved retrieved = move(&node, "DEST", study_one, 2, 3);
+    stop_destination(&destination);
+    assert_int_equal(retrieved.last.status, 0xB000);
+    assert_int_equal(retrieved.last.completed, 2);
+    assert_int_equal(retrieved.last.failed, 1);
+    assert_true(holds(&retrieved.failed_list, "1.2.3.1.1.77"));
+    assert_false(holds(&retrieved.failed_list, "1.2.3.1.1.1"));
+    assert_int_equal(destination.received.count, 2);
+    assert_int_equal(destination.received.different, 0);
+    mur_buffer_free(&retrieved.failed_list);
+    stop_node(&node);
+}
+
 /* ---- DCMTK's clients ---- */
 
 static unsigned files_in(const char *path)
@@ -604,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_destination_that_wants_another_syntax_gets_it),
         cmocka_unit_test(a_destination_that_refuses_the_class_is_told_of),
         cmocka_unit_test(a_context_for_c_get_takes_the_syntax_that_serves_most_of_what_is_stored),
+        cmocka_unit_test(what_cannot_be_decoded_is_listed_as_failed_and_the_rest_comes),
         cmocka_unit_test(movescu_and_getscu_retrieve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Objects that a receiver does not take as they are stored are decoded on their way out, by C-MOVE and by
 C-GET; what cannot be decoded is counted as failed, and the rest comes."""
+import concurrent.futures
 import pathlib
 import struct
 import tempfile
@@ -142,6 +143,15 @@ class TranscodingTest(unittest.TestCase):
             paths, _ = small.move(self.root / "none", *KEYS, check=False)
             self.assertEqual(paths, [])
             self.assertIn("dicom.transcode_memory", small.log_text())
+
+    def test_receivers_wait_for_each_other_when_memory_is_short(self):
+        with node.serving(self.root / "turns", "--set", "dicom.transcode_memory=40K") as turns:
+            self.store([self.root / f"{number}.dcm" for number in range(1, len(ENCODINGS) + 1)],
+                       turns.port)
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                for paths in pool.map(lambda number: turns.get(self.root / f"turn{number}", *KEYS),
+                                      range(4)):
+                    self.check(paths)
 
 
 if __name__ == "__main__":
