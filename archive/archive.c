@@ -133,7 +133,6 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     (void)pthread_mutex_init(&archive->mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
-    (void)pthread_cond_init(&archive->settled, NULL);
     status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
     if (status == MUR_OK)
         status = mur_path_join(&archive->index_path, archive->directory, "index.sqlite", error);
@@ -171,7 +170,6 @@ void mur_archive_close(struct mur_archive *archive)
     mur_store_close(archive->store);
     if (archive->lock >= 0)
         (void)close(archive->lock);
-    (void)pthread_cond_destroy(&archive->settled);
     (void)pthread_cond_destroy(&archive->arrived);
     (void)pthread_mutex_destroy(&archive->write_mutex);
     (void)pthread_mutex_destroy(&archive->mutex);

@@ -33,6 +33,7 @@ enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *ar
     if (ingest == NULL)
         return mur_error_no_memory(error);
     ingest->archive = archive;
+    (void)pthread_cond_init(&ingest->settled, NULL);
     ingest->origin = *origin;
     if (origin->path != NULL) {
         status = mur_text_copy(&ingest->path, mur_slice_of(origin->path), error);
@@ -103,7 +104,8 @@ static enum mur_status check_uids(struct mur_ingest *ingest, struct mur_error *e
     return MUR_OK;
 }
 
-enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *error)
+/* All that can be done without the others. */
+static enum mur_status complete(struct mur_ingest *ingest, struct mur_error *error)
 {
     enum mur_status status = mur_object_finish(ingest->object, error);
     if (status == MUR_OK)
@@ -130,17 +132,54 @@ enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *e
     record->calling_ae = ingest->origin.calling_ae != NULL ? ingest->origin.calling_ae : "";
     record->peer = ingest->origin.peer != NULL ? ingest->origin.peer : "";
     record->path = ingest->path != NULL ? ingest->path : "";
+    return MUR_OK;
+}
 
+/* With the archive's mutex held. */
+static void enqueue(struct mur_ingest *ingest)
+{
     struct mur_archive *archive = ingest->archive;
-    (void)pthread_mutex_lock(&archive->mutex);
     if (archive->last != NULL)
         archive->last->next = ingest;
     else
         archive->first = ingest;
     archive->last = ingest;
     ingest->submitted = true;
-    archive->waiting++;
-    (void)pthread_cond_signal(&archive->arrived);
+}
+
+/* With the archive's mutex held. Where nobody writes, this thread does: a hand-over to another one
+ * costs more than the work. */
+static void wait_until_done(struct mur_ingest *ingest)
+{
+    struct mur_archive *archive = ingest->archive;
+    ingest->awaited = true;
+    while (!ingest->done) {
+        if (archive->writing)
+            (void)pthread_cond_wait(&ingest->settled, &archive->mutex);
+        else
+            mur_archive_write_queue(archive);
+    }
+}
+
+static enum mur_status outcome_of(enum mur_ingest_outcome *outcome, const struct mur_ingest *ingest,
+                                  struct mur_error *error)
+{
+    if (ingest->error.status != MUR_OK)
+        return mur_error_set(error, ingest->error.status, "%s", ingest->error.message);
+    *outcome = ingest->outcome;
+    return MUR_OK;
+}
+
+enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *error)
+{
+    enum mur_status status = complete(ingest, error);
+    if (status != MUR_OK)
+        return status;
+    struct mur_archive *archive = ingest->archive;
+    (void)pthread_mutex_lock(&archive->mutex);
+    enqueue(ingest);
+    if (!archive->writing)
+        (void)pthread_cond_signal(&archive->arrived);
     (void)pthread_mutex_unlock(&archive->mutex);
     return MUR_OK;
 }
@@ -148,22 +187,23 @@ enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *e
 enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
                                 struct mur_error *error)
 {
-    struct mur_archive *archive = ingest->archive;
-    (void)pthread_mutex_lock(&archive->mutex);
-    while (!ingest->done)
-        (void)pthread_cond_wait(&archive->settled, &archive->mutex);
-    (void)pthread_mutex_unlock(&archive->mutex);
-    if (ingest->error.status != MUR_OK)
-        return mur_error_set(error, ingest->error.status, "%s", ingest->error.message);
-    *outcome = ingest->outcome;
-    return MUR_OK;
+    (void)pthread_mutex_lock(&ingest->archive->mutex);
+    wait_until_done(ingest);
+    (void)pthread_mutex_unlock(&ingest->archive->mutex);
+    return outcome_of(outcome, ingest, error);
 }
 
 enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
                                   struct mur_error *error)
 {
-    enum mur_status status = mur_ingest_submit(ingest, error);
-    return status == MUR_OK ? mur_ingest_wait(outcome, ingest, error) : status;
+    enum mur_status status = complete(ingest, error);
+    if (status != MUR_OK)
+        return status;
+    (void)pthread_mutex_lock(&ingest->archive->mutex);
+    enqueue(ingest);
+    wait_until_done(ingest);
+    (void)pthread_mutex_unlock(&ingest->archive->mutex);
+    return outcome_of(outcome, ingest, error);
 }
 
 void mur_ingest_free(struct mur_ingest *ingest)
@@ -179,6 +219,7 @@ void mur_ingest_free(struct mur_ingest *ingest)
     mur_object_free(ingest->object);
     mur_header_free(ingest->header);
     mur_xxh128_free(ingest->digest);
+    (void)pthread_cond_destroy(&ingest->settled);
     free(ingest->path);
     free(ingest);
 }

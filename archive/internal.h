@@ -12,7 +12,8 @@
 
 enum { MUR_READERS = 64, MUR_BATCH = 256 };
 
-/** One instance on its way in: filled by its own thread, then the writer's, then its own again. */
+/** One instance on its way in: filled by its own thread, settled by the one that writes, then its
+ * own again. */
 struct mur_ingest {
     struct mur_archive *archive; /**< borrowed */
     struct mur_origin origin;
@@ -24,10 +25,12 @@ struct mur_ingest {
     struct mur_new_instance record;
     bool submitted;
 
-    struct mur_ingest *next; /**< in the queue */
-    bool done;               /**< guarded by the archive's mutex */
+    struct mur_ingest *next; /**< in the queue; this and the next three: the archive's mutex */
+    bool awaited;            /**< a thread waits at @p settled: it may write the next batch */
+    bool done;
+    pthread_cond_t settled; /**< done, or the queue is this thread's to write */
     enum mur_ingest_outcome outcome;
-    struct mur_error error; /**< of the writer */
+    struct mur_error error; /**< of writing */
 };
 
 /** The file manifest.jsonl: one line an event, appended by the writer inside its transaction. */
@@ -46,15 +49,14 @@ struct mur_archive {
     enum mur_duplicates duplicates;
     bool fold_case, unknown_matches;
     struct mur_store *store;
-    struct mur_database *writer; /**< of the writer's thread, and under write_mutex of others */
+    struct mur_database *writer; /**< under write_mutex */
     pthread_mutex_t write_mutex; /**< one batch, or one ISA-Tab, at a time */
     struct mur_manifest manifest;
 
-    pthread_mutex_t mutex; /**< guards all below */
-    pthread_cond_t arrived;
-    pthread_cond_t settled;
+    pthread_mutex_t mutex;  /**< guards all below */
+    pthread_cond_t arrived; /**< for the writer's thread: something that nobody waits for */
     struct mur_ingest *first, *last;
-    size_t waiting;
+    bool writing; /**< some thread settles a batch */
     bool closing;
     bool thread_started;
     pthread_t thread;
@@ -93,6 +95,9 @@ enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archi
                                      const struct mur_instance *instance, struct mur_error *error);
 
 /* archive/writer.c */
+/** Writes what is queued; not while archive->writing. The mutex is held, and let go meanwhile. */
+void mur_archive_write_queue(struct mur_archive *archive);
+/** The thread for what nobody waits for. */
 void *mur_archive_writer(void *archive);
 
 /** A read connection of the pool; give it back by mur_reader_return(), also after an error. */

@@ -1,9 +1,12 @@
-/* The one writer of a process: takes what has arrived as a batch, makes it durable, commits,
- * answers. While it works the next batch gathers, so many senders share the cost of a commit. */
+/* Writing, by one thread of the process at a time: it takes what has arrived as a batch, makes it
+ * durable, commits, answers. While it works the next batch gathers, so many senders share the cost
+ * of a commit. */
 #include <string.h>
 
 #include "archive/internal.h"
 #include "dicom/compare.h"
+
+enum { SYNCED_WITHIN = 16 };
 
 static bool failed(const struct mur_ingest *ingest)
 {
@@ -148,9 +151,27 @@ static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
     return status;
 }
 
-/* All of the batch or nothing: on failure no row and no placed file stays. */
+/* Their files and sidecars, and with @p names what was placed. */
+static enum mur_status sync_batch(struct mur_archive *archive, struct mur_ingest **batch,
+                                  size_t count, bool names, struct mur_error *error)
+{
+    struct mur_object *objects[2 * MUR_BATCH];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (failed(batch[i]) || batch[i]->outcome != MUR_STORED)
+            continue;
+        objects[used++] = batch[i]->object;
+        if (mur_header_sidecar(batch[i]->header) != NULL)
+            objects[used++] = mur_header_sidecar(batch[i]->header);
+    }
+    return mur_store_sync(archive->store, objects, used, names, error);
+}
+
+/* All of the batch or nothing: on failure no row and no placed file stays.
+ * @param sync_here  files are synced after they got their names, so that data and names are written
+ *                   in one go */
 static enum mur_status write_batch(struct mur_archive *archive, struct mur_ingest **batch,
-                                   size_t count, struct mur_error *error)
+                                   size_t count, bool sync_here, struct mur_error *error)
 {
     enum mur_status status = mur_database_begin(archive->writer, error);
     if (status != MUR_OK)
@@ -160,7 +181,7 @@ static enum mur_status write_batch(struct mur_archive *archive, struct mur_inges
         if (!failed(batch[i]))
             status = take(batch[i], error);
     if (status == MUR_OK)
-        status = mur_store_sync_directories(archive->store, error);
+        status = sync_batch(archive, batch, sync_here ? count : 0, true, error);
     if (status == MUR_OK)
         status = mur_manifest_write(&archive->manifest, archive->writer, error);
     if (status == MUR_OK)
@@ -172,7 +193,7 @@ static enum mur_status write_batch(struct mur_archive *archive, struct mur_inges
 static void write_alone(struct mur_archive *archive, struct mur_ingest *ingest)
 {
     struct mur_error error = MUR_ERROR_INIT;
-    if (write_batch(archive, &ingest, 1, &error) != MUR_OK) {
+    if (write_batch(archive, &ingest, 1, true, &error) != MUR_OK) {
         displace(ingest);
         ingest->error = error;
     }
@@ -180,15 +201,14 @@ static void write_alone(struct mur_archive *archive, struct mur_ingest *ingest)
 
 static void settle(struct mur_archive *archive, struct mur_ingest **batch, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct mur_ingest *ingest = batch[i];
-        struct mur_object *sidecar = mur_header_sidecar(ingest->header);
-        if (mur_object_sync(ingest->object, &ingest->error) == MUR_OK && sidecar != NULL)
-            (void)!mur_object_sync(sidecar, &ingest->error);
-    }
-    (void)pthread_mutex_lock(&archive->write_mutex);
+    /* Other processes wait for the index meanwhile: no long batches are synced within. */
+    bool sync_here = count <= SYNCED_WITHIN;
     struct mur_error error = MUR_ERROR_INIT;
-    if (write_batch(archive, batch, count, &error) != MUR_OK) {
+    enum mur_status status = sync_here ? MUR_OK : sync_batch(archive, batch, count, false, &error);
+    (void)pthread_mutex_lock(&archive->write_mutex);
+    if (status == MUR_OK)
+        status = write_batch(archive, batch, count, sync_here, &error);
+    if (status != MUR_OK) {
         /* One of them may have spoilt it for the others: each is tried by itself. */
         for (size_t i = 0; i < count; i++)
             displace(batch[i]);
@@ -197,36 +217,58 @@ static void settle(struct mur_archive *archive, struct mur_ingest **batch, size_
                 write_alone(archive, batch[i]);
     }
     (void)pthread_mutex_unlock(&archive->write_mutex);
-    (void)pthread_mutex_lock(&archive->mutex);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < MUR_COUNT(batch[i]->replaced); j++)
             if (batch[i]->replaced[j] != NULL)
                 mur_object_displace(batch[i]->replaced[j]);
-        batch[i]->done = true;
+}
+
+/* Somebody who waits writes what came meanwhile; the thread, where nobody does. */
+static void hand_on(struct mur_archive *archive)
+{
+    for (struct mur_ingest *at = archive->first; at != NULL; at = at->next)
+        if (at->awaited) {
+            (void)pthread_cond_signal(&at->settled);
+            return;
+        }
+    if (archive->first != NULL || archive->closing)
+        (void)pthread_cond_signal(&archive->arrived);
+}
+
+void mur_archive_write_queue(struct mur_archive *archive)
+{
+    struct mur_ingest *batch[MUR_BATCH];
+    size_t count = 0;
+    while (archive->first != NULL && count < MUR_BATCH) {
+        batch[count++] = archive->first;
+        archive->first = archive->first->next;
     }
-    archive->waiting -= count;
-    (void)pthread_cond_broadcast(&archive->settled);
+    if (archive->first == NULL)
+        archive->last = NULL;
+    archive->writing = true;
     (void)pthread_mutex_unlock(&archive->mutex);
+    settle(archive, batch, count);
+    (void)pthread_mutex_lock(&archive->mutex);
+    archive->writing = false;
+    for (size_t i = 0; i < count; i++) {
+        batch[i]->done = true;
+        (void)pthread_cond_signal(&batch[i]->settled);
+    }
+    hand_on(archive);
 }
 
 void *mur_archive_writer(void *user)
 {
     struct mur_archive *archive = user;
+    (void)pthread_mutex_lock(&archive->mutex);
     for (;;) {
-        struct mur_ingest *batch[MUR_BATCH];
-        size_t count = 0;
-        (void)pthread_mutex_lock(&archive->mutex);
-        while (archive->first == NULL && !archive->closing)
+        if (!archive->writing && archive->first != NULL)
+            mur_archive_write_queue(archive);
+        else if (!archive->writing && archive->closing)
+            break; /* and nothing is left */
+        else
             (void)pthread_cond_wait(&archive->arrived, &archive->mutex);
-        while (archive->first != NULL && count < MUR_BATCH) {
-            batch[count++] = archive->first;
-            archive->first = archive->first->next;
-        }
-        if (archive->first == NULL)
-            archive->last = NULL;
-        (void)pthread_mutex_unlock(&archive->mutex);
-        if (count == 0)
-            return NULL; /* closing, and nothing is left */
-        settle(archive, batch, count);
     }
+    (void)pthread_mutex_unlock(&archive->mutex);
+    return NULL;
 }

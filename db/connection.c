@@ -412,7 +412,7 @@ void mur_forget_series(struct mur_database *database)
 
 enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error)
 {
-    enum mur_status status = execute(database, "BEGIN IMMEDIATE", "beginning to write", error);
+    enum mur_status status = mur_run(database, "BEGIN IMMEDIATE", NULL, 0, error);
     if (status != MUR_OK)
         return status;
     int64_t version = 0;
@@ -453,7 +453,7 @@ enum mur_status mur_database_commit(struct mur_database *database, struct mur_er
 {
     enum mur_status status = mur_count_pending(database, error);
     if (status == MUR_OK)
-        status = execute(database, "COMMIT", "committing", error);
+        status = mur_run(database, "COMMIT", NULL, 0, error);
     if (status != MUR_OK)
         mur_database_rollback(database);
     return status;

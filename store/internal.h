@@ -7,6 +7,8 @@
 
 #include "store/store.h"
 
+enum { MUR_OBJECT_HEAD = 8192 };
+
 #define MUR_INCOMING_PREFIX ".incoming-"
 #define MUR_INCOMING_LOCK "owner"
 
@@ -22,6 +24,17 @@ struct mur_store {
     char **touched;        /**< folders with new entries since the last sync; sorted, unique */
     size_t touched_count;
     size_t touched_capacity;
+};
+
+struct mur_object {
+    struct mur_store *store; /**< borrowed */
+    int descriptor;
+    char *incoming; /**< first name */
+    char *placed;   /**< second name, NULL until placed */
+    uint64_t length;
+    int sync_failure; /**< errno of a sync, 0 = none */
+    size_t gathered;
+    char head[MUR_OBJECT_HEAD]; /**< small writes (Part 10 header, first PDVs) are gathered */
 };
 
 /** "ab/<study>/<series>" below objects/, and the file's own name. */

@@ -20,20 +20,9 @@
 #include "store/internal.h"
 
 enum {
-    HEAD_SIZE = 8192, /* small writes (Part 10 header, first PDVs) are gathered up to this */
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
     PLACE_TRIES = 5,
-};
-
-struct mur_object {
-    struct mur_store *store; /* borrowed */
-    int descriptor;
-    char *incoming; /* first name */
-    char *placed;   /* second name, NULL until placed */
-    uint64_t length;
-    size_t gathered;
-    char head[HEAD_SIZE];
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -194,26 +183,6 @@ static enum mur_status touch_locked(struct mur_store *store, const char *folder,
     return status;
 }
 
-enum mur_status mur_store_sync_directories(struct mur_store *store, struct mur_error *error)
-{
-    enum mur_status status = MUR_OK;
-    (void)pthread_mutex_lock(&store->mutex);
-    while (status == MUR_OK && store->touched_count > 0) {
-        char *folder = store->touched[store->touched_count - 1];
-        MUR_AUTO_CLOSE int fd = openat(store->directory_fd, folder[0] != '\0' ? folder : ".",
-                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd) != 0)
-            status = mur_error_set_errno(error, errno, "cannot sync folder %s/%s", store->directory,
-                                         folder);
-        if (status == MUR_OK) {
-            free(folder);
-            store->touched_count--;
-        }
-    }
-    (void)pthread_mutex_unlock(&store->mutex);
-    return status;
-}
-
 /* ---- objects --------------------------------------------------------------------------------- */
 
 static enum mur_status ensure_incoming(struct mur_store *store, struct mur_error *error)
@@ -245,6 +214,7 @@ static enum mur_status new_object(struct mur_object **out, struct mur_store *sto
     object->incoming = NULL;
     object->placed = NULL;
     object->length = 0;
+    object->sync_failure = 0;
     object->gathered = 0;
     status = mur_text_format(&object->incoming, error, "%s/%lu", store->incoming,
                              atomic_fetch_add(&store->next_number, 1));
@@ -322,7 +292,7 @@ enum mur_status mur_object_write(struct mur_object *object, const void *bytes, s
                                  struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
-    if (length <= HEAD_SIZE - object->gathered) {
+    if (length <= MUR_OBJECT_HEAD - object->gathered) {
         memcpy(object->head + object->gathered, bytes, length);
         object->gathered += length;
     } else {
@@ -339,13 +309,6 @@ enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *e
     if (status == MUR_OK && object->store->sync)
         (void)sync_file_range(object->descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
     return status;
-}
-
-enum mur_status mur_object_sync(struct mur_object *object, struct mur_error *error)
-{
-    if (object->store->sync && fdatasync(object->descriptor) != 0)
-        return mur_error_set_errno(error, errno, "cannot sync %s", object->incoming);
-    return MUR_OK;
 }
 
 /* Makes objects/ab/<study>/<series>, noting each folder that got a new entry. */

@@ -59,9 +59,6 @@ enum mur_status mur_object_write(struct mur_object *object, const void *bytes, s
 /** Writes out what is buffered and has the system begin to write to disk, without waiting. */
 MUR_NODISCARD
 enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error);
-/** Waits until the bytes are on disk (nothing to do without options.sync). */
-MUR_NODISCARD
-enum mur_status mur_object_sync(struct mur_object *object, struct mur_error *error);
 /** Gives the finished object its place. A file that is there already without being known to the
  * index is a leftover and is replaced: the caller has asked the index first.
  * @param suffix ".dcm" or ".json.zst" */
@@ -86,9 +83,15 @@ const char *mur_object_path(const struct mur_object *object);
 void mur_object_free(struct mur_object *object); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_object, mur_object_free)
 
-/** Makes the directory entries of all placed objects durable. One caller at a time (the writer). */
+/**
+ * Waits until the bytes of @p objects are on disk and, with @p names, the places of all objects that
+ * were placed since they were synced last (nothing to do without options.sync). All are synced at
+ * once: disk and file system then need little more time than for one. An object that failed fails
+ * again when asked again, since the system tells of a lost write but once. One caller at a time.
+ */
 MUR_NODISCARD
-enum mur_status mur_store_sync_directories(struct mur_store *store, struct mur_error *error);
+enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const *objects,
+                               size_t count, bool names, struct mur_error *error);
 
 /** Opens a stored file. @retval MUR_NOT_FOUND */
 MUR_NODISCARD

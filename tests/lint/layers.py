@@ -51,7 +51,7 @@ OUTSIDE = {
 
 # The C library and the kernel.
 SYSTEM = set("""
-assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h
+aio.h assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h
 signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h
 strings.h time.h wchar.h arpa/inet.h byteswap.h dirent.h dlfcn.h endian.h fcntl.h fnmatch.h
 ftw.h getopt.h glob.h ifaddrs.h linux/falloc.h linux/fs.h linux/openat2.h net/if.h netdb.h
