@@ -298,6 +298,7 @@ static enum mur_status send_item(struct sending *sending, struct mur_retrieval *
         status =
             mur_retrieval_coerce(&is_made, &made, retrieval, item, descriptor, context_id, reason);
     if (status == MUR_OK && !is_made && context_id == 0) {
+        mur_transcoding_end(&made); /* memory that comparing took */
         status = mur_retrieval_transcode(&made, retrieval, item, descriptor, reason);
         is_made = true;
     }
