@@ -17,6 +17,8 @@ struct task {
 static void sync_here(struct task *task)
 {
     int descriptor = task->request.aio_fildes;
+    if (descriptor < 0)
+        return; /* a folder that is gone */
     int result = task->object != NULL ? fdatasync(descriptor) : fsync(descriptor);
     task->failure = result != 0 ? errno : 0;
 }
@@ -24,7 +26,8 @@ static void sync_here(struct task *task)
 static void start(struct task *task)
 {
     task->request.aio_sigevent.sigev_notify = SIGEV_NONE;
-    task->under_way = aio_fsync(task->object != NULL ? O_DSYNC : O_SYNC, &task->request) == 0;
+    task->under_way = task->request.aio_fildes >= 0 &&
+                      aio_fsync(task->object != NULL ? O_DSYNC : O_SYNC, &task->request) == 0;
     if (!task->under_way)
         sync_here(task);
 }
@@ -89,7 +92,8 @@ static enum mur_status open_folders(struct task *tasks, const struct mur_store *
         const char *folder = folders.names[i];
         int descriptor = openat(store->directory_fd, folder[0] != '\0' ? folder : ".",
                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (descriptor < 0)
+        if (descriptor < 0 &&
+            errno != ENOENT) /* gone: what was placed there was taken away again */
             return mur_error_set_errno(error, errno, "cannot open folder %s/%s", store->directory,
                                        folder);
         tasks[i].request.aio_fildes = descriptor;

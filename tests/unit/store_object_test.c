@@ -136,6 +136,16 @@ static void a_displaced_object_is_gone_and_its_place_can_be_taken_again(void **s
     assert_true(empty);
 }
 
+static void a_folder_that_is_gone_again_needs_no_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_object *object = write_object(f->store, 10);
+    assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
+    mur_object_displace(object);
+    assert_int_equal(mur_store_sync(f->store, &object, 1, true, &f->error), MUR_OK);
+    mur_object_free(object);
+}
+
 static void uids_never_become_paths(void **state)
 {
     struct fixture *f = *state;
@@ -256,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_object_given_up_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_displaced_object_is_gone_and_its_place_can_be_taken_again,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_gone_again_needs_no_sync, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(uids_never_become_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_little_space_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_dead_process_did_not_finish_is_taken_away, set_up,
