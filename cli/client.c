@@ -346,8 +346,9 @@ static int print_counts(const struct mur_cli *cli, const struct mur_retrieval_re
 {
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     struct mur_error error = MUR_ERROR_INIT;
-    enum mur_status status = mur_buffer_append_format(&text, &error, "%" PRIu32 " objects %s",
-                                                      result->completed + result->warning, where);
+    uint32_t done = result->completed + result->warning;
+    enum mur_status status = mur_buffer_append_format(&text, &error, "%" PRIu32 " object%s %s",
+                                                      done, done == 1 ? "" : "s", where);
     if (status == MUR_OK && result->warning > 0)
         status = mur_buffer_append_format(&text, &error, ", %" PRIu32 " of them with warnings",
                                           result->warning);

@@ -338,7 +338,8 @@ static int find(const struct mur_cli *cli, struct questions *questions, struct m
     if (status != MUR_OK || printed != MUR_OK)
         return mur_client_fail(cli, &error);
     if (!cli->quiet && mur_client_words.json == 0)
-        (void)fprintf(stderr, "%llu answers%s%s\n", (unsigned long long)result.answers,
+        (void)fprintf(stderr, "%llu answer%s%s%s\n", (unsigned long long)result.answers,
+                      result.answers == 1 ? "" : "s",
                       result.unsupported_keys ? "; the peer does not support all of the keys" : "",
                       result.answers == 0 ? ": nothing matches" : "");
     /* Enough of them is what was asked for. */

@@ -79,7 +79,7 @@ static int move(const struct mur_cli *cli, struct run *run)
     if (run->receiver == NULL)
         return code;
     if (!cli->quiet && mur_client_words.json == 0)
-        (void)fprintf(stderr, "%llu files in %s\n",
+        (void)fprintf(stderr, "%llu of them in %s\n",
                       (unsigned long long)mur_receiver_count(run->receiver), folder);
     if (mur_receiver_failure(run->receiver, &error) != MUR_OK)
         return mur_cli_fail(cli, &error);

@@ -110,8 +110,9 @@ static int print_summary(const struct mur_cli *cli, const struct mur_send_summar
     };
     double seconds = took_ms > 0 ? (double)took_ms / 1000 : 0.001;
     enum mur_status status = mur_buffer_append_format(
-        &text, &error, "%zu objects stored (%.1f MB in %.1f s, %.0f/s)", summary->stored,
-        (double)summary->bytes / 1e6, seconds, (double)summary->stored / seconds);
+        &text, &error, "%zu object%s stored (%.1f MB in %.1f s, %.0f/s)", summary->stored,
+        summary->stored == 1 ? "" : "s", (double)summary->bytes / 1e6, seconds,
+        (double)summary->stored / seconds);
     for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(parts); i++)
         if (parts[i].count > 0)
             status =

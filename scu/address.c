@@ -98,11 +98,6 @@ static enum mur_status unknown(const char *word, const struct mur_config *config
                          word, names, forms);
 }
 
-bool mur_address_is_whole(const char *word, const struct mur_config *config)
-{
-    return strchr(word, '@') != NULL || mur_config_find_peer(config, word) != NULL;
-}
-
 enum mur_status mur_address_parse(struct mur_address *out, size_t *used, const char *const *words,
                                   size_t count, const struct mur_config *config,
                                   struct mur_error *error)

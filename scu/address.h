@@ -6,7 +6,6 @@
 #ifndef MUR_SCU_ADDRESS_H
 #define MUR_SCU_ADDRESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,10 +29,6 @@ struct mur_address {
 MUR_NODISCARD
 enum mur_status mur_ae_title_parse(char out[MUR_AE_TITLE_SIZE], const char *text, const char *what,
                                    struct mur_error *error);
-
-/** Whether the word alone is an address: it has an '@', or is a peer of the configuration. Else it
- * is a host, and its port is the next word. */
-bool mur_address_is_whole(const char *word, const struct mur_config *config);
 
 /**
  * Reads the address at the front of @p words. We call ourselves node.ae_title.

@@ -110,11 +110,6 @@ void mur_client_release(struct mur_association *association, const struct mur_cl
     mur_association_free(association);
 }
 
-const char *mur_model_name(enum mur_model model)
-{
-    return model == MUR_MODEL_PATIENT_ROOT ? "Patient Root" : "Study Root";
-}
-
 /* ---- statuses -------------------------------------------------------------------------------- */
 
 struct status_name {

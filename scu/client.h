@@ -61,8 +61,6 @@ void mur_client_release(struct mur_association *association, const struct mur_cl
 
 /** Information models of query and retrieve (PS3.4 C.6). */
 enum mur_model { MUR_MODEL_STUDY_ROOT, MUR_MODEL_PATIENT_ROOT };
-/** "Study Root" */
-const char *mur_model_name(enum mur_model model);
 
 /** How an operation ended: what its last response said. */
 struct mur_outcome {

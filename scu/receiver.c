@@ -28,7 +28,7 @@ struct mur_receiver {
     mur_received_callback *on_object;
     void *user;
     uint64_t number; /* of the next file: by __atomic builtins, as what follows */
-    uint64_t count, bytes;
+    uint64_t count;
     pthread_mutex_t mutex; /* for the failure */
     struct mur_error failure;
 };
@@ -72,11 +72,6 @@ void mur_receiver_free(struct mur_receiver *receiver)
 uint64_t mur_receiver_count(const struct mur_receiver *receiver)
 {
     return __atomic_load_n(&receiver->count, __ATOMIC_RELAXED);
-}
-
-uint64_t mur_receiver_bytes(const struct mur_receiver *receiver)
-{
-    return __atomic_load_n(&receiver->bytes, __ATOMIC_RELAXED);
 }
 
 enum mur_status mur_receiver_failure(const struct mur_receiver *receiver, struct mur_error *error)
@@ -172,7 +167,6 @@ static enum mur_status put_in_place(struct incoming *incoming, struct mur_error 
         return mur_error_set_errno(error, number, "%s/%s", receiver->folder, incoming->name);
     }
     __atomic_add_fetch(&receiver->count, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&receiver->bytes, incoming->bytes, __ATOMIC_RELAXED);
     return MUR_OK;
 }
 

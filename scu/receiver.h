@@ -9,7 +9,6 @@
 #define MUR_SCU_RECEIVER_H
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -51,9 +50,8 @@ enum mur_status mur_receiver_take(struct mur_receiver *receiver,
                                   const struct mur_command *request, const char *source_ae,
                                   int timeout_ms, struct mur_error *error);
 
-/** Objects that became files, and their bytes. */
+/** Objects that became files. */
 uint64_t mur_receiver_count(const struct mur_receiver *receiver);
-uint64_t mur_receiver_bytes(const struct mur_receiver *receiver);
 /** What went wrong first with a file of ours; MUR_OK if nothing did. @return its status */
 enum mur_status mur_receiver_failure(const struct mur_receiver *receiver, struct mur_error *error);
 

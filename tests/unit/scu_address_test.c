@@ -75,9 +75,6 @@ static void peers_of_the_configuration_are_known_by_name(void **state)
     assert_string_equal(address.called_ae_title, "PACS");
     address = parse(*state, "OLD PACS", "x", 1);
     assert_string_equal(address.called_ae_title, "OLD PACS");
-    assert_true(mur_address_is_whole("PACS", *state));
-    assert_true(mur_address_is_whole("A@b:1", *state));
-    assert_false(mur_address_is_whole("pacs.example", *state));
 }
 
 static void what_is_no_address_is_refused_with_what_would_be_one(void **state)
