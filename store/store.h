@@ -84,10 +84,11 @@ void mur_object_free(struct mur_object *object); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_object, mur_object_free)
 
 /**
- * Waits until the bytes of @p objects are on disk and, with @p names, the places of all objects that
- * were placed since they were synced last (nothing to do without options.sync). All are synced at
- * once: disk and file system then need little more time than for one. An object that failed fails
- * again when asked again, since the system tells of a lost write but once. One caller at a time.
+ * Waits until the bytes of @p objects are on disk and, with @p names, the places of all objects
+ * that were placed since they were synced last (nothing to do without options.sync). All are synced
+ * at once: disk and file system then need little more time than for one. An object that failed
+ * fails again when asked again, since the system tells of a lost write but once. One caller at a
+ * time.
  */
 MUR_NODISCARD
 enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const *objects,
