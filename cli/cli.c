@@ -129,25 +129,36 @@ enum mur_status mur_cli_load_config(struct mur_config **out, const char *path,
     return MUR_OK;
 }
 
-enum { OPTION_LIMIT = 64, OPTION_SIZE = 40 };
+enum { OPTION_LIMIT = 128 };
 
-/* The options as one types them: "--check", "-aet". */
-struct option_names {
-    char texts[OPTION_LIMIT][OPTION_SIZE];
-    const char *names[OPTION_LIMIT];
-    size_t count;
-};
-
-static void add_names(struct option_names *names, const struct poptOption *options)
+static size_t add_options(const struct poptOption **out, size_t count,
+                          const struct poptOption *options)
 {
-    for (; options->longName != NULL || options->shortName != '\0'; options++) {
-        if (options->longName == NULL || names->count == OPTION_LIMIT)
-            continue;
-        bool one_dash = (options->argInfo & POPT_ARGFLAG_ONEDASH) != 0;
-        char *text = names->texts[names->count];
-        (void)snprintf(text, OPTION_SIZE, "%s%s", one_dash ? "-" : "--", options->longName);
-        names->names[names->count++] = text;
+    for (; options->longName != NULL || options->shortName != '\0'; options++)
+        if (options->longName != NULL && count < OPTION_LIMIT)
+            out[count++] = options;
+    return count;
+}
+
+/* "; did you mean -aet?": names are compared without their dashes and told with them. */
+static void suggest_option(const char *given, const struct mur_cli_command *command)
+{
+    const struct poptOption *options[OPTION_LIMIT];
+    const char *names[OPTION_LIMIT];
+    size_t count = command != NULL ? add_options(options, 0, command->options) : 0;
+    count = add_options(options, count, mur_common_options);
+    for (size_t i = 0; i < count; i++)
+        names[i] = options[i]->longName;
+    size_t places[MUR_SUGGEST_COUNT];
+    size_t found = mur_suggest_places(places, given + strspn(given, "-"), names, count);
+    for (size_t i = 0; i < found; i++) {
+        const struct poptOption *option = options[places[i]];
+        const char *separator = i == 0 ? "; did you mean " : i + 1 == found ? " or " : ", ";
+        bool one_dash = (option->argInfo & POPT_ARGFLAG_ONEDASH) != 0;
+        (void)fprintf(stderr, "%s%s%s", separator, one_dash ? "-" : "--", option->longName);
     }
+    if (found > 0)
+        (void)fprintf(stderr, "?");
 }
 
 static int bad_option(poptContext context, int reason, const char *who,
@@ -158,14 +169,8 @@ static int bad_option(poptContext context, int reason, const char *who,
     option[strcspn(option, "=")] = '\0';
     const char *space = who[0] != '\0' ? " " : "";
     (void)fprintf(stderr, "murpacs%s%s: %s: %s", space, who, option, poptStrerror(reason));
-    struct option_names names = {.count = 0};
-    add_names(&names, mur_common_options);
-    if (command != NULL)
-        add_names(&names, command->options);
-    char near[SUGGESTION_SIZE];
-    if (reason == POPT_ERROR_BADOPT &&
-        mur_suggest(near, sizeof near, option, names.names, names.count) > 0)
-        (void)fprintf(stderr, "; did you mean %s?", near);
+    if (reason == POPT_ERROR_BADOPT)
+        suggest_option(option, command);
     (void)fprintf(stderr, "\nTry: murpacs help%s%s\n", space, who);
     return MUR_EXIT_USAGE;
 }

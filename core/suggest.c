@@ -43,10 +43,9 @@ size_t mur_text_distance(const char *a, const char *b)
     return table[rows % 3][columns];
 }
 
-size_t mur_suggest(char *out, size_t size, const char *given, const char *const *candidates,
-                   size_t count)
+size_t mur_suggest_places(size_t out[MUR_SUGGEST_COUNT], const char *given,
+                          const char *const *candidates, size_t count)
 {
-    const char *nearest[MUR_SUGGEST_COUNT];
     size_t distances[MUR_SUGGEST_COUNT];
     size_t found = 0;
     size_t bound = strlen(given) / 4 + 1;
@@ -57,19 +56,27 @@ size_t mur_suggest(char *out, size_t size, const char *given, const char *const 
         size_t at = found < MUR_SUGGEST_COUNT ? found++ : MUR_SUGGEST_COUNT;
         for (; at > 0 && distances[at - 1] > distance; at--)
             if (at < MUR_SUGGEST_COUNT) {
-                nearest[at] = nearest[at - 1];
+                out[at] = out[at - 1];
                 distances[at] = distances[at - 1];
             }
         if (at < MUR_SUGGEST_COUNT) {
-            nearest[at] = candidates[i];
+            out[at] = i;
             distances[at] = distance;
         }
     }
+    return found;
+}
+
+size_t mur_suggest(char *out, size_t size, const char *given, const char *const *candidates,
+                   size_t count)
+{
+    size_t places[MUR_SUGGEST_COUNT];
+    size_t found = mur_suggest_places(places, given, candidates, count);
     out[0] = '\0';
     for (size_t i = 0; i < found; i++) {
         size_t used = strlen(out);
         const char *separator = i == 0 ? "" : i + 1 == found ? " or " : ", ";
-        (void)snprintf(out + used, size - used, "%s%s", separator, nearest[i]);
+        (void)snprintf(out + used, size - used, "%s%s", separator, candidates[places[i]]);
     }
     return found;
 }

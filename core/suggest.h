@@ -9,6 +9,10 @@
 size_t mur_text_distance(const char *a, const char *b);
 
 enum { MUR_SUGGEST_COUNT = 3 };
+/** The places of the nearest candidates, nearest first. @return how many, up to MUR_SUGGEST_COUNT
+ */
+size_t mur_suggest_places(size_t out[MUR_SUGGEST_COUNT], const char *given,
+                          const char *const *candidates, size_t count);
 /** Writes "a, b or c": up to MUR_SUGGEST_COUNT of the candidates, nearest first; "" when none is
  * near. @return how many */
 size_t mur_suggest(char *out, size_t size, const char *given, const char *const *candidates,
