@@ -144,7 +144,10 @@ static void enqueue(struct mur_ingest *ingest)
     else
         archive->first = ingest;
     archive->last = ingest;
+    archive->queued++;
     ingest->submitted = true;
+    if (archive->gatherer != NULL && archive->queued >= archive->expected)
+        (void)pthread_cond_signal(&archive->gatherer->settled);
 }
 
 /* With the archive's mutex held. Where nobody writes, this thread does: a hand-over to another one
@@ -157,7 +160,7 @@ static void wait_until_done(struct mur_ingest *ingest)
         if (archive->writing)
             (void)pthread_cond_wait(&ingest->settled, &archive->mutex);
         else
-            mur_archive_write_queue(archive);
+            mur_archive_write_queue(archive, ingest);
     }
 }
 

@@ -56,7 +56,11 @@ struct mur_archive {
     pthread_mutex_t mutex;  /**< guards all below */
     pthread_cond_t arrived; /**< for the writer's thread: something that nobody waits for */
     struct mur_ingest *first, *last;
-    bool writing; /**< some thread settles a batch */
+    size_t queued;
+    bool writing;                /**< some thread settles a batch, or gathers it */
+    struct mur_ingest *gatherer; /**< whose thread waits for more to come, or NULL */
+    size_t expected;             /**< so many senders were at work lately */
+    int64_t settle_us;           /**< what the last batch took */
     bool closing;
     bool thread_started;
     pthread_t thread;
@@ -95,8 +99,9 @@ enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archi
                                      const struct mur_instance *instance, struct mur_error *error);
 
 /* archive/writer.c */
-/** Writes what is queued; not while archive->writing. The mutex is held, and let go meanwhile. */
-void mur_archive_write_queue(struct mur_archive *archive);
+/** Writes what is queued; not while archive->writing. The mutex is held, and let go meanwhile.
+ * @param own  of this thread, which waits for it; or NULL */
+void mur_archive_write_queue(struct mur_archive *archive, struct mur_ingest *own);
 /** The thread for what nobody waits for. */
 void *mur_archive_writer(void *archive);
 

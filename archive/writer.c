@@ -2,11 +2,13 @@
  * durable, commits, answers. While it works the next batch gathers, so many senders share the cost
  * of a commit. */
 #include <string.h>
+#include <time.h>
 
 #include "archive/internal.h"
+#include "core/clock.h"
 #include "dicom/compare.h"
 
-enum { SYNCED_WITHIN = 16 };
+enum { SYNCED_WITHIN = 16, GATHER_MOST_US = 2000 };
 
 static bool failed(const struct mur_ingest *ingest)
 {
@@ -235,21 +237,49 @@ static void hand_on(struct mur_archive *archive)
         (void)pthread_cond_signal(&archive->arrived);
 }
 
-void mur_archive_write_queue(struct mur_archive *archive)
+/* Where a batch has to wait for the disk, those who are just receiving are waited for: a short
+ * while, and only as many as were there before. They would else have to wait for the batch after.
+ */
+static void gather(struct mur_archive *archive, struct mur_ingest *own)
+{
+    int64_t most_us = archive->settle_us / 2;
+    if (!archive->durable || own == NULL || archive->queued >= archive->expected)
+        return;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 1000 * (most_us < GATHER_MOST_US ? most_us : GATHER_MOST_US);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    archive->gatherer = own;
+    while (archive->queued < archive->expected)
+        if (pthread_cond_clockwait(&own->settled, &archive->mutex, CLOCK_MONOTONIC, &until) != 0)
+            break;
+    archive->gatherer = NULL;
+}
+
+void mur_archive_write_queue(struct mur_archive *archive, struct mur_ingest *own)
 {
     struct mur_ingest *batch[MUR_BATCH];
     size_t count = 0;
+    archive->writing = true;
+    gather(archive, own);
     while (archive->first != NULL && count < MUR_BATCH) {
         batch[count++] = archive->first;
         archive->first = archive->first->next;
     }
     if (archive->first == NULL)
         archive->last = NULL;
-    archive->writing = true;
+    archive->queued -= count;
     (void)pthread_mutex_unlock(&archive->mutex);
+    int64_t start = mur_clock_now_us();
     settle(archive, batch, count);
+    int64_t end = mur_clock_now_us();
     (void)pthread_mutex_lock(&archive->mutex);
+    archive->settle_us = end > start ? end - start : 0;
     archive->writing = false;
+    archive->expected = count + archive->queued;
     for (size_t i = 0; i < count; i++) {
         batch[i]->done = true;
         (void)pthread_cond_signal(&batch[i]->settled);
@@ -263,7 +293,7 @@ void *mur_archive_writer(void *user)
     (void)pthread_mutex_lock(&archive->mutex);
     for (;;) {
         if (!archive->writing && archive->first != NULL)
-            mur_archive_write_queue(archive);
+            mur_archive_write_queue(archive, NULL);
         else if (!archive->writing && archive->closing)
             break; /* and nothing is left */
         else
