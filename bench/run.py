@@ -120,7 +120,9 @@ def floor(bench, kind, associations):
 
 
 def store_participants(options):
-    found = servers.ours(options, "process") + [Storescp("storescp +B")]
+    found = []
+    if not options.no_process:
+        found += servers.ours(options, "process") + [Storescp("storescp +B")]
     if not options.no_durable:
         found += servers.ours(options, "durable")
     if not options.only_ours:
@@ -396,6 +398,7 @@ def parse(arguments):
     parser.add_argument("--associations", default="1,4")
     parser.add_argument("--only-ours", action="store_true", help="without Orthanc and dcmqrscp")
     parser.add_argument("--no-durable", action="store_true", help="store: process durability alone")
+    parser.add_argument("--no-process", action="store_true", help="store: durable alone")
     parser.add_argument("--murpacs", action="append", metavar="[LABEL=]PROGRAM",
                         help="may be given several times, to compare them")
     parser.add_argument("--load", default=str(build / "murpacs-load"), help="the load generator")
