@@ -145,6 +145,7 @@ static const struct status_name names[] = {
     {0x0110, 0x0110, 0, "processing failure"},
     {0x0111, 0x0111, 0, "duplicate SOP Instance"},
     {0x0112, 0x0112, 0, "no such SOP Instance"},
+    {0x0114, 0x0114, 0, "no such argument"},
     {0x0115, 0x0115, 0, "invalid argument value"},
     {0x0116, 0x0116, 0, "attribute value out of range"},
     {0x0117, 0x0117, 0, "invalid SOP Instance"},
@@ -153,7 +154,9 @@ static const struct status_name names[] = {
     {0x0120, 0x0120, 0, "missing attribute"},
     {0x0121, 0x0121, 0, "missing attribute value"},
     {0x0122, 0x0122, 0, "SOP Class not supported"},
+    {0x0123, 0x0123, 0, "no such action"},
     {0x0124, 0x0124, 0, "not authorized"},
+    {0x0131, 0x0131, 0, "duplicate Transaction UID"},
     {0x0210, 0x0210, 0, "duplicate invocation"},
     {0x0211, 0x0211, 0, "unrecognized operation"},
     {0x0212, 0x0212, 0, "mistyped argument"},
@@ -202,14 +205,14 @@ static const char *refusal_name(enum mur_context_result result)
     return "it gives no reason";
 }
 
-static enum mur_status find_context(struct mur_exchange *exchange, const char *sop_class,
-                                    struct mur_error *error)
+enum mur_status mur_client_find_context(struct mur_presentation_context *out,
+                                        const struct mur_association *association,
+                                        const char *sop_class, struct mur_error *error)
 {
-    if (mur_association_find_context_for(&exchange->context, exchange->association, sop_class,
-                                         NULL))
+    if (mur_association_find_context_for(out, association, sop_class, NULL))
         return MUR_OK;
     struct mur_presentation_context context = {.result = MUR_CONTEXT_NO_REASON};
-    for (size_t i = 0; mur_association_get_context(&context, exchange->association, i); i++)
+    for (size_t i = 0; mur_association_get_context(&context, association, i); i++)
         if (strcmp(context.abstract_syntax, sop_class) == 0)
             break;
     return mur_error_set(error, MUR_UNSUPPORTED, "the peer refused %s: %s",
@@ -220,7 +223,8 @@ enum mur_status mur_exchange_begin(struct mur_exchange *exchange, struct mur_com
                                    struct mur_dataset *identifier, struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    enum mur_status status = find_context(exchange, request->affected_sop_class_uid, error);
+    enum mur_status status = mur_client_find_context(&exchange->context, exchange->association,
+                                                     request->affected_sop_class_uid, error);
     if (status == MUR_OK && identifier != NULL)
         status = mur_dataset_encode(&bytes, identifier, exchange->context.accepted_transfer_syntax,
                                     error);

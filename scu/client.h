@@ -59,6 +59,13 @@ enum mur_status mur_client_connect(struct mur_association **out, const struct mu
 /** Releases and frees; what the peer makes of the release is of no consequence. NULL is fine. */
 void mur_client_release(struct mur_association *association, const struct mur_client *client);
 
+/** The first accepted context of a SOP Class.
+ * @retval MUR_UNSUPPORTED  the peer accepted none; the message says why */
+MUR_NODISCARD
+enum mur_status mur_client_find_context(struct mur_presentation_context *out,
+                                        const struct mur_association *association,
+                                        const char *sop_class, struct mur_error *error);
+
 /** Information models of query and retrieve (PS3.4 C.6). */
 enum mur_model { MUR_MODEL_STUDY_ROOT, MUR_MODEL_PATIENT_ROOT };
 
