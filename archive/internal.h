@@ -54,13 +54,15 @@ struct mur_archive {
     struct mur_manifest manifest;
 
     pthread_mutex_t mutex;  /**< guards all below */
-    pthread_cond_t arrived; /**< for the writer's thread: something that nobody waits for */
+    pthread_cond_t arrived; /**< for the archive's thread: something that nobody waits for */
     struct mur_ingest *first, *last;
     size_t queued;
     bool writing;                /**< some thread settles a batch, or gathers it */
     struct mur_ingest *gatherer; /**< whose thread waits for more to come, or NULL */
     size_t expected;             /**< so many senders were at work lately */
     int64_t settle_us;           /**< what the last batch took */
+    int log_pages;               /**< of the index's log, when a checkpoint was asked for last */
+    bool checkpoint;             /**< is asked for */
     bool closing;
     bool thread_started;
     pthread_t thread;
@@ -102,7 +104,7 @@ enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archi
 /** Writes what is queued; not while archive->writing. The mutex is held, and let go meanwhile.
  * @param own  of this thread, which waits for it; or NULL */
 void mur_archive_write_queue(struct mur_archive *archive, struct mur_ingest *own);
-/** The thread for what nobody waits for. */
+/** The thread for what nobody waits for: what was submitted alone, and checkpoints of the index. */
 void *mur_archive_writer(void *archive);
 
 /** A read connection of the pool; give it back by mur_reader_return(), also after an error. */

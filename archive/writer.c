@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "dicom/compare.h"
 
-enum { SYNCED_WITHIN = 16, GATHER_MOST_US = 2000 };
+enum { SYNCED_WITHIN = 16, GATHER_MOST_US = 2000, CHECKPOINT_PAGES = 2000 };
 
 static bool failed(const struct mur_ingest *ingest)
 {
@@ -237,6 +237,31 @@ static void hand_on(struct mur_archive *archive)
         (void)pthread_cond_signal(&archive->arrived);
 }
 
+static void ask_for_checkpoint(struct mur_archive *archive)
+{
+    int pages = mur_database_log_pages(archive->writer);
+    if (pages < archive->log_pages) /* the log has begun anew */
+        archive->log_pages = 0;
+    if (pages - archive->log_pages < CHECKPOINT_PAGES)
+        return;
+    archive->log_pages = pages;
+    archive->checkpoint = true;
+    (void)pthread_cond_signal(&archive->arrived);
+}
+
+/* While others write. Where no connection can be had, a commit does it in time. */
+static void checkpoint(struct mur_archive *archive)
+{
+    archive->checkpoint = false;
+    (void)pthread_mutex_unlock(&archive->mutex);
+    struct mur_database *reader = NULL;
+    if (mur_reader_take(&reader, archive, NULL) == MUR_OK) {
+        mur_database_checkpoint(reader);
+        mur_reader_return(archive, reader);
+    }
+    (void)pthread_mutex_lock(&archive->mutex);
+}
+
 /* Where a batch has to wait for the disk, those who are just receiving are waited for: a short
  * while, and only as many as were there before. They would else have to wait for the batch after.
  */
@@ -285,6 +310,7 @@ void mur_archive_write_queue(struct mur_archive *archive, struct mur_ingest *own
         (void)pthread_cond_signal(&batch[i]->settled);
     }
     hand_on(archive);
+    ask_for_checkpoint(archive);
 }
 
 void *mur_archive_writer(void *user)
@@ -296,6 +322,8 @@ void *mur_archive_writer(void *user)
             mur_archive_write_queue(archive, NULL);
         else if (!archive->writing && archive->closing)
             break; /* and nothing is left */
+        else if (archive->checkpoint)
+            checkpoint(archive);
         else
             (void)pthread_cond_wait(&archive->arrived, &archive->mutex);
     }

@@ -8,7 +8,11 @@
 #include "core/digest.h"
 #include "core/text.h"
 
-enum { BUSY_MS = 60000 };
+enum {
+    BUSY_MS = 60000,
+    LOG_LIMIT = 8000, /* pages of the WAL, below journal_size_limit: else it would be cut and grow
+                          again, and a log that grows takes longer to sync */
+};
 
 enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *database, int result,
                                  const char *doing)
@@ -151,6 +155,27 @@ static enum mur_status migrate(struct mur_database *database, struct mur_error *
     return status;
 }
 
+/* Called after each commit, in place of SQLite's own checkpoints: these would be waited for. */
+static int note_log(void *user, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    struct mur_database *database = user;
+    database->log_pages = pages;
+    return SQLITE_OK;
+}
+
+int mur_database_log_pages(const struct mur_database *database)
+{
+    return database->log_pages;
+}
+
+void mur_database_checkpoint(struct mur_database *database)
+{
+    (void)sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                    NULL);
+}
+
 enum mur_status mur_database_open(struct mur_database **out, const char *path,
                                   enum mur_database_mode mode, bool durable,
                                   struct mur_error *error)
@@ -185,9 +210,7 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
                              "setting durability", error);
         if (status == MUR_OK)
             status = migrate(database, error);
-        if (status == MUR_OK)
-            status =
-                execute(database, "PRAGMA wal_autocheckpoint = 2000", "setting the WAL", error);
+        (void)sqlite3_wal_hook(database->handle, note_log, database);
     } else {
         status = execute(database, "PRAGMA query_only = ON", "setting read only", error);
     }
@@ -456,6 +479,8 @@ enum mur_status mur_database_commit(struct mur_database *database, struct mur_er
         status = mur_run(database, "COMMIT", NULL, 0, error);
     if (status != MUR_OK)
         mur_database_rollback(database);
+    else if (database->log_pages >= LOG_LIMIT)
+        mur_database_checkpoint(database); /* then the next commit begins the log anew */
     return status;
 }
 

@@ -37,6 +37,7 @@ struct mur_database {
     bool fold_case, unknown_matches; /**< see mur_database_set_matching() */
     bool header_wins;                /**< isa.precedence = "header" */
     int64_t data_version; /**< changes when another connection commits: known is forgotten then */
+    int log_pages;        /**< of the WAL, after the last commit */
     struct mur_pending_count *pending;
     size_t pending_count;
     size_t pending_capacity;

@@ -48,6 +48,13 @@ MUR_NODISCARD
 enum mur_status mur_database_commit(struct mur_database *database, struct mur_error *error);
 void mur_database_rollback(struct mur_database *database);
 
+/** Length of the write-ahead log after this connection's last commit, in pages. */
+int mur_database_log_pages(const struct mur_database *database);
+/** Copies committed pages from the log into the file, as far as readers allow; any connection may,
+ * and neither readers nor a writer wait for it. Left to be done, it is done by a commit when the
+ * log has grown long. */
+void mur_database_checkpoint(struct mur_database *database);
+
 /* ---- instances ------------------------------------------------------------------------------- */
 
 /** @param[out] found  false: no such instance, @p out untouched */
