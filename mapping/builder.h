@@ -3,19 +3,7 @@
 #define MUR_MAPPING_BUILDER_H
 
 #include "mapping/internal.h"
-
-/** A column that a set names. */
-struct mur_column_match {
-    uint32_t column;
-    const struct mur_unit *unit; /**< from the name; NULL = none */
-};
-
-/** Which columns of a table each set names, best first. Sets are the roles, then the fields. */
-struct mur_view {
-    const struct mur_isa_table *table;
-    struct mur_column_match *matches;
-    uint32_t *begin; /**< of each set, and the end */
-};
+#include "mapping/view.h"
 
 struct mur_builder {
     const struct mur_mapping *mapping;

@@ -45,6 +45,7 @@ struct mur_column_set {
 };
 
 struct mur_unit {
+    const char *name; /**< as the mapping file writes the first one */
     struct mur_keys names;
     const char *dimension;
     uint32_t factor; /**< one of it is factor * 10 ^ power of the dimension's own */
@@ -208,6 +209,10 @@ struct mur_mapping {
     struct mur_rule *rules;
     size_t rule_count;
 };
+
+/** As the mapping file calls them. */
+const char *mur_conversion_name(enum mur_conversion conversion);
+const char *mur_role_name(enum mur_role role);
 
 /** NULL: no such unit. */
 const struct mur_unit *mur_mapping_unit(const struct mur_mapping *mapping, struct mur_slice name);

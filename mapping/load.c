@@ -226,6 +226,14 @@ static const struct {
     {"person", MUR_CONVERT_PERSON},   {"constant", MUR_CONVERT_CONSTANT},
 };
 
+const char *mur_conversion_name(enum mur_conversion conversion)
+{
+    for (size_t i = 0; i < MUR_COUNT(conversions); i++)
+        if (conversions[i].conversion == conversion)
+            return conversions[i].name;
+    return "";
+}
+
 static bool find_level(enum mur_level *out, const char *name)
 {
     for (int level = 0; level < MUR_LEVEL_COUNT; level++)
@@ -421,6 +429,8 @@ static enum mur_status read_units(struct mur_mapping *mapping, const struct mur_
         unit->power = (int)power;
         if (status == MUR_OK && (unit->names.count == 0 || unit->dimension[0] == '\0'))
             status = mur_setting_error(group, error, "a unit needs \"dimension\" and \"names\"");
+        if (status == MUR_OK)
+            status = mur_setting_text_at(&unit->name, mur_setting_get(group, "names"), 0, error);
     }
     return status;
 }
@@ -506,6 +516,11 @@ static const char *const role_names[MUR_ROLES + 1] = {
     [MUR_ROLE_ALGORITHM_TYPE] = "algorithm_type",
     [MUR_ROLE_ALGORITHM_NAME] = "algorithm_name",
 };
+
+const char *mur_role_name(enum mur_role role)
+{
+    return role_names[role];
+}
 
 static enum mur_status read_roles(struct mur_mapping *mapping, const struct mur_setting *root,
                                   struct mur_error *error)

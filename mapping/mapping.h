@@ -152,15 +152,50 @@ enum mur_status mur_mapping_apply(struct mur_dataset *dataset, const struct mur_
 
 /** What the mapping makes of a column. */
 enum mur_column_use {
+    MUR_COLUMN_QUALIFIER,  /**< unit or ontology term of another column */
     MUR_COLUMN_ROLE,       /**< says which scan, sample, file or organ it is about */
     MUR_COLUMN_MAPPED,     /**< becomes attributes */
     MUR_COLUMN_INDEX_ONLY, /**< known to the mapping, searchable in the private block */
     MUR_COLUMN_UNMAPPED,   /**< not known, searchable in the private block all the same */
 };
-/** @param[out] targets  "StrainDescription, StrainCodeSequence", or "" ; free() */
+/** "qualifier", "role", "mapped", "index only", "unmapped". */
+const char *mur_column_use_name(enum mur_column_use use);
+
+/** An attribute that a column may become. Texts live as long as the mapping. */
+struct mur_column_target {
+    struct mur_attribute_path path; /**< private elements: MUR_PRIVATE_TAG(0, element) */
+    enum mur_vr vr;
+    enum mur_level level;
+    /** As the mapping calls it: "text", "table", "meaning", "code", "number", "age", "date",
+     * "time", "person", "constant"; "template" when it is one part of a text of several. */
+    const char *conversion;
+    const char *unit;  /**< in which a number is written; "" = none */
+    const char *table; /**< that codes or terms come from; "" = none */
+};
+
+/** Where a column goes. Texts live as long as the mapping. */
+struct mur_column_description {
+    enum mur_column_use use;
+    enum mur_level level; /**< at which its cells are searchable as ISA attributes */
+    const char *role;     /**< "scan", "image", "organ" ...; "" = none */
+    const char *field;    /**< of the mapping, such as "Animal strain"; "" = none */
+    const char *unit;     /**< that the column's own name tells, as in "Age (days)"; "" = none */
+    struct mur_column_target *targets; /**< in the order of the mapping */
+    size_t target_count;
+};
+
+/**
+ * Where a column goes by this mapping: what scans it is in has no say, so a target may hold for one
+ * modality alone, or another column be preferred.
+ * @param table  the table of @p study, or of one of its assays
+ * @param[out] out  mur_column_description_free()
+ */
 MUR_NODISCARD
-enum mur_status mur_mapping_column(enum mur_column_use *use, char **targets,
-                                   const struct mur_mapping *mapping,
-                                   const struct mur_isa_column *column, struct mur_error *error);
+enum mur_status mur_mapping_describe_column(struct mur_column_description *out,
+                                            const struct mur_mapping *mapping,
+                                            const struct mur_isa_study *study,
+                                            const struct mur_isa_table *table, uint32_t column,
+                                            struct mur_error *error);
+void mur_column_description_free(struct mur_column_description *description);
 
 #endif

@@ -38,123 +38,6 @@ enum mur_status mur_builder_report(struct mur_builder *builder, enum mur_isa_sev
     return status;
 }
 
-/* ---- columns by set -------------------------------------------------------------------------- */
-
-static size_t set_count(const struct mur_mapping *mapping)
-{
-    return MUR_ROLES + mapping->field_count;
-}
-
-static const struct mur_column_set *set_at(const struct mur_mapping *mapping, size_t set)
-{
-    return set < MUR_ROLES ? &mapping->roles[set] : &mapping->fields[set - MUR_ROLES].columns;
-}
-
-/** The name of a column as sets compare it: whole, and without its unit. */
-struct column_key {
-    char *whole;
-    char *base; /* NULL: the name has no unit */
-    const struct mur_unit *unit;
-};
-
-static void view_free(struct mur_view *view)
-{
-    free(view->matches);
-    free(view->begin);
-    *view = (struct mur_view){.table = NULL};
-}
-
-static void keys_free(struct column_key *keys, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        free(keys[i].whole);
-        free(keys[i].base);
-    }
-    free(keys);
-}
-
-static enum mur_status make_keys(struct column_key *keys, const struct mur_mapping *mapping,
-                                 const struct mur_isa_table *table, struct mur_error *error)
-{
-    enum mur_status status = MUR_OK;
-    for (uint32_t i = 0; i < table->column_count && status == MUR_OK; i++) {
-        const char *name = table->columns[i].name;
-        struct mur_slice base = {NULL, 0};
-        status = mur_mapping_key(&keys[i].whole, mur_slice_of(name), error);
-        keys[i].unit = mur_mapping_split_unit(&base, mapping, name);
-        if (status == MUR_OK && keys[i].unit != NULL)
-            status = mur_mapping_key(&keys[i].base, base, error);
-    }
-    return status;
-}
-
-static bool has_match(const struct mur_column_match *matches, uint32_t begin, uint32_t end,
-                      uint32_t column)
-{
-    for (uint32_t i = begin; i < end; i++)
-        if (matches[i].column == column)
-            return true;
-    return false;
-}
-
-/** Adds the columns of one set: by kind, then by name, then from left to right. */
-static enum mur_status match_set(struct mur_view *view, uint32_t *count, uint32_t *capacity,
-                                 const struct mur_column_set *set, const struct column_key *keys,
-                                 struct mur_error *error)
-{
-    uint32_t begin = *count;
-    for (size_t p = 0; p < set->place_count; p++) {
-        for (size_t n = 0; n < set->names.count; n++) {
-            for (uint32_t c = 0; c < view->table->column_count; c++) {
-                const char *name = set->names.items[n];
-                bool whole = strcmp(keys[c].whole, name) == 0;
-                bool base = !whole && keys[c].base != NULL && strcmp(keys[c].base, name) == 0;
-                if ((unsigned)view->table->columns[c].kind != set->places[p] || !(whole || base) ||
-                    has_match(view->matches, begin, *count, c))
-                    continue;
-                if (*count == *capacity) {
-                    uint32_t larger = *capacity == 0 ? 128 : *capacity * 2;
-                    struct mur_column_match *matches =
-                        reallocarray(view->matches, larger, sizeof *matches);
-                    if (matches == NULL)
-                        return mur_error_no_memory(error);
-                    view->matches = matches;
-                    *capacity = larger;
-                }
-                view->matches[(*count)++] =
-                    (struct mur_column_match){c, base ? keys[c].unit : NULL};
-            }
-        }
-    }
-    return MUR_OK;
-}
-
-static enum mur_status make_view(struct mur_view *out, const struct mur_mapping *mapping,
-                                 const struct mur_isa_table *table, struct mur_error *error)
-{
-    view_free(out);
-    out->table = table;
-    size_t sets = set_count(mapping);
-    out->begin = calloc(sets + 1, sizeof *out->begin);
-    struct column_key *keys = calloc((size_t)table->column_count + 1, sizeof *keys);
-    enum mur_status status = MUR_OK;
-    if (out->begin == NULL || keys == NULL)
-        status = mur_error_no_memory(error);
-    if (status == MUR_OK)
-        status = make_keys(keys, mapping, table, error);
-    uint32_t count = 0;
-    uint32_t capacity = 0;
-    for (size_t set = 0; set < sets && status == MUR_OK; set++) {
-        out->begin[set] = count;
-        status = match_set(out, &count, &capacity, set_at(mapping, set), keys, error);
-    }
-    if (status == MUR_OK)
-        out->begin[sets] = count;
-    if (keys != NULL)
-        keys_free(keys, table->column_count);
-    return status;
-}
-
 /* ---- looking up ------------------------------------------------------------------------------ */
 
 const char *mur_builder_cell(struct mur_isa_value *found, const struct mur_builder *builder,
@@ -617,7 +500,7 @@ static enum mur_status scans_of_assay(struct mur_builder *builder, struct mur_er
     if (row_count == 0)
         return MUR_OK;
     enum mur_status status =
-        make_view(&builder->assay_view, builder->mapping, &builder->assay->table, error);
+        mur_view_make(&builder->assay_view, builder->mapping, &builder->assay->table, error);
     if (status != MUR_OK)
         return status;
     struct mur_isa_index index = {.strings = builder->list->strings};
@@ -673,7 +556,7 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
     builder.said.strings = list->strings;
     for (size_t s = 0; s < isa->study_count && status == MUR_OK; s++) {
         builder.study = &isa->studies[s];
-        status = make_view(&builder.study_view, mapping, &builder.study->table, error);
+        status = mur_view_make(&builder.study_view, mapping, &builder.study->table, error);
         for (size_t a = 0; a < builder.study->assay_count && status == MUR_OK; a++) {
             builder.assay = &builder.study->assays[a];
             status = scans_of_assay(&builder, error);
@@ -681,8 +564,8 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
         mur_isa_index_free(&builder.said); /* the next study may hear it again */
     }
     mur_isa_index_free(&builder.said);
-    view_free(&builder.study_view);
-    view_free(&builder.assay_view);
+    mur_view_free(&builder.study_view);
+    mur_view_free(&builder.assay_view);
     free(builder.samples);
     free(builder.sources);
     free(builder.values);
@@ -698,41 +581,4 @@ void mur_scan_list_free(struct mur_scan_list *list)
     mur_isa_strings_free(list->strings);
     free(list->scans);
     free(list);
-}
-
-enum mur_status mur_mapping_column(enum mur_column_use *use, char **targets,
-                                   const struct mur_mapping *mapping,
-                                   const struct mur_isa_column *column, struct mur_error *error)
-{
-    struct mur_isa_column copy = *column;
-    struct mur_isa_table table = {.path = "", .columns = &copy, .column_count = 1};
-    struct mur_view view = {.table = NULL};
-    enum mur_status status = make_view(&view, mapping, &table, error);
-    enum mur_column_use found = MUR_COLUMN_UNMAPPED;
-    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    for (size_t set = 0; set < set_count(mapping) && status == MUR_OK; set++) {
-        if (view.begin[set] == view.begin[set + 1])
-            continue;
-        if (set < MUR_ROLES) {
-            found = found == MUR_COLUMN_MAPPED ? found : MUR_COLUMN_ROLE;
-            continue;
-        }
-        const struct mur_field *field = &mapping->fields[set - MUR_ROLES];
-        if (field->target_count > 0)
-            found = MUR_COLUMN_MAPPED;
-        else if (found == MUR_COLUMN_UNMAPPED)
-            found = MUR_COLUMN_INDEX_ONLY;
-        for (size_t t = 0; t < field->target_count && status == MUR_OK; t++) {
-            char path[MUR_ATTRIBUTE_PATH_SIZE];
-            status =
-                mur_buffer_append_format(&text, error, "%s%s", text.length == 0 ? "" : ", ",
-                                         mur_attribute_path_format(path, &field->targets[t].path));
-        }
-    }
-    view_free(&view);
-    if (status == MUR_OK)
-        status = mur_buffer_take(targets, &text, error);
-    if (status == MUR_OK)
-        *use = found;
-    return status;
 }

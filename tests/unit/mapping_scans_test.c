@@ -646,27 +646,74 @@ static void columns_say_what_becomes_of_them(void **state)
         enum mur_isa_kind kind;
         const char *name;
         enum mur_column_use use;
-        const char *targets;
+        const char *field, *targets;
     } cases[] = {
-        {MUR_ISA_CHARACTERISTIC, "animal_strain", MUR_COLUMN_MAPPED, "00100212, 00100219"},
-        {MUR_ISA_COMMENT, "Body weight [mg]", MUR_COLUMN_MAPPED, "00101030, 00990013"},
-        {MUR_ISA_PARAMETER, "Data format", MUR_COLUMN_INDEX_ONLY, ""},
-        {MUR_ISA_NAME, "Assay Name", MUR_COLUMN_ROLE, ""},
-        {MUR_ISA_FACTOR, "cage µ", MUR_COLUMN_UNMAPPED, ""},
+        {MUR_ISA_CHARACTERISTIC, "animal_strain", MUR_COLUMN_MAPPED, "Animal strain",
+         "00100212 text /,00100219 code strain/"},
+        {MUR_ISA_COMMENT, "Body weight [mg]", MUR_COLUMN_MAPPED, "Body weight",
+         "00101030 number /kg,00990013 number /g"},
+        {MUR_ISA_PARAMETER, "Data format", MUR_COLUMN_INDEX_ONLY, "Data format", ""},
+        {MUR_ISA_NAME, "Assay Name", MUR_COLUMN_ROLE, "",
+         "0008103E template /,00990019 template /"},
+        {MUR_ISA_PARAMETER, "Image modality", MUR_COLUMN_MAPPED, "Image modality",
+         "00080060 template /"},
+        {MUR_ISA_QUALIFIER, "Unit", MUR_COLUMN_QUALIFIER, "", ""},
+        {MUR_ISA_FACTOR, "cage µ", MUR_COLUMN_UNMAPPED, "", ""},
     };
     struct mur_error error = MUR_ERROR_INIT;
     MUR_AUTO(mur_mapping) *mapping = NULL;
     assert_int_equal(mur_mapping_load(&mapping, MAPPING, ORGANS, &error), MUR_OK);
+    const struct mur_isa_study study = {.identifier = "S"};
     for (size_t i = 0; i < MUR_COUNT(cases); i++) {
         struct mur_isa_column column = {
             .kind = cases[i].kind, .name = cases[i].name, .header = cases[i].name};
-        enum mur_column_use use = MUR_COLUMN_UNMAPPED;
-        char *targets = NULL;
-        assert_int_equal(mur_mapping_column(&use, &targets, mapping, &column, &error), MUR_OK);
-        assert_int_equal(use, cases[i].use);
-        assert_string_equal(targets, cases[i].targets);
-        free(targets);
+        const struct mur_isa_table table = {.path = "", .columns = &column, .column_count = 1};
+        struct mur_column_description is;
+        assert_int_equal(mur_mapping_describe_column(&is, mapping, &study, &table, 0, &error),
+                         MUR_OK);
+        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+        for (size_t t = 0; t < is.target_count; t++) {
+            char path[MUR_ATTRIBUTE_PATH_SIZE];
+            const struct mur_column_target *target = &is.targets[t];
+            assert_int_equal(
+                mur_buffer_append_format(&text, &error, "%s%s %s %s/%s", t == 0 ? "" : ",",
+                                         mur_attribute_path_format(path, &target->path),
+                                         target->conversion, target->table, target->unit),
+                MUR_OK);
+        }
+        assert_int_equal(is.use, cases[i].use);
+        assert_int_equal(is.level, MUR_LEVEL_SERIES);
+        assert_string_equal(is.field, cases[i].field);
+        assert_string_equal(mur_buffer_text(&text), cases[i].targets);
+        mur_column_description_free(&is);
     }
+}
+
+static void columns_of_the_animal_and_of_the_session_have_their_levels(void **state)
+{
+    (void)state;
+    struct archive archive = open_archive(MAPPING, CASES "mice");
+    const struct mur_isa_study *study = &archive.isa->studies[0];
+    size_t seen = 0;
+    for (uint32_t i = 0; i < study->table.column_count; i++) {
+        const char *header = study->table.columns[i].header;
+        struct mur_error error = MUR_ERROR_INIT;
+        struct mur_column_description is;
+        assert_int_equal(
+            mur_mapping_describe_column(&is, archive.mapping, study, &study->table, i, &error),
+            MUR_OK);
+        if (strcmp(header, "Source Name") == 0 || strcmp(header, "Characteristics[Sex]") == 0) {
+            assert_int_equal(is.level, MUR_LEVEL_PATIENT);
+            seen++;
+        } else if (strcmp(header, "Sample Name") == 0 ||
+                   strcmp(header, "Factor Value[diet]") == 0) {
+            assert_int_equal(is.level, MUR_LEVEL_STUDY);
+            seen++;
+        }
+        mur_column_description_free(&is);
+    }
+    assert_int_equal(seen, 4);
+    close_archive(&archive);
 }
 
 static void organs_are_found_by_the_names_people_write(void **state)
@@ -840,6 +887,7 @@ int main(void)
         IN_FOLDER(long_names_stay_unique),
         IN_FOLDER(a_bad_mapping_names_its_line),
         cmocka_unit_test(columns_say_what_becomes_of_them),
+        cmocka_unit_test(columns_of_the_animal_and_of_the_session_have_their_levels),
         cmocka_unit_test(organs_are_found_by_the_names_people_write),
         IN_FOLDER(label_descriptions_of_itk_snap_are_read),
         cmocka_unit_test(data_sets_get_values_and_private_block),
