@@ -7,16 +7,7 @@
 #include "isa/strings.h"
 #include "mapping/decimal.h"
 #include "mapping/mapping.h"
-
-/** A table by its path, or with "" the one that the program carries inside. */
-MUR_NODISCARD
-enum mur_status mur_mapping_tree(struct mur_config_tree **out, const char *path, const char *name,
-                                 struct mur_error *error);
-
-/** What two spellings of a name have in common: case, diacritics, blanks and ASCII punctuation do
- * not matter. @param[out] out  free() */
-MUR_NODISCARD
-enum mur_status mur_mapping_key(char **out, struct mur_slice name, struct mur_error *error);
+#include "mapping/names.h"
 
 /** Where a field may be found: the kinds of columns (enum mur_isa_kind), and places outside of the
  * tables, where the names are the labels of the investigation file. */

@@ -1,26 +1,7 @@
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mapping/internal.h"
-
-enum mur_status mur_mapping_key(char **out, struct mur_slice name, struct mur_error *error)
-{
-    char *key = NULL;
-    enum mur_status status = mur_text_fold(&key, mur_slice_trim(name), error);
-    if (status != MUR_OK)
-        return status;
-    bool only_punctuation = true;
-    for (const char *c = key; *c != '\0'; c++)
-        only_punctuation = only_punctuation && (unsigned char)*c < 0x80 && !isalnum(*c);
-    char *to = key;
-    for (const char *c = key; *c != '\0'; c++)
-        if (only_punctuation || (unsigned char)*c >= 0x80 || isalnum(*c))
-            *to++ = *c;
-    *to = '\0';
-    *out = key;
-    return MUR_OK;
-}
 
 bool mur_keys_match(const struct mur_keys *patterns, const char *folded)
 {

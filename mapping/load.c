@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/builtin.h"
 #include "dicom/dictionary.h"
 #include "mapping/internal.h"
 
@@ -817,14 +816,6 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
         }
     }
     return status;
-}
-
-enum mur_status mur_mapping_tree(struct mur_config_tree **out, const char *path, const char *name,
-                                 struct mur_error *error)
-{
-    if (path[0] != '\0')
-        return mur_config_tree_load(out, path, error);
-    return mur_config_tree_parse(out, mur_builtin_text(name), name, error);
 }
 
 enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_path,

@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_tree.h"
 #include "core/file.h"
-#include "core/text.h"
-#include "mapping/internal.h"
+#include "mapping/names.h"
 
 enum { ORGAN_LIMIT = 10000, LABEL_FILE_LIMIT = 16 * 1024 * 1024 };
 
