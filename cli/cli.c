@@ -198,18 +198,43 @@ static int print_version(const struct mur_cli *cli)
     return print_text(cli, status, &text, &error);
 }
 
-static int unknown_command(const char *name)
+/* @param group  of which it is no command, or NULL */
+static int unknown_command(const char *name, const char *group)
 {
     const char *names[64];
     size_t count = 0;
-    for (size_t i = 0; i < mur_command_count && count < MUR_COUNT(names); i++)
-        if ((mur_commands[i].flags & MUR_COMMAND_HIDDEN) == 0)
+    size_t group_length = group != NULL ? strlen(group) : 0;
+    for (size_t i = 0; i < mur_command_count && count < MUR_COUNT(names); i++) {
+        if ((mur_commands[i].flags & MUR_COMMAND_HIDDEN) != 0)
+            continue;
+        size_t length = mur_cli_group_length(&mur_commands[i]);
+        if (group == NULL)
             names[count++] = mur_commands[i].name;
+        else if (length == group_length && memcmp(mur_commands[i].name, group, length) == 0)
+            names[count++] = mur_commands[i].name + length + 1;
+    }
     char near[SUGGESTION_SIZE];
-    (void)fprintf(stderr, "murpacs: unknown command \"%s\"", name);
+    const char *space = group != NULL ? " " : "";
+    const char *whose = group != NULL ? group : "";
+    (void)fprintf(stderr, "murpacs%s%s: unknown command \"%s\"", space, whose, name);
     if (mur_suggest(near, sizeof near, name, names, count) > 0)
         (void)fprintf(stderr, "; did you mean %s?", near);
-    (void)fprintf(stderr, "\nTry: murpacs help\n");
+    (void)fprintf(stderr, "\nTry: murpacs help%s%s\n", space, whose);
+    return MUR_EXIT_USAGE;
+}
+
+/* "murpacs isa" and what is no command of the group. */
+static int run_group(const struct mur_cli *cli, const char *const *words, size_t count)
+{
+    if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+        struct mur_error error = MUR_ERROR_INIT;
+        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+        enum mur_status status = mur_help_group(&text, words[0], &error);
+        return print_text(cli, status, &text, &error);
+    }
+    if (count > 1)
+        return unknown_command(words[1], words[0]);
+    (void)fprintf(stderr, "murpacs %s: which command?\nTry: murpacs help %s\n", words[0], words[0]);
     return MUR_EXIT_USAGE;
 }
 
@@ -272,11 +297,15 @@ int mur_cli_run(int argc, const char **argv)
         (void)fprintf(stderr, "murpacs: which command?\nTry: murpacs help\n");
         return MUR_EXIT_USAGE;
     }
-    const struct mur_cli_command *command = mur_cli_find_command(rest[0]);
-    if (command == NULL)
-        return unknown_command(rest[0]);
-    int count = 0;
+    size_t count = 0;
     while (rest[count] != NULL)
         count++;
-    return parse_and_run(command, count, rest);
+    size_t used = 0;
+    const struct mur_cli_command *command =
+        mur_cli_find_command(&used, (const char *const *)rest, count);
+    if (command == NULL && mur_cli_is_group(rest[0]))
+        return run_group(&cli, (const char *const *)rest, count);
+    if (command == NULL)
+        return unknown_command(rest[0], NULL);
+    return parse_and_run(command, (int)(count - used + 1), rest + used - 1);
 }

@@ -1,7 +1,8 @@
 /**
  * What the commands of `murpacs` share. A command is one row in commands.def and one file
  * cmd_IDENTIFIER.c with its option table and its function; main does the rest: parsing, help, man
- * page, completion, configuration, log level.
+ * page, completion, configuration, log level. Commands whose names have two words ("isa check")
+ * stand together as a group.
  *
  * Commands parse and print and call the rooms below, nothing else.
  */
@@ -52,7 +53,7 @@ enum mur_command_flags {
 
 /** A row of commands.def. */
 struct mur_cli_command {
-    const char *name;
+    const char *name;                /**< one word, or two: "isa check" */
     const char *arguments;           /**< "DATASET_DIR", for the usage line */
     const char *summary;             /**< one line, no full stop */
     const char *details;             /**< sentences for help and man page; may be "" */
@@ -100,8 +101,18 @@ MUR_NODISCARD
 enum mur_status mur_help_man(struct mur_buffer *out, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status mur_help_completion_bash(struct mur_buffer *out, struct mur_error *error);
-/** NULL if there is none of that name. */
-const struct mur_cli_command *mur_cli_find_command(const char *name);
+/** All commands of a group, such as "isa". */
+MUR_NODISCARD
+enum mur_status mur_help_group(struct mur_buffer *out, const char *group, struct mur_error *error);
+
+/** The command whose name @p words begin with. @param[out] used  words of its name; valid unless
+ * NULL is returned, which says that there is none */
+const struct mur_cli_command *mur_cli_find_command(size_t *used, const char *const *words,
+                                                   size_t count);
+/** Length of the first word of a command's name if other words follow, else 0: "isa check" is of
+ * the group "isa". */
+size_t mur_cli_group_length(const struct mur_cli_command *command);
+bool mur_cli_is_group(const char *name);
 
 /** The options that every command has (options.c). */
 extern struct poptOption mur_common_options[];

@@ -23,10 +23,15 @@ int mur_command_help(struct mur_cli *cli)
     } else if (cli->argument_count == 0) {
         status = mur_help_program(&text, &error);
     } else {
-        const struct mur_cli_command *command = mur_cli_find_command(cli->arguments[0]);
-        if (command == NULL || cli->argument_count > 1)
-            return mur_cli_usage(cli, "no command \"%s\"", cli->arguments[command == NULL ? 0 : 1]);
-        status = mur_help_command(&text, command, &error);
+        size_t used = 0;
+        const struct mur_cli_command *command =
+            mur_cli_find_command(&used, cli->arguments, cli->argument_count);
+        if (command == NULL && mur_cli_is_group(cli->arguments[0]))
+            used = 1;
+        if (used < cli->argument_count)
+            return mur_cli_usage(cli, "no command \"%s\"", cli->arguments[used]);
+        status = command != NULL ? mur_help_command(&text, command, &error)
+                                 : mur_help_group(&text, cli->arguments[0], &error);
     }
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }

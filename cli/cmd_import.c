@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/isa.h"
 #include "core/json_write.h"
 #include "core/own.h"
 #include "core/progress.h"
@@ -172,18 +173,10 @@ static void on_file(void *user, const struct mur_import_file *file)
 static void print_diagnostics(const struct mur_cli *cli,
                               const struct mur_isa_diagnostics *diagnostics)
 {
-    for (size_t i = 0; i < diagnostics->count; i++) {
-        const struct mur_isa_diagnostic *one = &diagnostics->items[i];
-        if (cli->quiet && one->severity != MUR_ISA_ERROR)
-            continue;
-        char line[32] = "";
-        if (one->line > 0)
-            (void)snprintf(line, sizeof line, ":%zu", one->line);
-        (void)fprintf(stderr, "%s %s %s%s %s\n", mur_isa_severity_name(one->severity), one->code,
-                      one->file, line, one->message);
-    }
-    if (diagnostics->dropped > 0)
-        (void)fprintf(stderr, "and %zu more of the same kinds\n", diagnostics->dropped);
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    if (mur_cli_append_diagnostics(&text, diagnostics, cli->quiet ? MUR_ISA_ERROR : MUR_ISA_NOTE,
+                                   NULL) == MUR_OK)
+        (void)fputs(mur_buffer_text(&text), stderr);
 }
 
 static enum mur_status append_counts(struct mur_buffer *text, const char *name, size_t imported,

@@ -114,6 +114,24 @@ enum mur_status mur_help_program(struct mur_buffer *out, struct mur_error *error
     return mur_buffer_append_text(out, "\n\"murpacs help COMMAND\" explains a command.\n", error);
 }
 
+enum mur_status mur_help_group(struct mur_buffer *out, const char *group, struct mur_error *error)
+{
+    size_t length = strlen(group);
+    enum mur_status status = mur_buffer_append_format(
+        out, error, "Usage: murpacs %s COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n", group);
+    for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
+        const struct mur_cli_command *command = &mur_commands[i];
+        if (is_shown(command) && mur_cli_group_length(command) == length &&
+            memcmp(command->name, group, length) == 0)
+            status = mur_buffer_append_format(out, error, "  %-*s%s\n", OPTION_COLUMN - 2,
+                                              command->name + length + 1, command->summary);
+    }
+    if (status != MUR_OK)
+        return status;
+    return mur_buffer_append_format(out, error,
+                                    "\n\"murpacs help %s COMMAND\" explains a command.\n", group);
+}
+
 enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_cli_command *command,
                                  struct mur_error *error)
 {
@@ -245,6 +263,59 @@ static enum mur_status write_completion_words(struct mur_buffer *out,
     return status;
 }
 
+/* The first words of all commands, each once: commands of a group stand together. */
+static enum mur_status write_completion_commands(struct mur_buffer *out, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    const struct mur_cli_command *before = NULL;
+    for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
+        const struct mur_cli_command *command = &mur_commands[i];
+        if (!is_shown(command))
+            continue;
+        size_t length = mur_cli_group_length(command);
+        if (length == 0)
+            length = strlen(command->name);
+        else if (before != NULL && mur_cli_group_length(before) == length &&
+                 memcmp(before->name, command->name, length) == 0)
+            continue;
+        status = mur_buffer_append_format(out, error, " %.*s", (int)length, command->name);
+        before = command;
+    }
+    return status;
+}
+
+/* The second words of a group, as a line of the shell's case. */
+static enum mur_status write_completion_group(struct mur_buffer *out, const char *group,
+                                              size_t length, struct mur_error *error)
+{
+    enum mur_status status =
+        mur_buffer_append_format(out, error, "        %.*s) second=\"", (int)length, group);
+    for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
+        const struct mur_cli_command *command = &mur_commands[i];
+        if (is_shown(command) && mur_cli_group_length(command) == length &&
+            memcmp(command->name, group, length) == 0)
+            status = mur_buffer_append_format(out, error, " %s", command->name + length + 1);
+    }
+    return status == MUR_OK ? mur_buffer_append_text(out, "\" ;;\n", error) : status;
+}
+
+static enum mur_status write_completion_groups(struct mur_buffer *out, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    const struct mur_cli_command *before = NULL;
+    for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
+        const struct mur_cli_command *command = &mur_commands[i];
+        size_t length = mur_cli_group_length(command);
+        bool again = before != NULL && mur_cli_group_length(before) == length &&
+                     memcmp(before->name, command->name, length) == 0;
+        if (!is_shown(command) || length == 0 || again)
+            continue;
+        status = write_completion_group(out, command->name, length, error);
+        before = command;
+    }
+    return status;
+}
+
 enum mur_status mur_help_completion_bash(struct mur_buffer *out, struct mur_error *error)
 {
     enum mur_status status =
@@ -257,29 +328,45 @@ enum mur_status mur_help_completion_bash(struct mur_buffer *out, struct mur_erro
         status = write_completion_words(out, mur_common_options, error);
     if (status == MUR_OK)
         status = mur_buffer_append_text(out, "\" commands=\"", error);
-    for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++)
-        if (is_shown(&mur_commands[i]))
-            status = mur_buffer_append_format(out, error, " %s", mur_commands[i].name);
+    if (status == MUR_OK)
+        status = write_completion_commands(out, error);
     if (status == MUR_OK)
         status = mur_buffer_append_text(
             out,
             "\"\n"
-            "    local words=\"\"\n"
+            "    local words=\"\" second=\"\" first=1\n"
             "    COMPREPLY=()\n"
+            "    [[ ${COMP_WORDS[1]} == help ]] && first=2\n"
             "    if ((COMP_CWORD == 1)); then\n"
             "        COMPREPLY=($(compgen -W \"$commands --help --version\" -- \"$word\"))\n"
             "        return\n"
             "    fi\n"
-            "    case ${COMP_WORDS[1]} in\n"
-            "    help) [[ $word != -* ]] && COMPREPLY=($(compgen -W \"$commands\" -- \"$word\")) "
-            "&& "
-            "return ;;\n",
+            "    if ((COMP_CWORD == first)) && [[ $word != -* ]]; then\n"
+            "        COMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))\n"
+            "        return\n"
+            "    fi\n"
+            "    if ((COMP_CWORD == first + 1)); then\n"
+            "        case ${COMP_WORDS[first]} in\n",
+            error);
+    if (status == MUR_OK)
+        status = write_completion_groups(out, error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_text(
+            out,
+            "        esac\n"
+            "        if [[ -n $second ]]; then\n"
+            "            COMPREPLY=($(compgen -W \"$second\" -- \"$word\"))\n"
+            "            return\n"
+            "        fi\n"
+            "    fi\n"
+            "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n",
             error);
     for (size_t i = 0; status == MUR_OK && i < mur_command_count; i++) {
         const struct mur_cli_command *command = &mur_commands[i];
         if (!is_shown(command) || is_end(command->options))
             continue;
-        status = mur_buffer_append_format(out, error, "    %s) words=\"", command->name);
+        status = mur_buffer_append_format(out, error, "    \"%s%s) words=\"", command->name,
+                                          mur_cli_group_length(command) == 0 ? " \"*" : "\"");
         if (status == MUR_OK)
             status = write_completion_words(out, command->options, error);
         if (status == MUR_OK)

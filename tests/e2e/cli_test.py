@@ -27,11 +27,12 @@ class Documentation(unittest.TestCase):
         done = run("help")
         self.assertEqual(done.returncode, 0)
         block = done.stdout.split("Commands:\n")[1].split("\n\n")[0]
-        commands = [line.split()[0] for line in block.splitlines()]
+        commands = [line[2:25].strip() for line in block.splitlines()]
         self.assertIn("config", commands)
-        for command in commands:
-            by_command = run("help", command)
-            by_option = run(command, "--help")
+        self.assertIn("isa check", commands)
+        for command in commands + ["isa"]:
+            by_command = run("help", *command.split())
+            by_option = run(*command.split(), "--help")
             self.assertEqual(by_command.returncode, 0, command)
             self.assertIn(f"Usage: murpacs {command} ", by_command.stdout)
             self.assertEqual(by_option.stdout, by_command.stdout)
@@ -46,10 +47,15 @@ class Documentation(unittest.TestCase):
             complete_line murpacs config --pri
             complete_line murpacs config --data
             complete_line murpacs help comp
+            complete_line murpacs is
+            complete_line murpacs isa ch
+            complete_line murpacs help isa ch
+            complete_line murpacs isa check --js
         """
         done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, check=False)
         self.assertEqual(done.stdout.split("\n"),
-                         ["config", "--print-default", "--data-dir", "completion", ""])
+                         ["config", "--print-default", "--data-dir", "completion", "isa", "check", "check",
+                          "--json", ""])
         self.assertEqual(run("completion", "fish").returncode, 1)
 
     def test_version_is_one_line(self):
@@ -68,6 +74,10 @@ class Mistakes(unittest.TestCase):
         self.refused(text="which command?")
         self.refused("confg", text='unknown command "confg"; did you mean config?')
         self.refused("help", "confg", text='no command "confg"')
+        self.refused("isa", text="murpacs isa: which command?")
+        self.refused("isa", "chek", text='murpacs isa: unknown command "chek"; did you mean check?')
+        self.refused("help", "isa", "chek", text='no command "chek"')
+        self.refused("help", "isa", "check", "that", text='no command "that"')
 
     def test_unknown_options_suggest_the_nearest(self):
         self.refused("config", "--chekc", text="did you mean --check?")
