@@ -586,6 +586,8 @@ enum mur_status mur_config_parse(struct mur_config **out, const char *text, cons
 enum mur_status mur_config_load(struct mur_config **out, const char *path, struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    if (strcmp(path, "/dev/null") == 0) /* what people write for "none"; no regular file */
+        return mur_config_parse(out, "", path, error);
     enum mur_status status = mur_file_read_all(&text, path, FILE_LIMIT, error);
     if (status != MUR_OK)
         return mur_error_prefix(error, "configuration");

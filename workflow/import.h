@@ -37,7 +37,8 @@ struct mur_import_series {
     uint32_t segments; /**< of a segmentation */
 };
 
-enum { MUR_IMPORT_REASONS = 20 };
+/** So many reasons are kept of one scan: a folder may hold many files. */
+enum { MUR_IMPORT_REASONS = 10000 };
 
 /** What became of one scan. Texts of the scan are borrowed for the call. */
 struct mur_import_result {
@@ -46,8 +47,9 @@ struct mur_import_result {
     enum mur_import_status status;
     struct mur_import_series *series;
     size_t series_count;
-    char *reasons[MUR_IMPORT_REASONS]; /**< why it failed; or warnings */
+    char **reasons; /**< why it failed; or warnings. Files by their paths in the dataset */
     size_t reason_count;
+    size_t reasons_dropped; /**< what was beyond MUR_IMPORT_REASONS */
 };
 
 struct mur_import_options {

@@ -23,8 +23,14 @@ struct mur_import_job {
 void mur_import_scan(struct mur_import_result *result, uint64_t *new_instances,
                      const struct mur_import_job *job, size_t index);
 void mur_import_result_free(struct mur_import_result *result);
-/** Adds a reason; what is beyond MUR_IMPORT_REASONS is dropped. */
-void mur_import_reason(struct mur_import_result *result, const char *format, ...) MUR_PRINTF(2, 3);
+/** Adds a reason, unless it is there already. Where it names a file of the dataset by the dataset's
+ * folder and path, the path alone is kept. What is beyond MUR_IMPORT_REASONS is only counted. */
+void mur_import_reason(struct mur_import_result *result, const struct mur_import_job *job,
+                       const char *format, ...) MUR_PRINTF(3, 4);
+/** Puts the file's path in the dataset before a message that does not begin with it already, be it
+ * with or without the dataset's folder. @return the error's status */
+enum mur_status mur_import_blame(struct mur_error *error, const struct mur_import_job *job,
+                                 const char *file);
 
 /** Makes the segmentations of a scan on its image. */
 MUR_NODISCARD

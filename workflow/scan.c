@@ -23,22 +23,66 @@ const char *mur_import_status_name(enum mur_import_status status)
     return "failed";
 }
 
-void mur_import_reason(struct mur_import_result *result, const char *format, ...)
+/** Takes "FOLDER/" away wherever it stands in a text. */
+static void cut_folder(char *text, const char *folder)
 {
-    if (result->reason_count == MUR_IMPORT_REASONS)
-        return;
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    for (char *at = text; length > 0 && (at = strstr(at, folder)) != NULL;) {
+        bool whole_word = at == text || strchr(" '\"(", at[-1]) != NULL;
+        if (!whole_word || at[length] != '/') {
+            at += length;
+            continue;
+        }
+        size_t cut = length + strspn(at + length, "/");
+        memmove(at, at + cut, strlen(at + cut) + 1);
+    }
+}
+
+void mur_import_reason(struct mur_import_result *result, const struct mur_import_job *job,
+                       const char *format, ...)
+{
+    enum { STEP = 16 };
     va_list arguments;
     va_start(arguments, format);
-    char *text = NULL;
-    if (vasprintf(&text, format, arguments) >= 0)
-        result->reasons[result->reason_count++] = text;
+    MUR_AUTO_FREE char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
     va_end(arguments);
+    if (text == NULL)
+        return;
+    cut_folder(text, job->root);
+    for (size_t i = 0; i < result->reason_count; i++)
+        if (strcmp(result->reasons[i], text) == 0)
+            return;
+    char **grown = result->reasons;
+    if (result->reason_count % STEP == 0 && result->reason_count < MUR_IMPORT_REASONS)
+        grown = reallocarray(grown, result->reason_count + STEP, sizeof *grown);
+    if (grown == NULL || result->reason_count == MUR_IMPORT_REASONS) {
+        result->reasons_dropped++;
+        return;
+    }
+    result->reasons = grown;
+    grown[result->reason_count++] = MUR_STEAL(text);
+}
+
+enum mur_status mur_import_blame(struct mur_error *error, const struct mur_import_job *job,
+                                 const char *file)
+{
+    cut_folder(error->message, job->root);
+    size_t length = strlen(file);
+    if (strncmp(error->message, file, length) == 0 &&
+        strchr(":. /", error->message[length]) != NULL)
+        return error->status;
+    return mur_error_prefix(error, "%s", file);
 }
 
 void mur_import_result_free(struct mur_import_result *result)
 {
     for (size_t i = 0; i < result->reason_count; i++)
         free(result->reasons[i]);
+    free(result->reasons);
     free(result->series);
     *result = (struct mur_import_result){0};
 }
@@ -59,6 +103,7 @@ bool mur_is_dicom_file(const char *path)
 
 struct folder {
     struct mur_intake *intake;
+    const struct mur_import_job *job;
     struct mur_import_result *result;
     size_t files;
 };
@@ -71,7 +116,7 @@ static enum mur_status take_file(void *user, const struct mur_walk_entry *entry,
     if (entry->kind != MUR_WALK_FILE || strcmp(mur_path_base(entry->path), "DICOMDIR") == 0)
         return MUR_OK;
     if (!mur_is_dicom_file(entry->path)) {
-        mur_import_reason(folder->result, "%s: passed over, not a DICOM file", entry->relative);
+        mur_import_reason(folder->result, folder->job, "%s: not DICOM, passed over", entry->path);
         return MUR_OK;
     }
     folder->files++;
@@ -81,10 +126,10 @@ static enum mur_status take_file(void *user, const struct mur_walk_entry *entry,
 
 static enum mur_status import_dicom(struct mur_source_series **series,
                                     struct mur_import_result *result, struct mur_intake *intake,
-                                    const struct mur_scan *scan, const char *path, bool folder,
-                                    struct mur_error *error)
+                                    const struct mur_import_job *job, const struct mur_scan *scan,
+                                    const char *path, bool folder, struct mur_error *error)
 {
-    struct folder files = {.intake = intake, .result = result};
+    struct folder files = {.intake = intake, .job = job, .result = result};
     enum mur_status status = folder ? mur_directory_walk(path, take_file, &files, error)
                                     : mur_intake_file(intake, path, error);
     if (status == MUR_OK && folder && files.files == 0)
@@ -94,7 +139,7 @@ static enum mur_status import_dicom(struct mur_source_series **series,
     MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
     status = mur_source_series_read_path(series, path, NULL, &warnings, error);
     for (size_t i = 0; i < warnings.count; i++)
-        mur_import_reason(result, "%s", warnings.texts[i]);
+        mur_import_reason(result, job, "%s", warnings.texts[i]);
     return status;
 }
 
@@ -136,7 +181,7 @@ static enum mur_status import_nifti(struct mur_source_series **series,
     if (status == MUR_OK)
         status = mur_nii_to_dicom(&report, path, &options, &output, error);
     for (size_t i = 0; i < report.warnings.count; i++)
-        mur_import_reason(result, "%s", report.warnings.texts[i]);
+        mur_import_reason(result, job, "%s", report.warnings.texts[i]);
     if (status == MUR_OK)
         *series = MUR_STEAL(report.series);
     return status;
@@ -158,10 +203,10 @@ static enum mur_status import_image(struct mur_source_series **series,
     mur_intake_source(intake, image->path, false);
     bool folder = mur_directory_exists(path);
     if (folder || mur_is_dicom_file(path))
-        status = import_dicom(series, result, intake, scan, path, folder, error);
+        status = import_dicom(series, result, intake, job, scan, path, folder, error);
     else
         status = import_nifti(series, result, intake, job, scan, path, error);
-    return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", image->cell);
+    return status == MUR_OK ? MUR_OK : mur_import_blame(error, job, image->path);
 }
 
 static enum mur_status import_parts(struct mur_import_result *result, struct mur_intake *intake,
@@ -224,7 +269,7 @@ void mur_import_scan(struct mur_import_result *result, uint64_t *new_instances,
     if (status == MUR_OK)
         status = keep_series(result, intake, &error);
     if (status != MUR_OK) {
-        mur_import_reason(result, "%s", error.message);
+        mur_import_reason(result, job, "%s", error.message);
         return;
     }
     result->status = *new_instances > 0 || linked ? MUR_IMPORTED : MUR_IMPORT_UNCHANGED;

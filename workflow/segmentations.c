@@ -163,10 +163,10 @@ static enum mur_status from_values(struct segment_list *list, const char *path,
         status = set_tracking(list, i, scan, list->names[i], error);
     }
     if (status == MUR_OK)
-        mur_import_reason(result,
+        mur_import_reason(result, job,
                           "%s: nothing says what its %zu labels mean; they are named by"
                           " their numbers",
-                          mur_path_base(path), count);
+                          path, count);
     return status;
 }
 
@@ -211,7 +211,7 @@ static enum mur_status make_segmentation(struct mur_import_result *result,
     if (status == MUR_OK)
         status = mur_labels_to_seg(&report, &options, &output, error);
     for (size_t i = 0; i < report.warnings.count; i++)
-        mur_import_reason(result, "%s: %s", segmentation->files[0].cell, report.warnings.texts[i]);
+        mur_import_reason(result, job, "%s", report.warnings.texts[i]);
     uint32_t segments = 0;
     for (size_t i = 0; i < report.segment_count; i++)
         segments += report.segments[i].number != 0 ? 1 : 0;
@@ -252,8 +252,10 @@ static enum mur_status one_segmentation(struct mur_import_result *result, struct
             status = make_segmentation(result, intake, job, scan, image, segmentation, files,
                                        number, error);
         }
-        if (status != MUR_OK)
-            status = mur_error_prefix(error, "%s", segmentation->files[0].cell);
+    }
+    if (status != MUR_OK && segmentation->file_count > 0) {
+        const struct mur_scan_file *file = &segmentation->files[0];
+        status = mur_import_blame(error, job, file->path[0] != '\0' ? file->path : file->cell);
     }
     for (size_t i = 0; i < segmentation->file_count; i++)
         free(files[i]);

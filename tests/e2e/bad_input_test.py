@@ -78,6 +78,9 @@ class BadInputTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         reason = " ".join([failed[0]["image"], *failed[0]["reasons"]])
         self.assertTrue(failed[0]["reasons"])
+        for text in failed[0]["reasons"]:  # the file once, by its path in the dataset
+            self.assertNotIn(str(self.dataset), text)
+            self.assertLessEqual(text.count(failed[0]["image"]), 1, text)
         for word in words:
             self.assertIn(word.lower(), reason.lower())
         rows = node.indexed_instances(self.data_dir)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,6 +35,23 @@ static void defaults_are_those_that_are_promised(void **state)
     assert_true(config->store_min_free == 64 * 1024 * 1024);
     assert_int_equal(config->log_level, MUR_LOG_LEVEL_INFO);
     assert_int_equal(config->peer_count, 0);
+}
+
+static void no_file_and_an_empty_one_leave_the_defaults(void **state)
+{
+    (void)state;
+    struct mur_error error = MUR_ERROR_INIT;
+    char path[] = "/tmp/murpacs-empty-XXXXXX"; /* mkstemp leaves it empty */
+    int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    (void)close(descriptor);
+    const char *const paths[] = {"/dev/null", path};
+    for (size_t i = 0; i < MUR_COUNT(paths); i++) {
+        MUR_AUTO(mur_config) *config = NULL;
+        assert_int_equal(mur_config_load(&config, paths[i], &error), MUR_OK);
+        assert_int_equal(config->dicom_port, 11112);
+    }
+    (void)remove(path);
 }
 
 static void a_file_overlays_the_defaults(void **state)
@@ -253,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_that_are_promised),
+        cmocka_unit_test(no_file_and_an_empty_one_leave_the_defaults),
         cmocka_unit_test(a_file_overlays_the_defaults),
         cmocka_unit_test(mistakes_are_told_with_place_and_remedy),
         cmocka_unit_test(ae_titles_are_held_to_the_standard),
