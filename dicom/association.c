@@ -295,7 +295,24 @@ static enum mur_status check_options(const struct mur_association_options *optio
     if (options->context_count == 0 || options->context_count > MUR_MAX_PRESENTATION_CONTEXTS)
         return mur_error_set(error, MUR_INVALID, "%zu presentation contexts cannot be proposed",
                              options->context_count);
+    for (size_t i = 0; i < options->extended_count; i++)
+        if (options->extended[i].length > MUR_EXTENDED_LIMIT)
+            return mur_error_set(error, MUR_INVALID, "extended negotiation of more than %d bytes",
+                                 MUR_EXTENDED_LIMIT);
     return MUR_OK;
+}
+
+static enum mur_status connect_to(int *descriptor, const struct mur_association_options *options,
+                                  const struct addrinfo *at, struct mur_error *error)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    if (at->ai_addrlen > sizeof(address))
+        return mur_error_set(error, MUR_IO, "an address of another kind");
+    memcpy(&address, at->ai_addr, at->ai_addrlen);
+    /* IPv6: the same place as in IPv4 */
+    ((struct sockaddr_in *)(void *)&address)->sin_port = htons(options->port);
+    return mur_request_connect(descriptor, options, (const struct sockaddr *)(const void *)&address,
+                               at->ai_addrlen, error);
 }
 
 enum mur_status mur_association_request(struct mur_association **out,
@@ -320,12 +337,15 @@ enum mur_status mur_association_request(struct mur_association **out,
             break;
         association->peer_port = options->port;
         int descriptor = -1;
-        status = mur_dcmnet_request(&association->negotiated, &descriptor, options,
-                                    association->peer_address, error);
-        if (status == MUR_OK)
-            mur_stream_init(&association->stream, descriptor);
-        if (status != MUR_IO && status != MUR_UNSUPPORTED)
-            break; /* somebody answered */
+        status = connect_to(&descriptor, options, at, error);
+        if (status == MUR_IO || status == MUR_TIMEOUT)
+            continue; /* another address may answer */
+        if (status != MUR_OK)
+            break;
+        mur_stream_init(&association->stream, descriptor);
+        status =
+            mur_request_negotiate(&association->negotiated, &association->stream, options, error);
+        break;
     }
     freeaddrinfo(addresses);
     if (status != MUR_OK)

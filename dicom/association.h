@@ -1,6 +1,7 @@
 /**
- * Associations (PS3.8): negotiation, P-DATA-TF, release and abort. DCMTK's dcmnet negotiates; the
- * PDUs that follow are read and written here, over a stream that may be TLS one day.
+ * Associations (PS3.8): negotiation, P-DATA-TF, release and abort. DCMTK's dcmnet reads and answers
+ * the requests of others; all other PDUs are read and written here, over a stream that may be TLS
+ * one day.
  *
  * Threads: one at a time per association, except mur_association_interrupt(). Times are in
  * milliseconds; a timeout covers the whole call, however slowly bytes come in.
@@ -20,6 +21,7 @@ struct mur_association;
 enum {
     MUR_MAX_PRESENTATION_CONTEXTS = 128, /**< odd identifiers 1 to 255, PS3.8 9.3.2.2 */
     MUR_MAX_PDU_DEFAULT = 131072,        /**< what we announce: the largest dcmnet allows */
+    MUR_EXTENDED_LIMIT = 64,             /**< bytes of an extended negotiation of ours */
     MUR_MIN_PEER_PDU = 128,              /**< a peer that can take less is not worth talking to */
 };
 
@@ -115,7 +117,8 @@ bool mur_association_find_context_for(struct mur_presentation_context *out,
 
 /**
  * SOP Class Extended Negotiation (PS3.7 D.3.3.5): the service-class application information
- * proposed for @p abstract_syntax, e.g. PS3.4 C.5.1.1 (byte 1: relational queries).
+ * proposed for @p abstract_syntax, e.g. PS3.4 C.5.1.1 (byte 1: relational queries); for the
+ * requestor, what the peer answered.
  * @param[out] out  borrowed from the association
  * @retval MUR_NOT_FOUND  none
  */
@@ -161,21 +164,32 @@ struct mur_context_proposal {
     enum mur_role role;
 };
 
+/** SOP Class Extended Negotiation (PS3.7 D.3.3.5): what the peer answers to it tells
+ * mur_association_get_extended(). */
+struct mur_extended_proposal {
+    const char *abstract_syntax; /**< of one of the contexts; each once */
+    const uint8_t *bytes;        /**< service-class application information */
+    size_t length;               /**< at most MUR_EXTENDED_LIMIT */
+};
+
 struct mur_association_options {
     const char *host; /**< name or numeric address */
     uint16_t port;
     const char *calling_ae_title; /**< 1 to 16 characters */
     const char *called_ae_title;
-    const struct mur_context_proposal *contexts; /**< get the identifiers 1, 3, 5 ... */
-    size_t context_count;                        /**< 1 to MUR_MAX_PRESENTATION_CONTEXTS */
-    int connect_timeout_ms;                      /**< in whole seconds; 0 = timeout_ms */
-    int timeout_ms;                              /**< for the answer */
-    bool (*cancelled)(void *user); /**< asked now and then while waiting for the answer; or NULL */
+    const struct mur_context_proposal *contexts;  /**< get the identifiers 1, 3, 5 ... */
+    size_t context_count;                         /**< 1 to MUR_MAX_PRESENTATION_CONTEXTS */
+    const struct mur_extended_proposal *extended; /**< or NULL */
+    size_t extended_count;
+    int connect_timeout_ms;        /**< for each address of the host; 0 = timeout_ms */
+    int timeout_ms;                /**< for the answer */
+    bool (*cancelled)(void *user); /**< asked now and then while waiting; or NULL */
     void *user;
 };
 
 /**
- * Connects, proposes and waits for the answer. Contexts may have been refused: see
+ * Connects over IPv4 or IPv6, whichever of the host's addresses answers first in their order,
+ * proposes and waits for the answer. Contexts may have been refused: see
  * mur_association_find_context_for().
  * @retval MUR_DENIED   the peer rejected; the message says why in words
  * @retval MUR_NOT_FOUND  no such host

@@ -1,6 +1,7 @@
 /**
- * What was negotiated for an association, and the doors to dcmnet that negotiate. Internal to
- * dicom/: association.c holds one of these, dicom/bridge/negotiation.cc fills it.
+ * What was negotiated for an association. Internal to dicom/: association.c holds one of these;
+ * dicom/bridge/negotiation.cc fills it from the request of a peer, request.c from the answer of
+ * one.
  * Threads: one at a time per struct.
  */
 #ifndef MUR_DICOM_NEGOTIATION_H
@@ -8,10 +9,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "core/error.h"
 #include "core/own.h"
 #include "dicom/association.h"
+#include "dicom/stream.h"
 #include "dicom/uid.h"
 
 /** dcmnet's own view, until the A-ASSOCIATE-AC is sent. */
@@ -21,7 +24,7 @@ struct mur_extended_negotiation {
     char abstract_syntax[MUR_UID_TEXT_SIZE];
     uint8_t *bytes; /**< owned */
     size_t length;
-    uint8_t answer[64];
+    uint8_t answer[MUR_EXTENDED_LIMIT];
     size_t answer_length; /**< 0 = not answered */
 };
 
@@ -82,11 +85,22 @@ enum mur_status mur_dcmnet_receive(struct mur_negotiated **out, const uint8_t *r
 MUR_NODISCARD
 enum mur_status mur_dcmnet_acknowledge(struct mur_negotiated *negotiated, int64_t deadline_ms,
                                        struct mur_error *error);
-/** Connects to a numeric address and negotiates.
- * @param[out] descriptor  the connection, the caller's */
+/* ---- request.c ---- */
+
+/**
+ * Connects within the time that @p options say.
+ * @param[out] descriptor  the caller's, nonblocking
+ * @retval MUR_IO, MUR_TIMEOUT  not there: another address of the host may be tried
+ * @retval MUR_CANCELLED  by options->cancelled
+ */
 MUR_NODISCARD
-enum mur_status mur_dcmnet_request(struct mur_negotiated **out, int *descriptor,
-                                   const struct mur_association_options *request,
-                                   const char *numeric_address, struct mur_error *error);
+enum mur_status mur_request_connect(int *descriptor, const struct mur_association_options *options,
+                                    const struct sockaddr *address, socklen_t length,
+                                    struct mur_error *error);
+/** Sends the A-ASSOCIATE-RQ and reads what the peer answers (PS3.8 9.3.2 to 9.3.4). */
+MUR_NODISCARD
+enum mur_status mur_request_negotiate(struct mur_negotiated **out, struct mur_stream *stream,
+                                      const struct mur_association_options *options,
+                                      struct mur_error *error);
 
 #endif

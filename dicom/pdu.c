@@ -6,52 +6,24 @@
 #include "dicom/association.h"
 #include "dicom/uid.h"
 
-enum {
-    FIXED_PART = 68, /* protocol version, reserved, two titles, reserved */
-    TRANSFER_SYNTAXES_LIMIT = 256,
-    ITEM_HEAD = 4,
-};
-
-enum item_type {
-    ITEM_APPLICATION_CONTEXT = 0x10,
-    ITEM_CONTEXT_RQ = 0x20,
-    ITEM_CONTEXT_AC = 0x21,
-    ITEM_ABSTRACT_SYNTAX = 0x30,
-    ITEM_TRANSFER_SYNTAX = 0x40,
-    ITEM_USER_INFORMATION = 0x50,
-    ITEM_MAXIMUM_LENGTH = 0x51,
-    ITEM_IMPLEMENTATION_CLASS = 0x52,
-    ITEM_ASYNCHRONOUS = 0x53,
-    ITEM_ROLE = 0x54,
-    ITEM_IMPLEMENTATION_VERSION = 0x55,
-    ITEM_EXTENDED = 0x56,
-    ITEM_USER_IDENTITY_RQ = 0x58,
-    ITEM_USER_IDENTITY_AC = 0x59,
-};
-
-/* An item or sub-item: type, reserved, two bytes of length, value. */
-struct item {
-    uint8_t type;
-    const uint8_t *value;
-    size_t length;
-};
+enum { TRANSFER_SYNTAXES_LIMIT = 256 };
 
 static enum mur_status wrong(struct mur_error *error, const char *what)
 {
     return mur_error_set(error, MUR_PARSE, "malformed A-ASSOCIATE PDU: %s", what);
 }
 
-static enum mur_status next_item(struct item *out, const uint8_t **at, size_t *left,
-                                 struct mur_error *error)
+enum mur_status mur_pdu_next_item(struct mur_pdu_item *out, const uint8_t **at, size_t *left,
+                                  struct mur_error *error)
 {
-    if (*left < ITEM_HEAD)
+    if (*left < MUR_PDU_ITEM_HEAD)
         return wrong(error, "an item is cut short");
     size_t length = mur_be16(*at + 2);
-    if (length > *left - ITEM_HEAD)
+    if (length > *left - MUR_PDU_ITEM_HEAD)
         return wrong(error, "an item is longer than what holds it");
-    *out = (struct item){.type = **at, .value = *at + ITEM_HEAD, .length = length};
-    *at += ITEM_HEAD + length;
-    *left -= ITEM_HEAD + length;
+    *out = (struct mur_pdu_item){.type = **at, .value = *at + MUR_PDU_ITEM_HEAD, .length = length};
+    *at += MUR_PDU_ITEM_HEAD + length;
+    *left -= MUR_PDU_ITEM_HEAD + length;
     return MUR_OK;
 }
 
@@ -68,8 +40,8 @@ static bool is_uid_like(const uint8_t *value, size_t length)
     return true;
 }
 
-static enum mur_status check_context(const struct item *context, bool request, bool seen[256],
-                                     struct mur_error *error)
+static enum mur_status check_context(const struct mur_pdu_item *context, bool request,
+                                     bool seen[256], struct mur_error *error)
 {
     if (context->length < 4)
         return wrong(error, "a presentation context is cut short");
@@ -86,14 +58,14 @@ static enum mur_status check_context(const struct item *context, bool request, b
     unsigned abstract_syntaxes = 0;
     unsigned transfer_syntaxes = 0;
     while (left > 0) {
-        struct item item = {0};
-        enum mur_status status = next_item(&item, &at, &left, error);
+        struct mur_pdu_item item = {0};
+        enum mur_status status = mur_pdu_next_item(&item, &at, &left, error);
         if (status != MUR_OK)
             return status;
         if (item.length > MUR_UID_LENGTH || (significant && !is_uid_like(item.value, item.length)))
             return wrong(error, "a syntax in a presentation context is not a UID");
-        abstract_syntaxes += item.type == ITEM_ABSTRACT_SYNTAX;
-        transfer_syntaxes += item.type == ITEM_TRANSFER_SYNTAX;
+        abstract_syntaxes += item.type == MUR_ITEM_ABSTRACT_SYNTAX;
+        transfer_syntaxes += item.type == MUR_ITEM_TRANSFER_SYNTAX;
     }
     if (abstract_syntaxes != (request ? 1 : 0))
         return wrong(error, "a presentation context without its one abstract syntax");
@@ -107,9 +79,9 @@ static enum mur_status check_context(const struct item *context, bool request, b
 }
 
 /* PS3.7 D.3.3.7: type, response flag, primary field, secondary field */
-static bool is_user_identity(const struct item *item)
+static bool is_user_identity(const struct mur_pdu_item *item)
 {
-    if (item->type == ITEM_USER_IDENTITY_AC)
+    if (item->type == MUR_ITEM_USER_IDENTITY_AC)
         return item->length >= 2 && mur_be16(item->value) == item->length - 2;
     if (item->length < 6)
         return false;
@@ -119,32 +91,32 @@ static bool is_user_identity(const struct item *item)
     return mur_be16(item->value + 4 + primary) == item->length - 6 - primary;
 }
 
-static enum mur_status check_sub_item(const struct item *item, bool request, unsigned *identities,
-                                      struct mur_error *error)
+static enum mur_status check_sub_item(const struct mur_pdu_item *item, bool request,
+                                      unsigned *identities, struct mur_error *error)
 {
     switch (item->type) {
-    case ITEM_MAXIMUM_LENGTH:
+    case MUR_ITEM_MAXIMUM_LENGTH:
         if (item->length != 4)
             return wrong(error, "the maximum length has not four bytes");
         return MUR_OK;
-    case ITEM_IMPLEMENTATION_CLASS:
-    case ITEM_IMPLEMENTATION_VERSION:
+    case MUR_ITEM_IMPLEMENTATION_CLASS:
+    case MUR_ITEM_IMPLEMENTATION_VERSION:
         if (item->length > MUR_UID_LENGTH)
             return wrong(error, "the implementation's identification is too long");
         return MUR_OK;
-    case ITEM_ROLE:
+    case MUR_ITEM_ROLE:
         if (item->length < 5 || mur_be16(item->value) != item->length - 4 ||
             !is_uid_like(item->value + 2, item->length - 4))
             return wrong(error, "lengths of a role selection do not add up");
         return MUR_OK;
-    case ITEM_EXTENDED:
+    case MUR_ITEM_EXTENDED:
         if (item->length < 3 || mur_be16(item->value) > item->length - 2 ||
             !is_uid_like(item->value + 2, mur_be16(item->value)))
             return wrong(error, "lengths of an extended negotiation do not add up");
         return MUR_OK;
-    case ITEM_USER_IDENTITY_RQ:
-    case ITEM_USER_IDENTITY_AC:
-        if (++*identities > 1 || (item->type == ITEM_USER_IDENTITY_RQ) != request ||
+    case MUR_ITEM_USER_IDENTITY_RQ:
+    case MUR_ITEM_USER_IDENTITY_AC:
+        if (++*identities > 1 || (item->type == MUR_ITEM_USER_IDENTITY_RQ) != request ||
             !is_user_identity(item))
             return wrong(error, "the user identity");
         return MUR_OK;
@@ -153,15 +125,15 @@ static enum mur_status check_sub_item(const struct item *item, bool request, uns
     }
 }
 
-static enum mur_status check_user_information(const struct item *information, bool request,
+static enum mur_status check_user_information(const struct mur_pdu_item *information, bool request,
                                               struct mur_error *error)
 {
     const uint8_t *at = information->value;
     size_t left = information->length;
     unsigned identities = 0;
     while (left > 0) {
-        struct item item = {0};
-        enum mur_status status = next_item(&item, &at, &left, error);
+        struct mur_pdu_item item = {0};
+        enum mur_status status = mur_pdu_next_item(&item, &at, &left, error);
         if (status == MUR_OK)
             status = check_sub_item(&item, request, &identities, error);
         if (status != MUR_OK)
@@ -174,31 +146,31 @@ enum mur_status mur_pdu_check_associate(const uint8_t *pdu, size_t length, enum 
                                         struct mur_error *error)
 {
     bool request = type == MUR_PDU_ASSOCIATE_RQ;
-    if (length < MUR_PDU_HEAD + FIXED_PART)
+    if (length < MUR_PDU_HEAD + MUR_ASSOCIATE_FIXED_PART)
         return wrong(error, "it is too short");
     if (pdu[0] != (uint8_t)type || mur_be32(pdu + 2) != length - MUR_PDU_HEAD)
         return wrong(error, "its head does not fit");
-    const uint8_t *at = pdu + MUR_PDU_HEAD + FIXED_PART;
-    size_t left = length - MUR_PDU_HEAD - FIXED_PART;
+    const uint8_t *at = pdu + MUR_PDU_HEAD + MUR_ASSOCIATE_FIXED_PART;
+    size_t left = length - MUR_PDU_HEAD - MUR_ASSOCIATE_FIXED_PART;
     bool seen[256] = {false};
     unsigned contexts = 0;
     unsigned application_contexts = 0;
     unsigned informations = 0;
     while (left > 0) {
-        struct item item = {0};
-        enum mur_status status = next_item(&item, &at, &left, error);
+        struct mur_pdu_item item = {0};
+        enum mur_status status = mur_pdu_next_item(&item, &at, &left, error);
         if (status != MUR_OK)
             return status;
-        if (item.type == ITEM_APPLICATION_CONTEXT) {
+        if (item.type == MUR_ITEM_APPLICATION_CONTEXT) {
             application_contexts++;
             if (!is_uid_like(item.value, item.length))
                 status = wrong(error, "the application context name is not a UID");
-        } else if (item.type == (request ? ITEM_CONTEXT_RQ : ITEM_CONTEXT_AC)) {
+        } else if (item.type == (request ? MUR_ITEM_CONTEXT_RQ : MUR_ITEM_CONTEXT_AC)) {
             contexts++;
             status = check_context(&item, request, seen, error);
-        } else if (item.type == ITEM_CONTEXT_RQ || item.type == ITEM_CONTEXT_AC) {
+        } else if (item.type == MUR_ITEM_CONTEXT_RQ || item.type == MUR_ITEM_CONTEXT_AC) {
             status = wrong(error, "a presentation context item of the other direction");
-        } else if (item.type == ITEM_USER_INFORMATION) {
+        } else if (item.type == MUR_ITEM_USER_INFORMATION) {
             informations++;
             status = check_user_information(&item, request, error);
         }

@@ -27,6 +27,29 @@ enum {
     MUR_ASSOCIATE_LIMIT = 1024 * 1024 /**< longest A-ASSOCIATE-RQ or -AC; dcmnet's limit too */
 };
 
+/** Items and sub-items of the A-ASSOCIATE PDUs: PS3.8 9.3.2, D.1; PS3.7 D.3.3 */
+enum mur_pdu_item_type {
+    MUR_ITEM_APPLICATION_CONTEXT = 0x10,
+    MUR_ITEM_CONTEXT_RQ = 0x20,
+    MUR_ITEM_CONTEXT_AC = 0x21,
+    MUR_ITEM_ABSTRACT_SYNTAX = 0x30,
+    MUR_ITEM_TRANSFER_SYNTAX = 0x40,
+    MUR_ITEM_USER_INFORMATION = 0x50,
+    MUR_ITEM_MAXIMUM_LENGTH = 0x51,
+    MUR_ITEM_IMPLEMENTATION_CLASS = 0x52,
+    MUR_ITEM_ASYNCHRONOUS = 0x53,
+    MUR_ITEM_ROLE = 0x54,
+    MUR_ITEM_IMPLEMENTATION_VERSION = 0x55,
+    MUR_ITEM_EXTENDED = 0x56,
+    MUR_ITEM_USER_IDENTITY_RQ = 0x58,
+    MUR_ITEM_USER_IDENTITY_AC = 0x59,
+};
+
+enum {
+    MUR_PDU_ITEM_HEAD = 4,        /**< type, reserved, two bytes of length */
+    MUR_ASSOCIATE_FIXED_PART = 68 /**< protocol version, reserved, two titles, reserved */
+};
+
 /** A-ABORT reasons of the service provider, PS3.8 9.3.8 */
 enum mur_abort_reason {
     MUR_ABORT_NOT_SPECIFIED = 0,
@@ -50,6 +73,18 @@ static inline void mur_put_be32(uint8_t *bytes, uint32_t value)
     bytes[2] = (uint8_t)(value >> 8);
     bytes[3] = (uint8_t)value;
 }
+
+/** An item or a sub-item; its value is borrowed from the PDU. */
+struct mur_pdu_item {
+    uint8_t type;
+    const uint8_t *value;
+    size_t length;
+};
+
+/** The item at @p at, which moves behind it, as @p left does. @retval MUR_PARSE  it is cut short */
+MUR_NODISCARD
+enum mur_status mur_pdu_next_item(struct mur_pdu_item *out, const uint8_t **at, size_t *left,
+                                  struct mur_error *error);
 
 /**
  * Checks a whole A-ASSOCIATE-RQ or -AC (PS3.8 9.3.2, 9.3.3): every length fits into what is around

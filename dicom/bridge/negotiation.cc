@@ -1,4 +1,5 @@
-/* dcmnet as negotiator: it parses and writes the A-ASSOCIATE PDUs, on connections that are ours. */
+/* dcmnet as acceptor: it parses the A-ASSOCIATE-RQ and writes the -AC, on connections that are
+ * ours. */
 #include "dcmtk/config/osconfig.h"
 
 #include "dcmtk/dcmnet/assoc.h"
@@ -15,7 +16,6 @@
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <unistd.h>
 #include <vector>
 
@@ -34,16 +34,9 @@ namespace
 
 /* What a call into dcmnet lends to the connection that dcmnet then asks our layer for. */
 struct Setup {
-    const uint8_t *request = nullptr; /* acceptor: the whole A-ASSOCIATE-RQ */
-    size_t length = 0;
-    int64_t deadline_ms = MUR_NO_DEADLINE; /* requestor: for the answer */
-    const mur_association_options *options = nullptr;
-    int descriptor = -1; /* requestor: what dcmnet connected, from then on the caller's */
-    mur_error *error = nullptr;
-    enum mur_status failure = MUR_OK; /* of reading the answer; told in error */
+    const uint8_t *request; /* the whole A-ASSOCIATE-RQ */
+    size_t length;
 };
-
-enum { CANCEL_CHECK_MS = 250 };
 
 thread_local Setup *current_setup = nullptr;
 
@@ -66,13 +59,10 @@ class SetupScope
 class Connection : public DcmTCPConnection
 {
   public:
-    Connection(int descriptor, Setup &setup) : DcmTCPConnection(descriptor), setup_(&setup)
+    Connection(int descriptor, const Setup &setup)
+        : DcmTCPConnection(descriptor), pdu_(setup.request, setup.request + setup.length)
     {
         mur_stream_init(&stream_, descriptor);
-        if (setup.request != nullptr)
-            pdu_.assign(setup.request, setup.request + setup.length);
-        else
-            wait_for_answer_ = true;
     }
     ~Connection() override
     {
@@ -81,8 +71,6 @@ class Connection : public DcmTCPConnection
 
     ssize_t read(void *bytes, size_t length) override
     {
-        if (wait_for_answer_ && !read_answer())
-            return 0;
         size_t left = pdu_.size() - position_;
         length = length < left ? length : left;
         if (length > 0)
@@ -103,7 +91,7 @@ class Connection : public DcmTCPConnection
 
     OFBool networkDataAvailable(int) override
     {
-        return OFTrue; /* read() waits, with its own deadline */
+        return OFTrue; /* the request is there */
     }
     void close() override
     {
@@ -115,84 +103,9 @@ class Connection : public DcmTCPConnection
     int64_t deadline_ms = MUR_NO_DEADLINE; /* for writing */
 
   private:
-    bool read_answer()
-    {
-        wait_for_answer_ = false;
-        setup_->failure = try_to_read_answer(setup_->error);
-        return setup_->failure == MUR_OK;
-    }
-
-    enum mur_status try_to_read_answer(mur_error *error)
-    {
-        setup_->deadline_ms = mur_deadline_after(setup_->options->timeout_ms);
-        pdu_.resize(MUR_PDU_HEAD);
-        enum mur_status status = fill(0, error);
-        if (status != MUR_OK)
-            return status;
-        size_t length = mur_be32(pdu_.data() + 2);
-        if (length > MUR_ASSOCIATE_LIMIT)
-            return mur_error_set(error, MUR_PARSE, "the peer answers with a PDU of %zu bytes",
-                                 length);
-        /* Grows with what comes: a length field alone costs nothing. */
-        const size_t step = 65536;
-        for (size_t done = 0; done < length;) {
-            size_t next = length - done < step ? length - done : step;
-            pdu_.resize(MUR_PDU_HEAD + done + next);
-            status = fill(MUR_PDU_HEAD + done, error);
-            if (status != MUR_OK)
-                return status;
-            done += next;
-        }
-        if (pdu_[0] == MUR_PDU_ASSOCIATE_AC)
-            return mur_pdu_check_associate(pdu_.data(), pdu_.size(), MUR_PDU_ASSOCIATE_AC, error);
-        if (pdu_.size() != MUR_PDU_CONTROL_SIZE)
-            return mur_error_set(error, MUR_PARSE, "the peer answers with a malformed PDU");
-        if (pdu_[0] == MUR_PDU_ASSOCIATE_RJ)
-            return mur_error_set(error, MUR_DENIED,
-                                 "association rejected (%s): %s (result %u, source %u, reason %u)",
-                                 pdu_[7] == 2 ? "transient" : "permanent",
-                                 mur_reject_reason_name(pdu_[8], pdu_[9]), pdu_[7], pdu_[8],
-                                 pdu_[9]);
-        if (pdu_[0] == MUR_PDU_ABORT)
-            return mur_error_set(error, MUR_CLOSED, "the peer aborted the association");
-        return mur_error_set(error, MUR_PARSE, "the peer answers with an unexpected PDU");
-    }
-
-    enum mur_status fill(size_t from, mur_error *error)
-    {
-        while (from < pdu_.size()) {
-            size_t count = 0;
-            enum mur_status status = read_some(&count, from, error);
-            if (status != MUR_OK)
-                return status;
-            from += count;
-        }
-        return MUR_OK;
-    }
-
-    /* In short waits, between which the caller may change its mind. */
-    enum mur_status read_some(size_t *count, size_t from, mur_error *error)
-    {
-        const mur_association_options *options = setup_->options;
-        for (;;) {
-            if (options->cancelled != nullptr && options->cancelled(options->user))
-                return mur_error_set(error, MUR_CANCELLED,
-                                     "cancelled while the peer was to answer");
-            int64_t until = mur_deadline_after(CANCEL_CHECK_MS);
-            bool last = setup_->deadline_ms != MUR_NO_DEADLINE && setup_->deadline_ms <= until;
-            enum mur_status status =
-                mur_stream_read(count, &stream_, pdu_.data() + from, pdu_.size() - from,
-                                last ? setup_->deadline_ms : until, error);
-            if (status != MUR_TIMEOUT || last)
-                return status;
-        }
-    }
-
     mur_stream stream_;
-    Setup *setup_; /* only while the call that lent it lasts */
     std::vector<uint8_t> pdu_;
     size_t position_ = 0;
-    bool wait_for_answer_ = false;
 };
 
 class Layer : public DcmTransportLayer
@@ -202,8 +115,6 @@ class Layer : public DcmTransportLayer
     {
         if (current_setup == nullptr)
             return nullptr;
-        if (current_setup->request == nullptr)
-            current_setup->descriptor = descriptor;
         return new Connection(descriptor, *current_setup);
     }
 };
@@ -348,8 +259,7 @@ extern "C" enum mur_status mur_network_init(mur_error *error)
             return mur_error_set_errno(error, errno, "opening /dev/null");
         const int none = dcmExternalSocketHandle.get();
         dcmExternalSocketHandle.set(any);
-        OFCondition condition =
-            ASC_initializeNetwork(NET_ACCEPTORREQUESTOR, 0, 30 /* s */, &network);
+        OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, 30 /* s */, &network);
         dcmExternalSocketHandle.set(none);
         if (condition.good())
             condition = ASC_setTransportLayer(network, &layer, 0 /* stays ours */);
@@ -369,9 +279,7 @@ extern "C" enum mur_status mur_dcmnet_receive(mur_negotiated **out, const uint8_
                                               mur_error *error)
 {
     return mur::guard(error, [&] {
-        Setup setup;
-        setup.request = request;
-        setup.length = length;
+        Setup setup = {request, length};
         T_ASC_Association *received = nullptr;
         OFCondition condition;
         {
@@ -465,130 +373,6 @@ extern "C" enum mur_status mur_dcmnet_acknowledge(mur_negotiated *negotiated, in
             return mur_error_set(error, MUR_CLOSED, "sending the A-ASSOCIATE-AC: %s",
                                  condition.text());
         mur_dcmnet_free(MUR_STEAL(negotiated->dcmnet));
-        return MUR_OK;
-    });
-}
-
-/* dcmnet's view of who was accepted for what, into ours. */
-static void copy_results(mur_negotiated *negotiated, T_ASC_Parameters *parameters)
-{
-    LST_HEAD **list = &parameters->DULparams.requestedPresentationContext;
-    auto *context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Head(list));
-    LST_Position(list, context);
-    for (size_t i = 0; i < negotiated->context_count && context != nullptr; i++) {
-        mur_presentation_context &ours = negotiated->contexts[i];
-        for (size_t k = 0;
-             context->result == DUL_PRESENTATION_ACCEPT && k < ours.transfer_syntax_count; k++) {
-            if (strcmp(context->acceptedTransferSyntax, ours.transfer_syntaxes[k]) == 0) {
-                ours.result = MUR_CONTEXT_ACCEPTED;
-                ours.accepted_transfer_syntax = ours.transfer_syntaxes[k];
-                ours.accepted_role = role_of(context->acceptedSCRole);
-            }
-        }
-        if (context->result != DUL_PRESENTATION_ACCEPT && context->result <= 4)
-            ours.result = static_cast<enum mur_context_result>(context->result);
-        context = static_cast<DUL_PRESENTATIONCONTEXT *>(LST_Next(list));
-    }
-}
-
-static OFCondition create_parameters(T_ASC_Parameters **out, int timeout_s)
-{
-#if PACKAGE_VERSION_NUMBER >= 369
-    return ASC_createAssociationParameters(out, MUR_MAX_PDU_DEFAULT, timeout_s);
-#else
-    dcmConnectionTimeout.set(timeout_s); /* there is but one for all */
-    return ASC_createAssociationParameters(out, MUR_MAX_PDU_DEFAULT);
-#endif
-}
-
-static enum mur_status propose(T_ASC_Parameters *parameters, const mur_association_options *options,
-                               const char *numeric_address, mur_error *error)
-{
-    identify_ourselves(parameters);
-    ASC_setAPTitles(parameters, options->calling_ae_title, options->called_ae_title, nullptr);
-    const std::string peer = std::string(numeric_address) + ":" + std::to_string(options->port);
-    ASC_setPresentationAddresses(parameters, "localhost", peer.c_str());
-    if (strchr(numeric_address, ':') != nullptr) {
-#if PACKAGE_VERSION_NUMBER >= 369
-        ASC_setProtocolFamily(parameters, ASC_AF_UNSPEC);
-#else
-        return mur_error_set(error, MUR_UNSUPPORTED,
-                             "connecting to the IPv6 address %s needs DCMTK 3.6.9 or newer",
-                             numeric_address);
-#endif
-    }
-    for (size_t i = 0; i < options->context_count; i++) {
-        const mur_context_proposal &context = options->contexts[i];
-        std::vector<const char *> syntaxes(
-            context.transfer_syntaxes, context.transfer_syntaxes + context.transfer_syntax_count);
-        OFCondition condition = ASC_addPresentationContext(
-            parameters, static_cast<T_ASC_PresentationContextID>(2 * i + 1),
-            context.abstract_syntax, syntaxes.data(), static_cast<int>(syntaxes.size()),
-            role_to(context.role));
-        if (condition.bad())
-            return mur_error_set(error, MUR_INVALID, "proposing %s: %s", context.abstract_syntax,
-                                 condition.text());
-    }
-    return MUR_OK;
-}
-
-extern "C" enum mur_status mur_dcmnet_request(mur_negotiated **out, int *descriptor,
-                                              const mur_association_options *options,
-                                              const char *numeric_address, mur_error *error)
-{
-    return mur::guard(error, [&] {
-        const int connect_timeout_ms =
-            options->connect_timeout_ms > 0 ? options->connect_timeout_ms : options->timeout_ms;
-        T_ASC_Parameters *made = nullptr;
-        OFCondition condition = create_parameters(&made, (connect_timeout_ms + 999) / 1000);
-        if (condition.bad())
-            return mur_error_no_memory(error);
-        auto destroy = [](T_ASC_Parameters *pointer) {
-            ASC_destroyAssociationParameters(&pointer);
-        };
-        std::unique_ptr<T_ASC_Parameters, decltype(destroy)> parameters(made, destroy);
-        enum mur_status status = propose(parameters.get(), options, numeric_address, error);
-        if (status != MUR_OK)
-            return status;
-
-        Setup setup;
-        setup.options = options;
-        setup.error = error;
-        T_ASC_Association *requested = nullptr;
-        {
-            SetupScope scope(setup);
-            condition = ASC_requestAssociation(network, parameters.get(), &requested);
-        }
-        Association association(requested);
-        if (requested != nullptr)
-            (void)parameters.release(); /* the association's now */
-        MUR_AUTO_CLOSE int connected = setup.descriptor;
-        if (setup.failure != MUR_OK) {
-            (void)mur_error_prefix(error, "%s port %u", options->host, options->port);
-            return setup.failure;
-        }
-        if (condition.bad())
-            return mur_error_set(error, MUR_IO, "%s port %u: %s", options->host, options->port,
-                                 condition.text());
-
-        T_ASC_Parameters *answered = association->params;
-        MUR_AUTO(mur_negotiated) *negotiated = nullptr;
-        status = mur_negotiated_create(&negotiated, error);
-        if (status == MUR_OK)
-            status =
-                copy_contexts(negotiated, &answered->DULparams.requestedPresentationContext, error);
-        if (status == MUR_OK)
-            status = copy_extended(negotiated, answered->DULparams.acceptedExtNegList, error);
-        if (status != MUR_OK)
-            return status;
-        copy_results(negotiated, answered);
-        mur_negotiated_set_title(negotiated->calling_ae_title, options->calling_ae_title);
-        mur_negotiated_set_title(negotiated->called_ae_title, options->called_ae_title);
-        copy_printable(negotiated->peer_implementation, sizeof(negotiated->peer_implementation),
-                       answered->theirImplementationVersionName);
-        negotiated->peer_max_pdu = max_pdu_of(answered->theirMaxPDUReceiveSize);
-        *descriptor = mur_steal_descriptor(&connected);
-        *out = MUR_STEAL(negotiated);
         return MUR_OK;
     });
 }
