@@ -12,7 +12,7 @@
 #include "dicom/pdu.h"
 #include "dicom/stream.h"
 
-enum { ADDRESS_SIZE = 64, LAST_WORDS_MS = 1000 };
+enum { ADDRESS_SIZE = 64, LAST_WORDS_MS = 1000, READ_MORE = 4096 };
 
 struct mur_association {
     struct mur_stream stream;
@@ -485,7 +485,9 @@ static enum mur_status breach(struct mur_association *association, enum mur_abor
 static enum mur_status fill(struct mur_association *association, size_t need, int64_t deadline_ms,
                             struct mur_error *error)
 {
-    size_t capacity = MUR_PDU_HEAD + (size_t)association->max_pdu;
+    /* Room for what comes with a PDU (its command set before it, the rest of a Data Set after it):
+     * else all of it would be moved once. */
+    size_t capacity = MUR_PDU_HEAD + (size_t)association->max_pdu + READ_MORE;
     if (association->buffer == NULL) {
         association->buffer = malloc(capacity); /* touched page by page, as data come */
         if (association->buffer == NULL)
