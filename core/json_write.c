@@ -1,6 +1,5 @@
 #include "core/json_write.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +43,11 @@ static void put(struct mur_json_writer *writer, const char *bytes, size_t length
 
 static void put_character(struct mur_json_writer *writer, char c)
 {
-    put(writer, &c, 1);
+    if (writer->error.status != MUR_OK)
+        return;
+    writer->block[writer->used++] = c;
+    if (writer->used == sizeof writer->block)
+        flush(writer);
 }
 
 static void misuse(struct mur_json_writer *writer, const char *what)
@@ -118,9 +121,25 @@ void mur_json_end_array(struct mur_json_writer *writer)
     end(writer, true);
 }
 
-static bool is_plain(unsigned char c)
+static inline bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Copies what needs no escape, as far as the block has room. Nearly every string is copied whole by
+ * this, without a call for its few bytes. */
+static size_t put_plain(struct mur_json_writer *writer, const char *bytes, size_t length)
+{
+    size_t room = sizeof writer->block - 1 - writer->used; /* a full block is flushed elsewhere */
+    size_t most = length < room ? length : room;
+    char *to = writer->block + writer->used;
+    size_t count = 0;
+    while (count < most && is_plain((unsigned char)bytes[count])) {
+        to[count] = bytes[count];
+        count++;
+    }
+    writer->used += count;
+    return count;
 }
 
 static void put_escape(struct mur_json_writer *writer, unsigned char c)
@@ -151,7 +170,7 @@ static void put_escape(struct mur_json_writer *writer, unsigned char c)
 static void put_string(struct mur_json_writer *writer, struct mur_slice text)
 {
     put_character(writer, '"');
-    size_t at = 0;
+    size_t at = writer->error.status == MUR_OK ? put_plain(writer, text.data, text.length) : 0;
     while (at < text.length && writer->error.status == MUR_OK) {
         size_t run = at;
         while (run < text.length && is_plain((unsigned char)text.data[run]))
@@ -225,18 +244,27 @@ void mur_json_bool(struct mur_json_writer *writer, bool value)
     mur_json_raw(writer, mur_slice_of(value ? "true" : "false"));
 }
 
+static void write_digits(struct mur_json_writer *writer, bool negative, uint64_t value)
+{
+    char text[24];
+    size_t at = sizeof text;
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    if (negative)
+        text[--at] = '-';
+    mur_json_raw(writer, (struct mur_slice){.data = text + at, .length = sizeof text - at});
+}
+
 void mur_json_int(struct mur_json_writer *writer, int64_t value)
 {
-    char text[32];
-    (void)snprintf(text, sizeof text, "%" PRId64, value);
-    mur_json_raw(writer, mur_slice_of(text));
+    write_digits(writer, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void mur_json_uint(struct mur_json_writer *writer, uint64_t value)
 {
-    char text[32];
-    (void)snprintf(text, sizeof text, "%" PRIu64, value);
-    mur_json_raw(writer, mur_slice_of(text));
+    write_digits(writer, false, value);
 }
 
 void mur_double_write(char out[32], double value)

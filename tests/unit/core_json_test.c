@@ -116,6 +116,26 @@ static void a_large_document_goes_out_in_blocks(void **state)
     assert_int_equal(counter.calls, (10000 * 8 + 1) / MUR_JSON_BLOCK + 1);
 }
 
+static void strings_come_whole_over_the_end_of_a_block(void **state)
+{
+    (void)state;
+    char padding[MUR_JSON_BLOCK + 1];
+    memset(padding, 'x', sizeof padding);
+    for (size_t length = MUR_JSON_BLOCK - 16; length <= MUR_JSON_BLOCK; length++) {
+        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+        struct mur_json_writer writer;
+        mur_json_init(&writer, mur_sink_buffer(&text));
+        mur_json_begin_array(&writer);
+        mur_json_slice(&writer, (struct mur_slice){.data = padding, .length = length});
+        mur_json_string(&writer, "ab\"cd");
+        mur_json_end_array(&writer);
+        assert_int_equal(mur_json_finish(&writer, NULL), MUR_OK);
+        assert_int_equal(text.length, length + 13);
+        assert_memory_equal(text.data + 2, padding, length);
+        assert_string_equal(text.data + 2 + length, "\",\"ab\\\"cd\"]");
+    }
+}
+
 static void the_first_failure_sticks(void **state)
 {
     (void)state;
@@ -261,6 +281,7 @@ int main(void)
         cmocka_unit_test(strings_are_escaped_and_repaired),
         cmocka_unit_test(doubles_are_shortest_and_come_back),
         cmocka_unit_test(a_large_document_goes_out_in_blocks),
+        cmocka_unit_test(strings_come_whole_over_the_end_of_a_block),
         cmocka_unit_test(the_first_failure_sticks),
         cmocka_unit_test(wrong_order_is_refused),
         cmocka_unit_test(documents_are_read_by_key_index_and_order),
