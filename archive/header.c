@@ -512,6 +512,8 @@ enum mur_status mur_header_get_values(struct mur_header_values *out,
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < header->column_count; i++) {
         const struct mur_attribute *attribute = header->columns[i].attribute;
+        if (!all && attribute->level != MUR_LEVEL_IMAGE)
+            continue;
         size_t offset = out->text.length;
         status = mur_buffer_append_text(&out->text, header->texts.data + header->columns[i].offset,
                                         error);

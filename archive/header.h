@@ -55,6 +55,7 @@ MUR_NODISCARD
 enum mur_status mur_header_values_of_json(struct mur_header_values *out, struct mur_slice json,
                                           bool all, struct mur_error *error);
 #define MUR_AUTO_HEADER_VALUES __attribute__((cleanup(mur_header_values_free)))
+/** The same and the values of typed columns. @param all  false: of the instance alone */
 MUR_NODISCARD
 enum mur_status mur_header_get_values(struct mur_header_values *out,
                                       const struct mur_header *header, bool all,
