@@ -39,7 +39,7 @@ mur_room(core LIBRARIES PkgConfig::OPENSSL_CRYPTO PkgConfig::CONFIG PkgConfig::U
          PkgConfig::JANSSON PkgConfig::ZSTD PkgConfig::XXHASH ZLIB::ZLIB Threads::Threads m)
 target_sources(mur_core PRIVATE ${PROJECT_BINARY_DIR}/generated/builtin.c)
 mur_room(dicom ROOMS core LIBRARIES ${DCMTK_LIBRARIES} PkgConfig::OPENJPEG)
-mur_room(isa ROOMS core)
+mur_room(isa ROOMS core LIBRARIES PkgConfig::LIBZIP)
 mur_room(mapping ROOMS core dicom isa)
 mur_room(store ROOMS core)
 mur_room(db ROOMS core dicom isa LIBRARIES PkgConfig::SQLITE)
