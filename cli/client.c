@@ -327,6 +327,17 @@ enum mur_status mur_query_retrieval(struct mur_dataset **out, enum mur_model *mo
     return MUR_OK;
 }
 
+void mur_client_warn_relational(const struct mur_cli *cli)
+{
+    if (!cli->quiet)
+        (void)fprintf(
+            stderr,
+            "murpacs %s: the peer did not agree to relational keys, and may refuse them or "
+            "pass over some: give the unique key of each level above (-k "
+            "StudyInstanceUID=...), and keys of that level (-L) only\n",
+            cli->command);
+}
+
 static void print_failed_uids(const char *uids)
 {
     enum { SHOWN = 20 };
@@ -393,6 +404,8 @@ int mur_client_print_retrieval(const struct mur_cli *cli, const struct mur_retri
         code = print_retrieval_json(cli, result, field);
     else if (!cli->quiet)
         code = print_counts(cli, result, where);
+    if (result->relational_not_agreed)
+        mur_client_warn_relational(cli);
     int ended = mur_client_finish(cli, &result->outcome, field);
     if (mur_client_words.json == 0)
         print_failed_uids(result->failed_uids);

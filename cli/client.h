@@ -128,6 +128,9 @@ MUR_NODISCARD
 enum mur_status mur_query_retrieval(struct mur_dataset **out, enum mur_model *model,
                                     const char *path, struct mur_error *error);
 
+/** Warns that the peer did not agree to a relational identifier. */
+void mur_client_warn_relational(const struct mur_cli *cli);
+
 /** Prints what became of a C-MOVE or C-GET. @return the exit code */
 int mur_client_print_retrieval(const struct mur_cli *cli, const struct mur_retrieval_result *result,
                                uint16_t field, const char *where);

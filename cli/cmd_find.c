@@ -18,12 +18,18 @@ enum {
 };
 
 static int limit;
+static int combined_datetime;
 
 struct poptOption mur_find_options[] = {
     MUR_QUERY_OPTIONS,
     {"return", 'r', POPT_ARG_ARGV, &mur_query_words.returns, 0,
      "an attribute to be told of; may be repeated (default: the usual ones of the level)", "KEY"},
     {"limit", '\0', POPT_ARG_INT, &limit, 0, "cancel after so many answers", "N"},
+    {"combined", '\0', POPT_ARG_NONE, &combined_datetime, 0,
+     "match a date and a time as one, from the first moment to the last, rather than these hours "
+     "of "
+     "each day; a time that ends before it begins (2200-0200) means that",
+     NULL},
     MUR_CLIENT_OPTIONS,
     POPT_TABLEEND};
 
@@ -329,6 +335,7 @@ static int find(const struct mur_cli *cli, struct questions *questions, struct m
         .identifiers = questions->identifiers,
         .identifier_count = questions->count,
         .limit = (uint64_t)limit,
+        .combined_datetime = combined_datetime != 0,
         .on_answer = on_answer,
         .user = &printer,
     };
@@ -342,6 +349,8 @@ static int find(const struct mur_cli *cli, struct questions *questions, struct m
                       result.answers == 1 ? "" : "s",
                       result.unsupported_keys ? "; the peer does not support all of the keys" : "",
                       result.answers == 0 ? ": nothing matches" : "");
+    if (result.relational_not_agreed)
+        mur_client_warn_relational(cli);
     /* Enough of them is what was asked for. */
     if (limit > 0 && result.outcome.cancelled && !mur_client_cancelled(client))
         return MUR_EXIT_OK;

@@ -70,6 +70,7 @@ static enum mur_status explain(enum mur_status status, const struct mur_address 
 
 enum mur_status mur_client_connect(struct mur_association **out, const struct mur_client *client,
                                    const struct mur_context_proposal *contexts, size_t count,
+                                   const struct mur_extended_proposal *extended,
                                    struct mur_error *error)
 {
     enum mur_status status = mur_network_init(error);
@@ -84,6 +85,8 @@ enum mur_status mur_client_connect(struct mur_association **out, const struct mu
         .called_ae_title = client->address.called_ae_title,
         .contexts = contexts,
         .context_count = count,
+        .extended = extended,
+        .extended_count = extended != NULL ? 1 : 0,
         .connect_timeout_ms = client->connect_ms,
         .timeout_ms = client->acse_ms,
         .cancelled = is_cancelled,

@@ -28,7 +28,7 @@ enum {
 
 struct mur_client {
     struct mur_address address;
-    int connect_ms; /**< for the connection, in whole seconds */
+    int connect_ms; /**< for the connection */
     int acse_ms;    /**< for the answers to A-ASSOCIATE and A-RELEASE; -1 = no limit */
     int dimse_ms;   /**< for each message of the peer; -1 = no limit */
     int cancel_fd;  /**< an eventfd, say: readable from the moment the user wants to stop; or -1 */
@@ -48,6 +48,7 @@ bool mur_client_sleep(const struct mur_client *client, int milliseconds);
 
 /**
  * Connects and negotiates.
+ * @param[in] extended  one to propose; NULL for none
  * @retval MUR_CLOSED   nobody there, or the connection broke: the message says what to look at
  * @retval MUR_DENIED   the peer rejected us
  * @retval MUR_TIMEOUT, MUR_PARSE, MUR_CANCELLED
@@ -55,6 +56,7 @@ bool mur_client_sleep(const struct mur_client *client, int milliseconds);
 MUR_NODISCARD
 enum mur_status mur_client_connect(struct mur_association **out, const struct mur_client *client,
                                    const struct mur_context_proposal *contexts, size_t count,
+                                   const struct mur_extended_proposal *extended,
                                    struct mur_error *error);
 /** Releases and frees; what the peer makes of the release is of no consequence. NULL is fine. */
 void mur_client_release(struct mur_association *association, const struct mur_client *client);

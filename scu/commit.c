@@ -539,7 +539,7 @@ static enum mur_status ask_and_wait(struct waiting *waiting, struct mur_error *e
         .transfer_syntax_count = MUR_COUNT(native),
     };
     enum mur_status status =
-        mur_client_connect(&waiting->asked, &waiting->options->client, &context, 1, error);
+        mur_client_connect(&waiting->asked, &waiting->options->client, &context, 1, NULL, error);
     if (status == MUR_OK)
         status = send_request(waiting, error);
     if (status == MUR_OK)

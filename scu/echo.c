@@ -65,7 +65,7 @@ enum mur_status mur_scu_echo(struct mur_echo_result *out, const struct mur_clien
     struct mur_association *association = NULL;
     struct mur_echo_result result = {.count = 0};
     int64_t begun_us = mur_clock_now_us();
-    enum mur_status status = mur_client_connect(&association, client, &context, 1, error);
+    enum mur_status status = mur_client_connect(&association, client, &context, 1, NULL, error);
     if (status != MUR_OK)
         return status;
     result.associate_us = mur_clock_now_us() - begun_us;

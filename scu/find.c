@@ -4,6 +4,7 @@
 
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
+#include "scu/extended.h"
 
 struct query {
     const struct mur_find_options *options;
@@ -109,6 +110,24 @@ static enum mur_status ask(struct mur_find_result *result, struct mur_exchange *
     return query.told;
 }
 
+/* A peer without agreement to relational queries may well answer them; dates and times it would
+ * match in another way than was meant. */
+static enum mur_status judge_agreement(struct mur_find_result *result,
+                                       const struct mur_association *association,
+                                       const char *sop_class, unsigned needs,
+                                       struct mur_error *error)
+{
+    unsigned unmet = mur_extended_unmet(association, sop_class, needs);
+    struct mur_presentation_context context;
+    result->relational_not_agreed = (unmet & MUR_NEED_RELATIONAL) != 0;
+    enum mur_status status = mur_client_find_context(&context, association, sop_class, error);
+    if (status == MUR_OK && (unmet & MUR_NEED_DATETIME) != 0)
+        return mur_error_set(error, MUR_UNSUPPORTED,
+                             "the peer does not match a date and a time as one; ask for the dates "
+                             "alone, or for each day by itself");
+    return status;
+}
+
 enum mur_status mur_scu_find(struct mur_find_result *out, const struct mur_find_options *options,
                              struct mur_error *error)
 {
@@ -121,10 +140,18 @@ enum mur_status mur_scu_find(struct mur_find_result *out, const struct mur_find_
     };
     struct mur_find_result result = {.answers = 0};
     struct mur_exchange exchange = {.client = &options->client};
-    enum mur_status status =
-        mur_client_connect(&exchange.association, &options->client, &context, 1, error);
-    if (status != MUR_OK)
-        return status;
+    struct mur_extended_proposal extended;
+    uint8_t bytes[MUR_EXTENDED_SIZE];
+    unsigned needs = MUR_NEED_NONE;
+    for (size_t i = 0; i < options->identifier_count; i++)
+        needs |=
+            mur_query_needs(options->identifiers[i], options->model, options->combined_datetime);
+    bool proposes = mur_extended_propose(&extended, bytes, context.abstract_syntax, needs);
+    enum mur_status status = mur_client_connect(&exchange.association, &options->client, &context,
+                                                1, proposes ? &extended : NULL, error);
+    if (status == MUR_OK)
+        status =
+            judge_agreement(&result, exchange.association, context.abstract_syntax, needs, error);
     for (size_t i = 0; status == MUR_OK && i < options->identifier_count; i++) {
         if (result.outcome.status != 0 || mur_client_cancelled(&options->client))
             break;

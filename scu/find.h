@@ -27,6 +27,9 @@ struct mur_find_options {
     struct mur_dataset *const *identifiers; /**< one query each, over one association */
     size_t identifier_count;
     uint64_t limit; /**< cancel a query after so many answers; 0 = none */
+    /** Match a date and a time as one: from the first day's first moment to the last day's last
+     * (PS3.4 C.2.2.2.5.4), rather than these hours of each of the days. */
+    bool combined_datetime;
     mur_find_callback *on_answer;
     void *user;
 };
@@ -35,11 +38,14 @@ struct mur_find_result {
     struct mur_outcome outcome; /**< of the last query: those after one that fails are not asked */
     uint64_t answers;
     bool unsupported_keys;
+    /** The identifiers are relational ones (PS3.4 C.4.1.2.2) and the peer did not agree to that: it
+     * may have refused them, or passed over keys. */
+    bool relational_not_agreed;
 };
 
 /**
  * @retval MUR_OK  the queries came to an end: see outcome.status
- * @retval MUR_UNSUPPORTED  the peer does not offer C-FIND of this model
+ * @retval MUR_UNSUPPORTED  the peer does not offer C-FIND of this model, or not combined_datetime
  * @retval MUR_LIMIT  an answer is longer than MUR_ANSWER_LIMIT
  * @return others as mur_client_connect(), mur_exchange_next(), on_answer
  */

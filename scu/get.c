@@ -10,6 +10,7 @@
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 #include "dicom/uid.h"
+#include "scu/extended.h"
 #include "scu/find.h"
 
 enum {
@@ -264,10 +265,17 @@ static enum mur_status retrieve(struct mur_retrieval_result *result,
     size_t count = propose(contexts, model, classes, &others);
     struct mur_exchange exchange = {.client = &options->client, .message_id = 1};
     struct mur_command request = {.field = MUR_C_GET_RQ};
+    struct mur_extended_proposal extended;
+    uint8_t bytes[MUR_EXTENDED_SIZE];
+    unsigned needs = mur_retrieval_needs(options->identifier, options->model);
+    bool proposes = mur_extended_propose(&extended, bytes, model, needs);
     (void)snprintf(request.affected_sop_class_uid, sizeof request.affected_sop_class_uid, "%s",
                    model);
-    enum mur_status status =
-        mur_client_connect(&exchange.association, &options->client, contexts, count, error);
+    enum mur_status status = mur_client_connect(&exchange.association, &options->client, contexts,
+                                                count, proposes ? &extended : NULL, error);
+    if (status == MUR_OK)
+        result->relational_not_agreed =
+            mur_extended_unmet(exchange.association, model, needs) != MUR_NEED_NONE;
     if (status == MUR_OK)
         status = mur_exchange_begin(&exchange, &request, options->identifier, error);
     if (status == MUR_OK)

@@ -4,6 +4,7 @@
 
 #include "core/own.h"
 #include "dicom/transfer_syntax.h"
+#include "scu/extended.h"
 #include "scu/find.h"
 
 /* @return other than MUR_OK: the association is over */
@@ -43,9 +44,16 @@ enum mur_status mur_scu_move(struct mur_retrieval_result *out,
                    model);
     (void)snprintf(request.move_destination, sizeof request.move_destination, "%s",
                    options->destination);
+    struct mur_extended_proposal extended;
+    uint8_t bytes[MUR_EXTENDED_SIZE];
+    unsigned needs = mur_retrieval_needs(options->identifier, options->model);
+    bool proposes = mur_extended_propose(&extended, bytes, model, needs);
     *out = (struct mur_retrieval_result){.completed = 0};
-    enum mur_status status =
-        mur_client_connect(&exchange.association, &options->client, &context, 1, error);
+    enum mur_status status = mur_client_connect(&exchange.association, &options->client, &context,
+                                                1, proposes ? &extended : NULL, error);
+    if (status == MUR_OK)
+        out->relational_not_agreed =
+            mur_extended_unmet(exchange.association, model, needs) != MUR_NEED_NONE;
     if (status == MUR_OK)
         status = mur_exchange_begin(&exchange, &request, options->identifier, error);
     if (status == MUR_OK)

@@ -3,6 +3,7 @@
 #ifndef MUR_SCU_RETRIEVE_H
 #define MUR_SCU_RETRIEVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@ struct mur_retrieval_result {
     struct mur_outcome outcome;
     uint32_t completed, failed, warning; /**< sub-operations, as the peer counts them */
     uint32_t remaining;                  /**< not begun: when it was cancelled */
+    /** As in struct mur_find_result (PS3.4 C.4.2.2.2). */
+    bool relational_not_agreed;
     char *failed_uids; /**< separated by backslash, as far as the peer names them; or NULL */
 };
 

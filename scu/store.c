@@ -336,7 +336,7 @@ static enum mur_status connect_for(struct worker *worker, unsigned group, struct
     size_t count = mur_send_list_propose(contexts, &sending->list, group);
     struct mur_association *association = NULL;
     enum mur_status status =
-        mur_client_connect(&association, &sending->options->client, contexts, count, error);
+        mur_client_connect(&association, &sending->options->client, contexts, count, NULL, error);
     if (status == MUR_OK)
         status = mur_store_sender_create(&worker->sender, association, error);
     if (status != MUR_OK) {

@@ -101,10 +101,33 @@ struct rude_peer {
     void (*serve)(struct rude_peer *peer, struct mur_association *association);
     /* Whether a context is accepted; NULL: all are, in their first syntax. */
     bool (*accepts)(const struct mur_presentation_context *context);
+    const char *bind_address; /* NULL: 127.0.0.1 */
+    const uint8_t *extended;  /* answer to extended negotiation; NULL: none */
+    size_t extended_length;
+    uint8_t asked_extended[8]; /* what was proposed to it last */
+    size_t asked_extended_length;
     void *user;
     unsigned associations; /* by __atomic builtins, as what the test's own serve() counts */
     unsigned served;
 };
+
+static inline void take_extended(struct rude_peer *peer, struct mur_association *association)
+{
+    struct mur_presentation_context context;
+    const uint8_t *asked = NULL;
+    size_t length = 0;
+    peer->asked_extended_length = 0;
+    if (!mur_association_get_context(&context, association, 0) ||
+        mur_association_get_extended(&asked, &length, association, context.abstract_syntax, NULL) !=
+            MUR_OK ||
+        length > sizeof peer->asked_extended)
+        return;
+    memcpy(peer->asked_extended, asked, length);
+    peer->asked_extended_length = length;
+    if (peer->extended != NULL)
+        (void)!mur_association_set_extended(association, context.abstract_syntax, peer->extended,
+                                            peer->extended_length, NULL);
+}
 
 static inline void *run_rude_peer(void *argument)
 {
@@ -123,6 +146,7 @@ static inline void *run_rude_peer(void *argument)
                 (void)!mur_association_accept_context(association, context.id,
                                                       context.transfer_syntaxes[0],
                                                       context.proposed_role, NULL);
+        take_extended(peer, association);
         if (mur_association_acknowledge(association, NODE_PATIENCE_MS, NULL) == MUR_OK)
             peer->serve(peer, association);
         mur_association_confirm_release(association);
@@ -133,7 +157,9 @@ static inline void *run_rude_peer(void *argument)
 static inline unsigned start_rude_peer(struct rude_peer *peer)
 {
     struct mur_listener_options options = {
-        .bind_address = "127.0.0.1", .artim_timeout_ms = NODE_PATIENCE_MS, .max_pending = 8};
+        .bind_address = peer->bind_address != NULL ? peer->bind_address : "127.0.0.1",
+        .artim_timeout_ms = NODE_PATIENCE_MS,
+        .max_pending = 8};
     assert_int_equal(mur_network_init(NULL), MUR_OK);
     assert_int_equal(mur_listener_create(&peer->listener, &options, NULL), MUR_OK);
     assert_int_equal(pthread_create(&peer->thread, NULL, run_rude_peer, peer), 0);
