@@ -3,7 +3,11 @@
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <string.h>
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> /* by what the processor can: 2 us for 128 KiB, 7.5 without */
+#else
 #include <xxhash.h>
+#endif
 
 struct mur_sha256 {
     EVP_MD_CTX *context;
