@@ -136,6 +136,8 @@ static enum mur_status read_quantity(struct mur_decimal *number, const struct mu
         mur_decimal_read(number, &rest, mur_slice_of(found->value.value), error);
     if (status != MUR_OK)
         return status;
+    if (rest.length > 0 && strchr(",.;:'0123456789", rest.data[0]) != NULL)
+        return mur_error_set(error, MUR_PARSE, "a comma, or a number in two parts");
     struct mur_slice written = mur_slice_of(found->value.unit);
     if (written.length > 0 && rest.length > 0)
         return mur_error_set(error, MUR_PARSE, "text stands behind the number");
@@ -174,7 +176,8 @@ static enum mur_status get_number(struct mur_decimal *number, bool *good, struct
     bool known = true;
     *good = false;
     if (read_quantity(number, &unit, &known, mapping, target, found, &cause) != MUR_OK) {
-        drop(out, target, "bad-number", "is not a number");
+        drop(out, target, "bad-number",
+             "is not a number: 23.4 has a point, and nothing separates thousands");
         return MUR_OK;
     }
     if (target->unit == NULL) {
@@ -456,7 +459,12 @@ static enum mur_status convert_code(struct mur_converted *out, const struct mur_
     enum mur_status status = MUR_OK;
     if (target->terms)
         status = code_of_term(&out->code, mapping, &found->value, strings, error);
-    out->drop = out->code.value[0] == '\0';
+    if (status == MUR_OK && out->code.value[0] == '\0') {
+        out->drop = true;
+        if (target->table != NULL)
+            set_problem(out, target, "no-code",
+                        "has no code in the mapping's table: it is kept as text alone");
+    }
     return status;
 }
 

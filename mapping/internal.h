@@ -146,6 +146,7 @@ struct mur_piece {
     enum mur_variable variable;
     size_t field;
     unsigned limit; /**< characters; 0 = none */
+    bool number; /**< a field's number, in the unit that its first target assumes; else nothing */
     unsigned group; /**< of an optional part [ ... ]; 0 = none */
 };
 struct mur_alternative {
@@ -173,7 +174,17 @@ struct mur_rule {
     size_t add_count;
     struct mur_target *keep; /**< one: this goes away ... */
     struct mur_target *only_with;
-    size_t only_with_count; /**< ... unless all of these have a value */
+    size_t only_with_count;       /**< ... unless all of these have a value */
+    const struct mur_field *when; /**< NULL = none: when this field's value ... */
+    struct mur_keys is;           /**< ... is one of these, folded, with wildcards, ... */
+    struct mur_target *remove;    /**< ... these go away */
+    size_t remove_count;
+    size_t when_set; /**< of the field */
+    /** NULL = none: with any of if_any, this becomes the time of day in @c from less the minutes in
+     * @c minus, unless that is another day. */
+    struct mur_target *start;
+    struct mur_target *from;
+    struct mur_target *minus;
 };
 
 struct mur_mapping {

@@ -74,6 +74,11 @@ void mur_mapping_free(struct mur_mapping *mapping)
         targets_free(mapping->rules[i].add, mapping->rules[i].add_count);
         targets_free(mapping->rules[i].keep, mapping->rules[i].keep == NULL ? 0 : 1);
         targets_free(mapping->rules[i].only_with, mapping->rules[i].only_with_count);
+        keys_free(&mapping->rules[i].is);
+        targets_free(mapping->rules[i].remove, mapping->rules[i].remove_count);
+        targets_free(mapping->rules[i].start, mapping->rules[i].start == NULL ? 0 : 1);
+        targets_free(mapping->rules[i].from, mapping->rules[i].from == NULL ? 0 : 1);
+        targets_free(mapping->rules[i].minus, mapping->rules[i].minus == NULL ? 0 : 1);
     }
     free(mapping->rules);
     mur_organs_free(mapping->organs);
@@ -169,7 +174,7 @@ static enum mur_status read_set(struct mur_column_set *out, const struct mur_set
     if (kinds != NULL)
         return read_places(out, kinds, error);
     static const unsigned usual[] = {MUR_ISA_CHARACTERISTIC, MUR_ISA_PARAMETER, MUR_ISA_COMMENT,
-                                     MUR_ISA_FACTOR};
+                                     MUR_ISA_FACTOR, MUR_ISA_OTHER};
     memcpy(out->places, usual, sizeof usual);
     out->place_count = MUR_COUNT(usual);
     return MUR_OK;
@@ -642,8 +647,11 @@ static enum mur_status read_variable(struct mur_piece *piece, const struct mur_m
         size_t before = (size_t)(colon - text.data);
         struct mur_slice number = {colon + 1, text.length - before - 1};
         struct mur_error cause = MUR_ERROR_INIT;
-        if (mur_parse_uint64(&limit, number, 1, 10000, &cause) != MUR_OK)
-            return mur_setting_error(setting, error, "{name:N} needs a number of characters: %s",
+        piece->number = mur_slice_equal(number, "number");
+        if (!piece->number && mur_parse_uint64(&limit, number, 1, 10000, &cause) != MUR_OK)
+            return mur_setting_error(setting, error,
+                                     "{name:N} needs a number of characters, or is {name:number}: "
+                                     "%s",
                                      cause.message);
         piece->limit = (unsigned)limit;
         text.length = before;
@@ -786,10 +794,68 @@ static enum mur_status read_attributes(struct mur_target **out, size_t *count,
     return status;
 }
 
+/** One attribute, by its keyword or path, or as an element of the private block. */
+static enum mur_status read_one(struct mur_target **out, const struct mur_setting *group,
+                                const char *member, struct mur_error *error)
+{
+    const struct mur_setting *setting = mur_setting_get(group, member);
+    if (setting == NULL)
+        return MUR_OK;
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        return mur_error_no_memory(error);
+    int64_t element = 0;
+    if (mur_setting_type(setting) == MUR_SETTING_INT) {
+        enum mur_status status = mur_setting_get_int(&element, group, member, 0x10, 0x7F, error);
+        (*out)->path = mur_attribute_path_of(MUR_PRIVATE_TAG(0, element));
+        return status;
+    }
+    const char *text = NULL;
+    enum mur_status status = mur_setting_get_text(&text, group, member, error);
+    return status != MUR_OK ? status : set_attribute(*out, text, group, error);
+}
+
+/** { when, is, remove }: what speaks against attributes. */
+static enum mur_status read_when(struct mur_rule *rule, const struct mur_mapping *mapping,
+                                 const struct mur_setting *group, struct mur_error *error)
+{
+    const char *name = NULL;
+    enum mur_status status = mur_setting_get_text(&name, group, "when", error);
+    if (status != MUR_OK || name == NULL)
+        return status;
+    size_t field = 0;
+    if (!find_field(&field, mapping, mur_slice_of(name)))
+        return mur_setting_error(group, error, "\"when\": there is no field \"%s\"", name);
+    rule->when = &mapping->fields[field];
+    rule->when_set = MUR_ROLES + field;
+    status = read_keys(&rule->is, group, "is", mur_text_fold, error);
+    if (status == MUR_OK)
+        status = read_attributes(&rule->remove, &rule->remove_count, group, "remove", error);
+    return status;
+}
+
+/** { if_any, start, from, minus }: when something began. */
+static enum mur_status read_start(struct mur_rule *rule, const struct mur_setting *group,
+                                  struct mur_error *error)
+{
+    enum mur_status status = read_one(&rule->start, group, "start", error);
+    if (status == MUR_OK)
+        status = read_one(&rule->from, group, "from", error);
+    if (status == MUR_OK)
+        status = read_one(&rule->minus, group, "minus", error);
+    if (status != MUR_OK || rule->start == NULL)
+        return status;
+    if (rule->from == NULL || rule->minus == NULL || rule->start->vr != MUR_VR_TM)
+        return mur_setting_error(group, error,
+                                 "\"start\" names a time and goes with \"from\" and \"minus\"");
+    return read_level(&rule->start->level, group, error);
+}
+
 static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_setting *root,
                                   struct mur_error *error)
 {
-    static const char *const members[] = {"if_any", "add", "keep", "only_with", NULL};
+    static const char *const members[] = {"if_any", "add",   "keep", "only_with", "when",  "is",
+                                          "remove", "start", "from", "minus",     "level", NULL};
     const struct mur_setting *list = NULL;
     enum mur_status status = mur_setting_get_members(&list, root, "rules", MUR_SETTING_LIST, error);
     if (status == MUR_OK)
@@ -805,15 +871,12 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
         if (status == MUR_OK)
             status = read_attributes(&rule->only_with, &rule->only_with_count, group, "only_with",
                                      error);
-        const char *keep = NULL;
         if (status == MUR_OK)
-            status = mur_setting_get_text(&keep, group, "keep", error);
-        if (status == MUR_OK && keep != NULL) {
-            rule->keep = calloc(1, sizeof *rule->keep);
-            if (rule->keep == NULL)
-                return mur_error_no_memory(error);
-            status = set_attribute(rule->keep, keep, group, error);
-        }
+            status = read_one(&rule->keep, group, "keep", error);
+        if (status == MUR_OK)
+            status = read_when(rule, mapping, group, error);
+        if (status == MUR_OK)
+            status = read_start(rule, group, error);
     }
     return status;
 }

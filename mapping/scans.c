@@ -74,6 +74,26 @@ static void set_found(struct mur_place_found *out, const struct mur_isa_table *t
     out->line = table->lines[row];
 }
 
+/** When the outlines were drawn, and by whom, is not when and by whom the image was made. */
+static bool is_of_outlines(const struct mur_view *view, uint32_t column)
+{
+    static const enum mur_role roles[] = {MUR_ROLE_ORGAN, MUR_ROLE_LABEL_VALUE,
+                                          MUR_ROLE_ALGORITHM_TYPE};
+    const struct mur_isa_column *columns = view->table->columns;
+    uint32_t owner = columns[column].owner;
+    if ((columns[column].kind != MUR_ISA_DATE && columns[column].kind != MUR_ISA_PERFORMER) ||
+        owner == MUR_ISA_NONE)
+        return false;
+    bool first = true; /* one protocol for both: it says both */
+    for (uint32_t c = 0; c < owner && first; c++)
+        first = columns[c].kind != MUR_ISA_PROTOCOL;
+    for (size_t r = 0; r < MUR_COUNT(roles) && !first; r++)
+        for (uint32_t m = view->begin[roles[r]]; m < view->begin[roles[r] + 1]; m++)
+            if (columns[view->matches[m].column].owner == owner)
+                return true;
+    return false;
+}
+
 /** In the rows of the scan, which ought to agree. */
 static enum mur_status find_in_rows(struct mur_place_found *out, struct mur_builder *builder,
                                     size_t set, const char *name, struct mur_error *error)
@@ -82,6 +102,8 @@ static enum mur_status find_in_rows(struct mur_place_found *out, struct mur_buil
     for (uint32_t m = view->begin[set]; m < view->begin[set + 1]; m++) {
         const struct mur_column_match *match = &view->matches[m];
         const char *first = NULL;
+        if (is_of_outlines(view, match->column))
+            continue;
         for (uint32_t i = 0; i < builder->row_count; i++) {
             const char *cell = mur_isa_cell(view->table, builder->rows[i], match->column);
             if (!says_something(builder, cell))
@@ -105,23 +127,55 @@ static enum mur_status find_in_rows(struct mur_place_found *out, struct mur_buil
     return MUR_OK;
 }
 
-static bool find_in_nodes(struct mur_place_found *out, const struct mur_builder *builder,
-                          size_t set, const struct mur_isa_node *const *nodes, uint32_t count)
+/** What the study table says of a node in a column; "" = nothing. */
+static const char *node_cell(struct mur_isa_ref *at, const struct mur_builder *builder,
+                             const struct mur_isa_node *node, uint32_t column)
+{
+    for (uint32_t a = 0; a < node->attribute_count; a++) {
+        const struct mur_isa_ref *ref = &node->attributes[a];
+        if (ref->column != column)
+            continue;
+        const char *cell = mur_isa_cell(builder->study_view.table, ref->row, ref->column);
+        *at = *ref;
+        return says_something(builder, cell) ? cell : "";
+    }
+    return "";
+}
+
+/** In what the study table says of sources or samples, which ought to agree when they are pooled.
+ */
+static enum mur_status find_in_nodes(struct mur_place_found *out, struct mur_builder *builder,
+                                     size_t set, const char *name,
+                                     const struct mur_isa_node *const *nodes, uint32_t count,
+                                     struct mur_error *error)
 {
     const struct mur_view *view = &builder->study_view;
     for (uint32_t m = view->begin[set]; m < view->begin[set + 1]; m++) {
+        const char *first = "";
+        uint32_t who = 0;
         for (uint32_t n = 0; n < count; n++) {
-            for (uint32_t a = 0; a < nodes[n]->attribute_count; a++) {
-                const struct mur_isa_ref *ref = &nodes[n]->attributes[a];
-                if (ref->column != view->matches[m].column ||
-                    !says_something(builder, mur_isa_cell(view->table, ref->row, ref->column)))
-                    continue;
-                set_found(out, view->table, ref->row, &view->matches[m]);
-                return true;
+            struct mur_isa_ref at = {0, 0};
+            const char *cell = node_cell(&at, builder, nodes[n], view->matches[m].column);
+            if (cell[0] == '\0')
+                continue;
+            if (first[0] == '\0') {
+                first = cell;
+                who = n;
+                set_found(out, view->table, at.row, &view->matches[m]);
+            } else if (strcmp(cell, first) != 0) {
+                enum mur_status status = mur_builder_report(
+                    builder, MUR_ISA_WARNING, "contradicting-value", view->table->path,
+                    view->table->lines[at.row], error,
+                    "%s of scan '%s': '%s' (%s) / '%s' (%s): the first one is kept", name,
+                    builder->scan->assay, first, nodes[who]->name, cell, nodes[n]->name);
+                if (status != MUR_OK)
+                    return status;
             }
         }
+        if (first[0] != '\0')
+            return MUR_OK;
     }
-    return false;
+    return MUR_OK;
 }
 
 /** One named text outside of the tables. */
@@ -254,9 +308,11 @@ enum mur_status mur_builder_find(struct mur_place_found *out, struct mur_builder
         if (orders[level][i] == ROWS)
             status = find_in_rows(&found, builder, set, name, error);
         else if (orders[level][i] == SAMPLES)
-            (void)find_in_nodes(&found, builder, set, builder->samples, builder->sample_count);
+            status = find_in_nodes(&found, builder, set, name, builder->samples,
+                                   builder->sample_count, error);
         else
-            (void)find_in_nodes(&found, builder, set, builder->sources, builder->source_count);
+            status = find_in_nodes(&found, builder, set, name, builder->sources,
+                                   builder->source_count, error);
     }
     for (size_t p = 0; p < columns->place_count && status == MUR_OK; p++)
         if (columns->places[p] >= MUR_ISA_KINDS && found.found.value.value[0] == '\0')

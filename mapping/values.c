@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,6 +263,25 @@ enum mur_status mur_builder_modality(struct mur_builder *builder, struct mur_err
     return MUR_OK;
 }
 
+/** A whole or broken number in the unit that the field's first target assumes; else "". */
+static const char *only_number(const struct mur_builder *builder, const struct mur_field *field,
+                               const struct mur_found *found)
+{
+    struct mur_decimal number;
+    struct mur_slice rest = {"", 0};
+    struct mur_error ignored = MUR_ERROR_INIT;
+    const char *text = found->value.value;
+    if (mur_decimal_read(&number, &rest, mur_slice_of(text), &ignored) != MUR_OK || rest.length > 0)
+        return "";
+    const struct mur_unit *unit =
+        found->value.unit[0] != '\0'
+            ? mur_mapping_unit(builder->mapping, mur_slice_of(found->value.unit))
+            : found->name_unit;
+    bool is_told = found->value.unit[0] != '\0' || unit != NULL;
+    const struct mur_unit *wanted = field->target_count > 0 ? field->targets[0].assume : NULL;
+    return is_told && wanted != NULL && unit != wanted ? "" : text;
+}
+
 /* ---- templates ------------------------------------------------------------------------------- */
 
 static enum mur_status variable_value(const char **out, struct mur_builder *builder,
@@ -298,7 +318,8 @@ static enum mur_status variable_value(const char **out, struct mur_builder *buil
         status = mur_builder_find(&found, builder, MUR_ROLES + piece->field, &field->columns,
                                   field->name, field->level, error);
         if (status == MUR_OK)
-            *out = found.found.value.value;
+            *out =
+                piece->number ? only_number(builder, field, &found.found) : found.found.value.value;
         break;
     }
     return status;
@@ -483,6 +504,71 @@ static void remove_below(struct mur_builder *builder, const struct mur_attribute
     builder->value_count = kept;
 }
 
+static const char *name_of(const struct mur_attribute_path *path, char *buffer)
+{
+    const char *keyword = mur_dictionary_keyword(path->tags[0]);
+    return keyword != NULL ? keyword : mur_attribute_path_format(buffer, path);
+}
+
+/** What a field's value speaks against goes away. */
+static enum mur_status apply_when(struct mur_builder *builder, const struct mur_rule *rule,
+                                  struct mur_error *error)
+{
+    struct mur_place_found found;
+    MUR_AUTO_FREE char *folded = NULL;
+    enum mur_status status = mur_builder_find(&found, builder, rule->when_set, &rule->when->columns,
+                                              rule->when->name, rule->when->level, error);
+    if (status == MUR_OK)
+        status = mur_text_fold(&folded, mur_slice_of(found.found.value.value), error);
+    if (status != MUR_OK || folded[0] == '\0' || !mur_keys_match(&rule->is, folded))
+        return status;
+    for (size_t i = 0; i < rule->remove_count && status == MUR_OK; i++) {
+        const struct mur_attribute_path *path = &rule->remove[i].path;
+        char buffer[MUR_ATTRIBUTE_PATH_SIZE];
+        if (has_value(builder, path))
+            status = mur_builder_report(
+                builder, MUR_ISA_WARNING, "contradicting-value", found.file, found.line, error,
+                "%s '%s' of scan '%s' speaks against %s, which is left out", rule->when->name,
+                found.found.value.value, builder->scan->assay, name_of(path, buffer));
+        remove_below(builder, path);
+    }
+    return status;
+}
+
+static const char *text_at(const struct mur_builder *builder, const struct mur_attribute_path *path)
+{
+    bool there = false;
+    size_t place = find_place(&there, builder, path);
+    return there ? builder->values[place].text : "";
+}
+
+/** A time of day less minutes; not over midnight, and not of parts that are missing. */
+static enum mur_status apply_start(struct mur_builder *builder, const struct mur_rule *rule,
+                                   struct mur_error *error)
+{
+    enum { DAY = 86400 };
+    int64_t from = 0;
+    double minutes = 0;
+    struct mur_error ignored = MUR_ERROR_INIT;
+    const char *time = text_at(builder, &rule->from->path);
+    const char *minus = text_at(builder, &rule->minus->path);
+    if (strlen(time) != 6 || minus[0] == '\0' ||
+        mur_parse_int64(&from, mur_slice_of(time), 0, 235959, &ignored) != MUR_OK ||
+        mur_parse_double(&minutes, mur_slice_of(minus), &ignored) != MUR_OK ||
+        minutes < -DAY / 60.0 || minutes > DAY / 60.0)
+        return MUR_OK;
+    int64_t seconds = from / 10000 * 3600 + from / 100 % 100 * 60 + from % 100;
+    seconds -= (int64_t)(minutes * 60 + (minutes < 0 ? -0.5 : 0.5));
+    if (seconds < 0 || seconds >= DAY)
+        return MUR_OK;
+    char text[32];
+    const char *kept = NULL;
+    (void)snprintf(text, sizeof text, "%02d%02d%02d", (int)(seconds / 3600),
+                   (int)(seconds / 60 % 60), (int)(seconds % 60));
+    enum mur_status status = mur_builder_keep(&kept, builder, text, error);
+    return status != MUR_OK ? status : put_text(builder, rule->start, kept, error);
+}
+
 static enum mur_status apply_rule(struct mur_builder *builder, const struct mur_rule *rule,
                                   struct mur_error *error)
 {
@@ -498,6 +584,10 @@ static enum mur_status apply_rule(struct mur_builder *builder, const struct mur_
     for (size_t i = 0; i < rule->add_count && any && status == MUR_OK; i++)
         if (!is_there(builder, &rule->add[i].path))
             status = put_text(builder, &rule->add[i], "", error);
+    if (status == MUR_OK && rule->when != NULL)
+        status = apply_when(builder, rule, error);
+    if (status == MUR_OK && rule->start != NULL && any)
+        status = apply_start(builder, rule, error);
     return status;
 }
 
