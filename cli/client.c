@@ -15,11 +15,13 @@
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
-enum { SECONDS_LIMIT = 86400 };
+enum { SECONDS_LIMIT = 86400, MEGABYTE = 1000000 };
 
 struct mur_client_words mur_client_words = {
     .connect_s = MUR_SECONDS_UNSET, .acse_s = MUR_SECONDS_UNSET, .dimse_s = MUR_SECONDS_UNSET};
 struct mur_query_words mur_query_words;
+struct mur_landing_words mur_landing_words = {.free_megabytes =
+                                                  (int)(MUR_RECEIVER_ROOM / MEGABYTE)};
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
@@ -325,6 +327,27 @@ enum mur_status mur_query_retrieval(struct mur_dataset **out, enum mur_model *mo
     *model = keys.model;
     *out = MUR_STEAL(identifier);
     return MUR_OK;
+}
+
+enum mur_status mur_query_receiver(struct mur_receiver **out, const char *folder,
+                                   struct mur_dataset *asked, mur_received_callback *on_object,
+                                   void *user, struct mur_error *error)
+{
+    const struct mur_landing_words *words = &mur_landing_words;
+    if (words->max_objects < 0 || words->max_megabytes < 0 || words->free_megabytes < 0)
+        return mur_error_set(error, MUR_INVALID,
+                             "--max-objects, --max-size and --keep-free are not negative");
+    const struct mur_receiver_options options = {
+        .folder = folder,
+        .overwrite = words->overwrite != 0,
+        .count_limit = (uint64_t)words->max_objects,
+        .object_limit = (uint64_t)words->max_megabytes * MEGABYTE,
+        .room = (uint64_t)words->free_megabytes * MEGABYTE,
+        .asked = asked,
+        .on_object = on_object,
+        .user = user,
+    };
+    return mur_receiver_create(out, &options, error);
 }
 
 void mur_client_warn_relational(const struct mur_cli *cli)

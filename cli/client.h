@@ -14,6 +14,7 @@
 #include "core/progress.h"
 #include "scu/client.h"
 #include "scu/keys.h"
+#include "scu/receiver.h"
 #include "scu/retrieve.h"
 
 /** Exit codes of DCMTK's clients for networks, beside those of cli.h. */
@@ -127,6 +128,35 @@ enum mur_status mur_query_identifier(struct mur_dataset **out, enum mur_level *l
 MUR_NODISCARD
 enum mur_status mur_query_retrieval(struct mur_dataset **out, enum mur_model *model,
                                     const char *path, struct mur_error *error);
+
+/* ---- where objects land ---------------------------------------------------------------------- */
+
+/** What these options said. */
+struct mur_landing_words {
+    int overwrite;
+    int max_objects, max_megabytes, free_megabytes;
+};
+extern struct mur_landing_words mur_landing_words;
+
+/* clang-format off */
+#define MUR_LANDING_OPTIONS                                                                        \
+    {"overwrite", '\0', POPT_ARG_NONE, &mur_landing_words.overwrite, 0,                            \
+     "replace files of the same UID with another content (default: keep them, refuse the object)", \
+     NULL},                                                                                        \
+    {"max-objects", '\0', POPT_ARG_INT, &mur_landing_words.max_objects, 0,                         \
+     "take no more than so many (default: 10000000)", "N"},                                        \
+    {"max-size", '\0', POPT_ARG_INT, &mur_landing_words.max_megabytes, 0,                          \
+     "megabytes of one object (default: 68719)", "MB"},                                            \
+    {"keep-free", '\0', POPT_ARG_INT, &mur_landing_words.free_megabytes, 0,                        \
+     "megabytes of the file system that are not filled (default: 268)", "MB"}
+/* clang-format on */
+
+/** The receiver that they mean. @param[in] asked  the identifier of the retrieval
+ * @retval MUR_INVALID  an option is wrong; others as mur_receiver_create() */
+MUR_NODISCARD
+enum mur_status mur_query_receiver(struct mur_receiver **out, const char *folder,
+                                   struct mur_dataset *asked, mur_received_callback *on_object,
+                                   void *user, struct mur_error *error);
 
 /** Warns that the peer did not agree to a relational identifier. */
 void mur_client_warn_relational(const struct mur_cli *cli);

@@ -15,6 +15,7 @@ struct poptOption mur_get_options[] = {
      "write to this folder (default: the working directory)", "DIR"},
     {"no-survey", '\0', POPT_ARG_NONE, &no_survey, 0,
      "do not ask by C-FIND first which SOP Classes there will be", NULL},
+    MUR_LANDING_OPTIONS,
     MUR_QUERY_OPTIONS,
     MUR_CLIENT_OPTIONS,
     POPT_TABLEEND};
@@ -38,6 +39,8 @@ static void on_object(void *user, const struct mur_received *received)
     mur_json_member_string(&json, "transferSyntax", received->transfer_syntax);
     mur_json_member_int(&json, "bytes", (int64_t)received->bytes);
     mur_json_member_string(&json, "status", status);
+    if (received->existed)
+        mur_json_member_bool(&json, "existed", true);
     if (received->reason[0] != '\0')
         mur_json_member_string(&json, "reason", received->reason);
     (void)mur_client_print_json(cli, &json, &line);
@@ -104,11 +107,11 @@ int mur_command_get(struct mur_cli *cli)
     enum mur_status status =
         mur_query_retrieval(&identifier, &options.model,
                             used < cli->argument_count ? cli->arguments[used] : NULL, &error);
+    if (status == MUR_OK)
+        status = mur_query_receiver(&receiver, folder != NULL ? folder : ".", identifier, on_object,
+                                    cli, &error);
     if (status == MUR_INVALID)
         return mur_cli_usage(cli, "%s", error.message);
-    if (status == MUR_OK)
-        status =
-            mur_receiver_create(&receiver, folder != NULL ? folder : ".", on_object, cli, &error);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
     options.identifier = identifier;

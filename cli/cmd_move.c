@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/client.h"
+#include "core/log.h"
 #include "core/own.h"
 #include "scu/find.h"
 #include "scu/move.h"
@@ -20,6 +21,7 @@ struct poptOption mur_move_options[] = {
      "where the peer reaches us, with -od (default: dicom.port)", "PORT"},
     {"bind", '\0', POPT_ARG_STRING, &bind_address, 0,
      "address to listen at, with -od (default: dicom.bind)", "ADDRESS"},
+    MUR_LANDING_OPTIONS,
     MUR_QUERY_OPTIONS,
     MUR_CLIENT_OPTIONS,
     POPT_TABLEEND};
@@ -30,6 +32,13 @@ struct run {
     struct mur_landing *landing;
     struct mur_progress_line *line;
 };
+
+static void on_object(void *user, const struct mur_received *received)
+{
+    (void)user;
+    mur_log_info(MUR_LOG_SCU, "%s %s",
+                 received->path != NULL ? received->path : "refused:", received->reason);
+}
 
 static void free_run(struct run *run)
 {
@@ -50,7 +59,9 @@ static enum mur_status open_landing(struct run *run, const struct mur_cli *cli,
         .ae_title = run->options.destination,
         .timeout_ms = run->options.client.dimse_ms,
     };
-    enum mur_status status = mur_receiver_create(&run->receiver, folder, NULL, NULL, error);
+    enum mur_status status =
+        mur_query_receiver(&run->receiver, folder, run->options.identifier, on_object, NULL, error);
+    run->options.receiver = run->receiver;
     struct mur_landing_options with_receiver = options;
     with_receiver.receiver = run->receiver;
     if (status == MUR_OK)
@@ -98,10 +109,10 @@ static int prepare_and_move(struct mur_cli *cli, struct run *run, const char *pa
     }
     if (status == MUR_OK)
         status = mur_query_retrieval(&run->options.identifier, &run->options.model, path, &error);
-    if (status == MUR_INVALID)
-        return mur_cli_usage(cli, "%s", error.message);
     if (status == MUR_OK)
         status = open_landing(run, cli, &error);
+    if (status == MUR_INVALID)
+        return mur_cli_usage(cli, "%s", error.message);
     return status == MUR_OK ? move(cli, run) : mur_cli_fail(cli, &error);
 }
 

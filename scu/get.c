@@ -248,6 +248,8 @@ static enum mur_status take_messages(struct mur_retrieval_result *result,
                                         &options->progress, error);
         else
             return mur_exchange_breach(exchange, &message, error);
+        if (status == MUR_OK && !last && mur_receiver_is_full(options->receiver))
+            status = mur_exchange_cancel(exchange, error);
         if (status != MUR_OK)
             return status;
     }

@@ -10,8 +10,10 @@
 /* @return other than MUR_OK: the association is over */
 static enum mur_status take_responses(struct mur_retrieval_result *result,
                                       struct mur_exchange *exchange,
-                                      const struct mur_progress *progress, struct mur_error *error)
+                                      const struct mur_move_options *options,
+                                      struct mur_error *error)
 {
+    const struct mur_receiver *receiver = options->receiver;
     for (bool last = false; !last;) {
         struct mur_command response;
         uint8_t context_id = 0;
@@ -19,8 +21,10 @@ static enum mur_status take_responses(struct mur_retrieval_result *result,
         if (status == MUR_OK && !mur_exchange_is_answer(exchange, &response))
             return mur_exchange_breach(exchange, &response, error);
         if (status == MUR_OK)
-            status =
-                mur_retrieval_take(result, &last, exchange, &response, context_id, progress, error);
+            status = mur_retrieval_take(result, &last, exchange, &response, context_id,
+                                        &options->progress, error);
+        if (status == MUR_OK && !last && receiver != NULL && mur_receiver_is_full(receiver))
+            status = mur_exchange_cancel(exchange, error);
         if (status != MUR_OK)
             return status;
     }
@@ -57,7 +61,7 @@ enum mur_status mur_scu_move(struct mur_retrieval_result *out,
     if (status == MUR_OK)
         status = mur_exchange_begin(&exchange, &request, options->identifier, error);
     if (status == MUR_OK)
-        status = take_responses(out, &exchange, &options->progress, error);
+        status = take_responses(out, &exchange, options, error);
     mur_client_release(exchange.association, &options->client);
     return status;
 }

@@ -12,7 +12,9 @@ struct mur_move_options {
     struct mur_client client;
     enum mur_model model;
     struct mur_dataset *identifier;
-    const char *destination; /**< AE title, as the peer knows it */
+    const char *destination;             /**< AE title, as the peer knows it */
+    const struct mur_receiver *receiver; /**< where it lands, if that is here: once it is full the
+                                              peer is asked to stop; or NULL */
     struct mur_progress progress;
 };
 

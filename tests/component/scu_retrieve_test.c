@@ -9,6 +9,7 @@ static const char *const study_keys[] = {"QueryRetrieveLevel=STUDY", "StudyInsta
 struct came {
     unsigned count, refused;
     char last_path[128];
+    bool last_existed;
     char last_syntax[65];
 };
 
@@ -17,6 +18,7 @@ static void on_object(void *user, const struct mur_received *received)
     struct came *came = user;
     __atomic_add_fetch(&came->count, received->status == 0, __ATOMIC_RELAXED);
     __atomic_add_fetch(&came->refused, received->status != 0, __ATOMIC_RELAXED);
+    came->last_existed = received->existed;
     (void)snprintf(came->last_path, sizeof came->last_path, "%s",
                    received->path != NULL ? received->path : "");
     (void)snprintf(came->last_syntax, sizeof came->last_syntax, "%s", received->transfer_syntax);
@@ -25,7 +27,9 @@ static void on_object(void *user, const struct mur_received *received)
 static struct mur_receiver *receiver_in(const struct folder *folder, struct came *came)
 {
     struct mur_receiver *receiver = NULL;
-    assert_int_equal(mur_receiver_create(&receiver, folder->path, on_object, came, NULL), MUR_OK);
+    const struct mur_receiver_options options = {
+        .folder = folder->path, .on_object = on_object, .user = came};
+    assert_int_equal(mur_receiver_create(&receiver, &options, NULL), MUR_OK);
     return receiver;
 }
 
@@ -286,6 +290,199 @@ static void a_folder_that_goes_away_is_told_to_the_peer_and_to_us(void **state)
     assert_int_not_equal(mur_receiver_failure(receiver, NULL), MUR_OK);
 }
 
+/* ---- what is not taken ---- */
+
+struct arriving {
+    const char *study, *sop_instance;
+    const char *announced; /* SOP Instance UID of the request; NULL: that of the object */
+    const char *description;
+    size_t pixels;
+};
+
+struct arrivals {
+    const struct arriving *objects;
+    size_t count;
+    uint16_t statuses[8]; /* that were answered */
+    bool cancelled;       /* a C-CANCEL came */
+};
+
+static bool send_arriving(struct arrivals *arrivals, size_t index,
+                          struct mur_association *association, uint8_t context_id)
+{
+    const struct arriving *arriving = &arrivals->objects[index];
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    struct object object = CT_OBJECT;
+    object.study = arriving->study;
+    object.sop_instance = arriving->sop_instance;
+    object.description = arriving->description;
+    object.pixels = arriving->pixels > 0 ? arriving->pixels : 64;
+    encode_object(&bytes, &object, EXPLICIT_LITTLE);
+    struct mur_command store = command_for(MUR_C_STORE_RQ, CT_STORAGE), answer;
+    uint8_t id = 0;
+    store.has = MUR_HAS_AFFECTED_SOP_CLASS | MUR_HAS_AFFECTED_SOP_INSTANCE | MUR_HAS_MESSAGE_ID |
+                MUR_HAS_PRIORITY;
+    store.message_id = 9;
+    (void)snprintf(store.affected_sop_instance_uid, sizeof store.affected_sop_instance_uid, "%s",
+                   arriving->announced != NULL ? arriving->announced : arriving->sop_instance);
+    if (mur_message_write(association, context_id, &store, bytes.data, bytes.length,
+                          NODE_PATIENCE_MS, NULL) != MUR_OK)
+        return false;
+    do {
+        if (!read_request(&answer, &id, association))
+            return false;
+        arrivals->cancelled |= answer.field == MUR_C_CANCEL_RQ; /* it may come in between */
+    } while (answer.field == MUR_C_CANCEL_RQ);
+    arrivals->statuses[index] = answer.status;
+    return true;
+}
+
+static void send_arrivals(struct rude_peer *peer, struct mur_association *association)
+{
+    struct arrivals *arrivals = peer->user;
+    struct mur_command request, last;
+    uint8_t context_id = 0;
+    struct mur_presentation_context context;
+    if (!read_request(&request, &context_id, association) ||
+        !mur_association_find_context_for(&context, association, CT_STORAGE, EXPLICIT_LITTLE))
+        return;
+    for (size_t i = 0; i < arrivals->count && !arrivals->cancelled; i++) {
+        if (!send_arriving(arrivals, i, association, context.id))
+            return;
+        if (arrivals->statuses[i] == 0xA700) /* now it may want to say more */
+            (void)mur_association_data_waiting(association, 300);
+        if (!arrivals->cancelled && mur_message_poll_cancel(&arrivals->cancelled, association,
+                                                            request.message_id, NULL) != MUR_OK)
+            return;
+    }
+    mur_command_init_response(&last, &request, arrivals->cancelled ? 0xFE00 : 0);
+    (void)!mur_message_write(association, context_id, &last, NULL, 0, NODE_PATIENCE_MS, NULL);
+    (void)read_request(&request, &context_id, association);
+}
+
+/* Fetches what arrives; @p options are those of the receiver. @return what the receiver says */
+static enum mur_status receive_arrivals(struct arrivals *arrivals, const struct folder *folder,
+                                        const struct mur_receiver_options *options,
+                                        struct came *came, struct mur_error *error)
+{
+    MUR_AUTO(mur_receiver) *receiver = NULL;
+    MUR_AUTO(mur_dataset) *asked = identifier_of(study_keys, 2);
+    struct mur_receiver_options all = *options;
+    all.folder = folder->path;
+    all.asked = asked;
+    all.on_object = on_object;
+    all.user = came;
+    assert_int_equal(mur_receiver_create(&receiver, &all, NULL), MUR_OK);
+    struct rude_peer peer = {.serve = send_arrivals, .user = arrivals};
+    struct mur_client client = client_at(start_rude_peer(&peer));
+    MUR_AUTO_RETRIEVAL_RESULT struct mur_retrieval_result result =
+        get(&client, receiver, NULL, MUR_OK);
+    stop_rude_peer(&peer);
+    return mur_receiver_failure(receiver, error);
+}
+
+static void what_was_not_asked_for_is_not_taken(void **state)
+{
+    (void)state;
+    static const struct arriving objects[] = {
+        {.study = "1.2.3.1", .sop_instance = "1.2.9.1"},
+        {.study = "1.2.3.2", .sop_instance = "1.2.9.2"},
+        {.study = "1.2.3.1", .sop_instance = "1.2.9.3", .announced = "1.2.9.4"},
+        {.study = "1.2.3.1", .sop_instance = "1.2.9.5"},
+    };
+    struct folder folder = make_folder();
+    struct came came = {.count = 0};
+    struct arrivals arrivals = {.objects = objects, .count = 4};
+    struct mur_error error = MUR_ERROR_INIT;
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &(struct mur_receiver_options){.room = 0},
+                                      &came, &error),
+                     MUR_MISMATCH);
+    assert_non_null(strstr(error.message, "nobody asked for"));
+    assert_int_equal(arrivals.statuses[0], 0);
+    assert_int_equal(arrivals.statuses[1], 0x0124);
+    assert_int_equal(arrivals.statuses[2], 0x0117);
+    assert_int_equal(arrivals.statuses[3], 0);
+    assert_int_equal(count_files(&folder), 2);
+    assert_int_equal(came.count, 2);
+    remove_folder(&folder);
+}
+
+static void a_file_that_is_there_is_kept_unless_the_user_wants_another(void **state)
+{
+    (void)state;
+    static const struct arriving first[] = {{"1.2.3.1", "1.2.9.1", NULL, "old", 0}};
+    static const struct arriving then[] = {{"1.2.3.1", "1.2.9.1", NULL, "new", 0}};
+    struct folder folder = make_folder();
+    struct came came = {.count = 0};
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_receiver_options keep = {.overwrite = false}, replace = {.overwrite = true};
+    char path[128];
+    MUR_AUTO_BUFFER struct mur_buffer file = MUR_BUFFER_INIT;
+    (void)snprintf(path, sizeof path, "%s/1.2.9.1.dcm", folder.path);
+
+    struct arrivals arrivals = {.objects = first, .count = 1};
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &keep, &came, NULL), MUR_OK);
+    assert_false(came.last_existed);
+    /* the same again */
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &keep, &came, NULL), MUR_OK);
+    assert_true(came.last_existed);
+    assert_int_equal(arrivals.statuses[0], 0);
+    /* another one of its name */
+    arrivals = (struct arrivals){.objects = then, .count = 1};
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &keep, &came, &error), MUR_EXISTS);
+    assert_non_null(strstr(error.message, "--overwrite"));
+    assert_int_equal(arrivals.statuses[0], 0x0111);
+    assert_int_equal(mur_file_read_all(&file, path, 1 << 20, NULL), MUR_OK);
+    assert_true(holds(&file, "old"));
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &replace, &came, NULL), MUR_OK);
+    assert_int_equal(arrivals.statuses[0], 0);
+    mur_buffer_clear(&file);
+    assert_int_equal(mur_file_read_all(&file, path, 1 << 20, NULL), MUR_OK);
+    assert_true(holds(&file, "new"));
+    assert_int_equal(count_files(&folder), 1);
+    remove_folder(&folder);
+}
+
+static void a_peer_cannot_send_more_than_was_allowed(void **state)
+{
+    (void)state;
+    static const struct arriving objects[] = {
+        {"1.2.3.1", "1.2.9.1", NULL, "a", 0},     {"1.2.3.1", "1.2.9.2", NULL, "b", 70000},
+        {"1.2.3.1", "1.2.9.3", NULL, "c", 0},     {"1.2.3.1", "1.2.9.4", NULL, "d", 0},
+        {"1.2.3.1", "1.2.9.5", NULL, "never", 0},
+    };
+    struct folder folder = make_folder();
+    struct came came = {.count = 0};
+    struct arrivals arrivals = {.objects = objects, .count = MUR_COUNT(objects)};
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_receiver_options limits = {.object_limit = 65536, .count_limit = 2};
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &limits, &came, &error), MUR_LIMIT);
+    assert_non_null(strstr(error.message, "65536 bytes"));
+    assert_int_equal(arrivals.statuses[1], 0xA700);
+    assert_int_equal(arrivals.statuses[2], 0);
+    assert_int_equal(arrivals.statuses[3], 0xA700);
+    assert_true(arrivals.cancelled);
+    assert_int_equal(count_files(&folder), 2);
+    remove_folder(&folder);
+}
+
+static void a_file_system_is_not_filled_to_the_last_byte(void **state)
+{
+    (void)state;
+    static const struct arriving objects[] = {{"1.2.3.1", "1.2.9.1", NULL, "a", 0},
+                                              {"1.2.3.1", "1.2.9.2", NULL, "b", 0}};
+    struct folder folder = make_folder();
+    struct came came = {.count = 0};
+    struct arrivals arrivals = {.objects = objects, .count = 2};
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_receiver_options options = {.room = (uint64_t)1 << 60};
+    assert_int_equal(receive_arrivals(&arrivals, &folder, &options, &came, &error), MUR_NO_SPACE);
+    assert_non_null(strstr(error.message, "are free"));
+    assert_int_equal(arrivals.statuses[0], 0xA700);
+    assert_true(arrivals.cancelled);
+    assert_int_equal(count_files(&folder), 0);
+    remove_folder(&folder);
+}
+
 /* ---- C-MOVE ---- */
 
 static struct mur_retrieval_result move_to(const struct mur_client *client, const char *destination)
@@ -447,6 +644,62 @@ static void who_wants_to_stop_a_move_is_told_how_far_it_came(void **state)
     (void)close(cancel_fd);
 }
 
+/* A C-GET that goes on for ever; what came is kept. */
+static void send_for_ever(struct rude_peer *peer, struct mur_association *association)
+{
+    struct mur_command request, last;
+    uint8_t context_id = 0;
+    struct mur_presentation_context context;
+    bool cancelled = false;
+    if (!read_request(&request, &context_id, association) ||
+        !mur_association_find_context_for(&context, association, CT_STORAGE, EXPLICIT_LITTLE))
+        return;
+    for (unsigned number = 1; !cancelled; number++) {
+        char uid[32];
+        (void)snprintf(uid, sizeof uid, "1.2.9.%u", number);
+        const struct arriving object = {.study = "1.2.3.1", .sop_instance = uid};
+        struct arrivals one = {.objects = &object, .count = 1};
+        if (!send_arriving(&one, 0, association, context.id))
+            return;
+        if (number == 5)
+            (void)eventfd_write(*(const int *)peer->user, 1);
+        __atomic_store_n(&peer->served, number, __ATOMIC_RELAXED);
+        cancelled = one.cancelled;
+        if (!cancelled &&
+            mur_message_poll_cancel(&cancelled, association, request.message_id, NULL) != MUR_OK)
+            return;
+    }
+    mur_command_init_response(&last, &request, 0xFE00);
+    last.has |= MUR_HAS_SUBOPERATION_COUNTS | MUR_HAS_REMAINING;
+    last.completed = (uint16_t)peer->served;
+    last.remaining = 7;
+    (void)!mur_message_write(association, context_id, &last, NULL, 0, NODE_PATIENCE_MS, NULL);
+    (void)read_request(&request, &context_id, association);
+}
+
+static void who_wants_to_stop_a_get_keeps_what_came(void **state)
+{
+    (void)state;
+    int cancel_fd = eventfd(0, EFD_NONBLOCK);
+    struct folder folder = make_folder();
+    struct came came = {.count = 0};
+    struct rude_peer peer = {.serve = send_for_ever, .user = &cancel_fd};
+    struct mur_client client = client_at(start_rude_peer(&peer));
+    client.cancel_fd = cancel_fd;
+    MUR_AUTO(mur_receiver) *receiver = receiver_in(&folder, &came);
+    MUR_AUTO_RETRIEVAL_RESULT struct mur_retrieval_result result =
+        get(&client, receiver, NULL, MUR_OK);
+    stop_rude_peer(&peer);
+    assert_int_equal(result.outcome.status, 0xFE00);
+    assert_true(result.outcome.cancelled);
+    assert_int_equal(result.remaining, 7);
+    assert_true(came.count >= 5);
+    assert_int_equal(came.count, peer.served);
+    assert_int_equal(count_files(&folder), came.count);
+    (void)close(cancel_fd);
+    remove_folder(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,12 +709,17 @@ int main(void)
         cmocka_unit_test(a_name_of_the_peer_never_becomes_a_path),
         cmocka_unit_test(of_an_object_that_breaks_off_nothing_is_left),
         cmocka_unit_test(a_folder_that_goes_away_is_told_to_the_peer_and_to_us),
+        cmocka_unit_test(what_was_not_asked_for_is_not_taken),
+        cmocka_unit_test(a_file_that_is_there_is_kept_unless_the_user_wants_another),
+        cmocka_unit_test(a_peer_cannot_send_more_than_was_allowed),
+        cmocka_unit_test(a_file_system_is_not_filled_to_the_last_byte),
         cmocka_unit_test(one_node_sends_to_another_by_our_word),
         cmocka_unit_test(an_unknown_destination_is_explained),
         cmocka_unit_test(objects_moved_to_ourselves_land_in_our_folder),
         cmocka_unit_test(who_calls_another_title_does_not_land),
         cmocka_unit_test(a_landing_ends_although_a_peer_stays),
         cmocka_unit_test(who_wants_to_stop_a_move_is_told_how_far_it_came),
+        cmocka_unit_test(who_wants_to_stop_a_get_keeps_what_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
