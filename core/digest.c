@@ -1,6 +1,7 @@
 #include "core/digest.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
@@ -18,6 +19,21 @@ static enum mur_status digest_failed(struct mur_error *error)
     return mur_error_set(error, MUR_INTERNAL, "the digest library failed");
 }
 
+/* Looked up once: EVP_sha256() is looked up anew by each digest, which costs more than a UID's. */
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+}
+
+static const EVP_MD *sha256_method(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fetch_sha256);
+    return sha256 != NULL ? sha256 : EVP_sha256();
+}
+
 enum mur_status mur_sha256_create(struct mur_sha256 **out, struct mur_error *error)
 {
     MUR_AUTO(mur_sha256) *digest = calloc(1, sizeof *digest);
@@ -26,7 +42,7 @@ enum mur_status mur_sha256_create(struct mur_sha256 **out, struct mur_error *err
     digest->context = EVP_MD_CTX_new();
     if (digest->context == NULL)
         return mur_error_no_memory(error);
-    if (EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1)
+    if (EVP_DigestInit_ex(digest->context, sha256_method(), NULL) != 1)
         return digest_failed(error);
     *out = MUR_STEAL(digest);
     return MUR_OK;
@@ -53,7 +69,7 @@ enum mur_status mur_sha256_finish(uint8_t out[MUR_SHA256_SIZE], struct mur_sha25
 {
     uint8_t value[EVP_MAX_MD_SIZE];
     if (EVP_DigestFinal_ex(digest->context, value, NULL) != 1 ||
-        EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1)
+        EVP_DigestInit_ex(digest->context, sha256_method(), NULL) != 1)
         return digest_failed(error);
     memcpy(out, value, MUR_SHA256_SIZE);
     return MUR_OK;
@@ -63,7 +79,7 @@ enum mur_status mur_sha256_of(uint8_t out[MUR_SHA256_SIZE], const void *bytes, s
                               struct mur_error *error)
 {
     uint8_t value[EVP_MAX_MD_SIZE];
-    if (EVP_Digest(length > 0 ? bytes : "", length, value, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(length > 0 ? bytes : "", length, value, NULL, sha256_method(), NULL) != 1)
         return digest_failed(error);
     memcpy(out, value, MUR_SHA256_SIZE);
     return MUR_OK;

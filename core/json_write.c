@@ -199,7 +199,7 @@ static void put_string(struct mur_json_writer *writer, struct mur_slice text)
     put_character(writer, '"');
 }
 
-void mur_json_key(struct mur_json_writer *writer, const char *key)
+void mur_json_key_slice(struct mur_json_writer *writer, struct mur_slice key)
 {
     if (writer->error.status != MUR_OK)
         return;
@@ -209,7 +209,7 @@ void mur_json_key(struct mur_json_writer *writer, const char *key)
     }
     if (writer->filled[writer->depth])
         put_character(writer, ',');
-    put_string(writer, mur_slice_of(key));
+    put_string(writer, key);
     put_character(writer, ':');
     writer->after_key = true;
 }

@@ -37,7 +37,11 @@ void mur_json_begin_object(struct mur_json_writer *writer);
 void mur_json_end_object(struct mur_json_writer *writer);
 void mur_json_begin_array(struct mur_json_writer *writer);
 void mur_json_end_array(struct mur_json_writer *writer);
-void mur_json_key(struct mur_json_writer *writer, const char *key);
+void mur_json_key_slice(struct mur_json_writer *writer, struct mur_slice key);
+static inline void mur_json_key(struct mur_json_writer *writer, const char *key)
+{
+    mur_json_key_slice(writer, mur_slice_of(key));
+}
 
 /** Bytes that are not UTF-8 become U+FFFD. NULL is null. */
 void mur_json_string(struct mur_json_writer *writer, const char *text);

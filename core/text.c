@@ -12,11 +12,6 @@
 
 enum { NUMBER_SIZE = 64 };
 
-struct mur_slice mur_slice_of(const char *text)
-{
-    return (struct mur_slice){.data = text, .length = strlen(text)};
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';

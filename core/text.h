@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -18,7 +19,10 @@ struct mur_slice {
     size_t length;
 };
 
-struct mur_slice mur_slice_of(const char *text);
+static inline struct mur_slice mur_slice_of(const char *text)
+{
+    return (struct mur_slice){.data = text, .length = strlen(text)};
+}
 struct mur_slice mur_slice_trim(struct mur_slice slice); /**< white space (ASCII) off both ends */
 bool mur_slice_equal(struct mur_slice slice, const char *text);
 
