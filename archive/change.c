@@ -141,8 +141,10 @@ static enum mur_status add_rows(void *user, const struct mur_header_row *row,
 {
     struct reindex *reindex = user;
     MUR_AUTO_HEADER_VALUES struct mur_header_values values = {0};
-    enum mur_status status = mur_header_values_of_json(
-        &values, (struct mur_slice){.data = row->json, .length = row->length}, true, error);
+    enum mur_status status = mur_header_values_add_json(
+        &values, (struct mur_slice){.data = row->json, .length = row->length}, MUR_HEADER_TABLE,
+        error);
+    mur_header_values_end(&values);
     if (status == MUR_OK)
         status = mur_database_add_attributes(reindex->archive->writer, row->owners, values.values,
                                              values.count, error);

@@ -9,7 +9,7 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/own.h"
-#include "db/db.h"
+#include "db/header_values.h"
 #include "store/store.h"
 
 enum { MUR_HEADER_IN_MEMORY = 256 * 1024 };
@@ -41,21 +41,8 @@ const struct mur_buffer *mur_header_json(const struct mur_header *header, int *f
 /** The sidecar with the whole JSON, NULL when the index has all of it. Borrowed. */
 struct mur_object *mur_header_sidecar(struct mur_header *header);
 
-/** Values for the index: typed columns, and with @p all the attribute table's too. */
-struct mur_header_values {
-    struct mur_index_value *values;
-    size_t count;
-    size_t capacity;
-    struct mur_buffer text; /**< what they point into */
-};
-void mur_header_values_free(struct mur_header_values *values);
-/** The attribute table's values of a header in DICOM JSON: all of patient, study and series, and
- * those of instances that the site added. @param all  false: of instances alone */
-MUR_NODISCARD
-enum mur_status mur_header_values_of_json(struct mur_header_values *out, struct mur_slice json,
-                                          bool all, struct mur_error *error);
-#define MUR_AUTO_HEADER_VALUES __attribute__((cleanup(mur_header_values_free)))
-/** The same and the values of typed columns. @param all  false: of the instance alone */
+/** Values for the index, of typed columns and of the attribute table. @param all  false: of the
+ * instance alone */
 MUR_NODISCARD
 enum mur_status mur_header_get_values(struct mur_header_values *out,
                                       const struct mur_header *header, bool all,

@@ -184,6 +184,7 @@ static enum mur_status put_scans(struct mur_isa_rows *rows, struct mur_archive *
             .digest = digest,
             .values = values.values,
             .value_count = values.count,
+            .ordinal = (int64_t)i,
         };
         bool changed = false;
         if (status == MUR_OK)

@@ -3,6 +3,12 @@
 
 #include "db/connection.h"
 
+#define DIFFERENCE(path, kept, said)                                                               \
+    " UNION ALL SELECT 1, p.patient_id, e.series_uid, '" path "', p." kept ", e." said             \
+    " FROM patient p JOIN study s ON s.patient = p.id JOIN series e ON e.study = s.id"             \
+    " WHERE p.isa = 0 AND p." kept " <> '' AND e." said " NOT IN ('', p." kept ")"                 \
+    " GROUP BY p.id, e." said " HAVING e.id = min(e.id)"
+
 enum mur_status mur_database_each_conflict(struct mur_database *database,
                                            enum mur_status (*each)(void *user,
                                                                    const struct mur_conflict *one,
@@ -14,9 +20,10 @@ enum mur_status mur_database_each_conflict(struct mur_database *database,
         &row, database,
         "SELECT 0, group_concat(p.patient_id, '\\'), s.study_uid, '00100020', '', ''"
         " FROM study s JOIN patient p ON p.id = s.patient GROUP BY s.study_uid HAVING count(*) > 1"
-        " UNION ALL"
-        " SELECT 1, p.patient_id, d.series_uid, d.path, d.kept, d.other"
-        " FROM difference d JOIN patient p ON p.id = d.patient ORDER BY 1, 2, 3, 4",
+        /* One Patient ID with two birth dates may be two animals. The first series that says so. */
+        DIFFERENCE("00100010", "patient_name", "said_name")
+            DIFFERENCE("00100030", "patient_birth_date", "said_birth_date")
+                DIFFERENCE("00100040", "patient_sex", "said_sex") " ORDER BY 1, 2, 3, 4",
         error);
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {

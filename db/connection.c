@@ -232,6 +232,11 @@ void mur_database_set_matching(struct mur_database *database, bool fold_case, bo
     database->unknown_matches = unknown_matches;
 }
 
+void mur_database_set_link_finder(struct mur_database *database, struct mur_link_finder finder)
+{
+    database->link = finder;
+}
+
 void mur_database_prefer_header(struct mur_database *database)
 {
     database->header_wins = true;
@@ -246,6 +251,7 @@ void mur_database_close(struct mur_database *database)
     if (database->handle != NULL)
         (void)sqlite3_close(database->handle);
     free(database->pending);
+    free(database->touched);
     free(database->path);
     free(database);
 }
@@ -474,7 +480,9 @@ enum mur_status mur_count_pending(struct mur_database *database, struct mur_erro
 
 enum mur_status mur_database_commit(struct mur_database *database, struct mur_error *error)
 {
-    enum mur_status status = mur_count_pending(database, error);
+    enum mur_status status = mur_place_touched(database, error);
+    if (status == MUR_OK)
+        status = mur_count_pending(database, error);
     if (status == MUR_OK)
         status = mur_run(database, "COMMIT", NULL, 0, error);
     if (status != MUR_OK)
@@ -489,6 +497,7 @@ void mur_database_rollback(struct mur_database *database)
     if (sqlite3_get_autocommit(database->handle) == 0)
         (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
     database->pending_count = 0;
+    database->touched_count = 0;
     mur_forget_series(database);
 }
 

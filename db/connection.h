@@ -28,6 +28,13 @@ struct mur_pending_count {
     int64_t series, study, patient, instances;
 };
 
+/** A row that something was linked in, moved to or from, or taken out of. */
+struct mur_touched {
+    enum mur_level level;
+    int64_t row;
+    bool anew; /**< its header values too: its first instance may be another one */
+};
+
 struct mur_database {
     sqlite3 *handle;
     enum mur_database_mode mode;
@@ -41,6 +48,10 @@ struct mur_database {
     struct mur_pending_count *pending;
     size_t pending_count;
     size_t pending_capacity;
+    struct mur_touched *touched; /**< in this transaction */
+    size_t touched_count;
+    size_t touched_capacity;
+    struct mur_link_finder link;
 };
 
 /** Turns SQLite's result into a status: full, busy, corrupt, read-only are told apart. */
@@ -114,10 +125,27 @@ void mur_forget_series(struct mur_database *database);
 MUR_NODISCARD
 enum mur_status mur_count_pending(struct mur_database *database, struct mur_error *error);
 
-/** Links one series row to a scan (see mur_database_link_series()). */
+/** Notes a row that mur_place_touched() is to look at. */
 MUR_NODISCARD
-enum mur_status mur_link_series_row(struct mur_database *database, int64_t series, int64_t scan,
-                                    bool segmentation, struct mur_error *error);
+enum mur_status mur_touch(struct mur_database *database, enum mur_level level, int64_t row,
+                          bool anew, struct mur_error *error);
+/** Puts series to the study and patient where they belong now, and has rows answer for what is in
+ * them; also done by commit. */
+MUR_NODISCARD
+enum mur_status mur_place_touched(struct mur_database *database, struct mur_error *error);
+/** Sets the link of a series row and touches it. @param scan  0 = none */
+MUR_NODISCARD
+enum mur_status mur_set_link(struct mur_database *database, int64_t series, int64_t scan,
+                             bool segmentation, enum mur_link_kind kind, struct mur_error *error);
+/** Removes a scan that neither the tables nor a series know any more. */
+MUR_NODISCARD
+enum mur_status mur_drop_gone_scan(struct mur_database *database, int64_t scan,
+                                   struct mur_error *error);
+/** Empties a typed column, unless it names the row. */
+MUR_NODISCARD
+enum mur_status mur_clear_column(struct mur_database *database,
+                                 const struct mur_attribute *attribute, int64_t owner,
+                                 struct mur_error *error);
 
 /** Counters of a study and a patient, anew from what is below them; 0 = none. */
 MUR_NODISCARD

@@ -187,25 +187,92 @@ enum mur_status mur_database_put_isa_dataset(int64_t *id, struct mur_database *d
                                              const char *folder, const char *digest,
                                              int64_t applied_us, struct mur_error *error);
 
+/** A version of an ISA-Tab that was applied. Texts are borrowed for the call. */
+struct mur_isa_version {
+    const char *dataset;
+    int64_t version;
+    const char *folder; /**< with the tables as delivered, relative to the archive */
+    const char *digest;
+    int64_t applied_us;
+    bool in_force; /**< the last one */
+};
+MUR_NODISCARD
+enum mur_status mur_database_each_isa_version(
+    struct mur_database *database,
+    enum mur_status (*each)(void *user, const struct mur_isa_version *one, struct mur_error *error),
+    void *user, struct mur_error *error);
+
+/** What a rule of the mapping compares a header with. */
+struct mur_isa_key {
+    const char *rule; /**< all of its definition */
+    const char *text;
+};
 struct mur_isa_scan_record {
     const char *study, *source, *sample, *assay_file, *assay;
-    const char *digest; /**< of all its values */
+    const char *digest; /**< of all its values; not "" */
     const struct mur_index_value *values;
     size_t value_count;
+    int64_t ordinal; /**< its place in the tables */
+    const struct mur_isa_key *keys;
+    size_t key_count;
 };
-/** Adds or replaces the scan and its values; what is linked to it takes the new values.
+/** Adds or replaces the scan and its values; what is linked to it takes the new values when the
+ * transaction ends.
  * @param[out] id  its row; @param[out] changed  false: the same digest was there */
 MUR_NODISCARD
 enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur_database *database,
                                           int64_t dataset, const struct mur_isa_scan_record *record,
                                           struct mur_error *error);
+typedef enum mur_status mur_isa_scan_function(void *user, int64_t scan, struct mur_error *error);
+/** Takes the values from scans of a dataset that are not among @p scans: what is linked to them
+ * answers by its header again. A scan to which nothing is linked goes altogether.
+ * @param each  called before, for each of them */
+MUR_NODISCARD
+enum mur_status mur_database_retire_isa_scans(struct mur_database *database, int64_t dataset,
+                                              const int64_t *scans, size_t count,
+                                              mur_isa_scan_function *each, void *user,
+                                              struct mur_error *error);
+typedef enum mur_status mur_isa_value_function(void *user, const struct mur_index_value *value,
+                                               struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_isa_scan_values(struct mur_database *database, int64_t scan,
+                                             mur_isa_value_function *each, void *user,
+                                             struct mur_error *error);
+
+/** Who links a series to a scan; the later ones count more. */
+enum mur_link_kind {
+    MUR_LINK_NONE,
+    MUR_LINK_RULE,   /**< by a rule of the mapping */
+    MUR_LINK_TABLES, /**< by the file that a cell names */
+    MUR_LINK_HAND,   /**< somebody said so; with no scan: that there is none */
+};
 /** Links every series of that UID to the scan: its patient becomes the animal of the ISA-Tab, the
  * values of the scan answer for patient, study and series. Series UIDs that are not there: nothing.
+ * What is linked by hand stays, unless by hand.
+ * @param scan  0 = none
  * @param[out] changed  number of series that were not linked so before */
+MUR_NODISCARD
+enum mur_status mur_database_set_link(int64_t *changed, struct mur_database *database,
+                                      const char *series_uid, int64_t scan, bool segmentation,
+                                      enum mur_link_kind kind, struct mur_error *error);
+/** The same, by the tables. */
 MUR_NODISCARD
 enum mur_status mur_database_link_series(int64_t *changed, struct mur_database *database,
                                          const char *series_uid, int64_t scan, bool segmentation,
                                          struct mur_error *error);
+/** Scans with this key. @param[out] scan  one of them, 0 = none */
+MUR_NODISCARD
+enum mur_status mur_database_match_scan(int64_t *scan, size_t *candidates,
+                                        struct mur_database *database, const char *rule,
+                                        const char *text, struct mur_error *error);
+/** Says to which scan a new series belongs of which no table says so, by its first instance. */
+struct mur_link_finder {
+    /** @param[in,out] scan  stays 0 where it cannot be told */
+    enum mur_status (*find)(int64_t *scan, bool *segmentation, void *user,
+                            const struct mur_new_instance *record, struct mur_error *error);
+    void *user;
+};
+void mur_database_set_link_finder(struct mur_database *database, struct mur_link_finder finder);
 
 /* ---- questions ------------------------------------------------------------------------------- */
 

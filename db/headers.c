@@ -1,8 +1,6 @@
 /* Stored headers, to be looked at again. */
-#include "core/compress.h"
 #include "db/connection.h"
-
-enum { HEADER_LIMIT = 16 << 20 };
+#include "db/header_values.h"
 
 enum mur_status mur_database_each_header(
     int64_t *last, struct mur_database *database, int64_t after, bool every_instance, size_t most,
@@ -36,7 +34,7 @@ enum mur_status mur_database_each_header(
             .length = (size_t)sqlite3_column_bytes(row, 5),
         };
         if (sqlite3_column_int(row, 4) == 1) {
-            status = mur_zstd_decompress(&plain, header.json, header.length, HEADER_LIMIT, error);
+            status = mur_header_unpack(&plain, 1, header.json, header.length, error);
             header.json = plain.data;
             header.length = plain.length;
         }

@@ -200,36 +200,7 @@ static const char *series_value(const struct mur_new_instance *record, uint32_t 
     return "";
 }
 
-/* One Patient ID with two birth dates may be two animals: what is kept first answers, the other is
- * noted, nothing is merged in silence. */
-static enum mur_status note_differences(struct mur_database *database, int64_t patient,
-                                        const struct mur_new_instance *record,
-                                        struct mur_error *error)
-{
-    static const struct {
-        uint32_t tag;
-        const char *sql;
-    } checks[] = {
-#define CHECK(column, tag_text)                                                                    \
-    "INSERT OR IGNORE INTO difference(patient, path, kept, other, series_uid) SELECT id, "         \
-    "'" tag_text "', " column ", ?1, ?2 FROM patient WHERE id = ?3 AND isa = 0 AND " column        \
-    " NOT IN ('', ?1)"
-        {MUR_TAG_PatientName, CHECK("patient_name", "00100010")},
-        {MUR_TAG_PatientBirthDate, CHECK("patient_birth_date", "00100030")},
-        {MUR_TAG_PatientSex, CHECK("patient_sex", "00100040")},
-#undef CHECK
-    };
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(checks); i++) {
-        const char *text = series_value(record, checks[i].tag);
-        if (text[0] != '\0')
-            status = MUR_RUN(database, error, checks[i].sql, MUR_T(text),
-                             MUR_T(record->instance.series_instance), MUR_I(patient));
-    }
-    return status;
-}
-
-static enum mur_status series_row(int64_t *series, int64_t study, int64_t patient,
+static enum mur_status series_row(int64_t *series, bool *made, int64_t study, int64_t patient,
                                   struct mur_database *database,
                                   const struct mur_new_instance *record, struct mur_error *error)
 {
@@ -239,8 +210,14 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
         &id, &found, database, error, "SELECT id FROM series WHERE series_uid = ? AND study = ?",
         MUR_T(record->instance.series_instance), MUR_I(study));
     if (status == MUR_OK && !found) {
-        status = MUR_RUN(database, error, "INSERT INTO series(study, series_uid) VALUES (?, ?)",
-                         MUR_I(study), MUR_T(record->instance.series_instance));
+        status = MUR_RUN(
+            database, error,
+            "INSERT INTO series(study, series_uid, said_patient_id, said_issuer, said_name,"
+            " said_birth_date, said_sex) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            MUR_I(study), MUR_T(record->instance.series_instance), MUR_T(record->patient_id),
+            MUR_T(record->issuer), MUR_T(series_value(record, MUR_TAG_PatientName)),
+            MUR_T(series_value(record, MUR_TAG_PatientBirthDate)),
+            MUR_T(series_value(record, MUR_TAG_PatientSex)));
         id = sqlite3_last_insert_rowid(database->handle);
         if (status == MUR_OK)
             status = mur_put_values(database, MUR_LEVEL_SERIES, id, 0, record->values,
@@ -254,14 +231,14 @@ static enum mur_status series_row(int64_t *series, int64_t study, int64_t patien
                              "UPDATE patient SET series_count = series_count + 1 WHERE id = ?",
                              MUR_I(patient));
         if (status == MUR_OK)
-            status = note_differences(database, patient, record, error);
-        if (status == MUR_OK)
             status = add_to_set(database, study, "SELECT modalities FROM study WHERE id = ?",
                                 "UPDATE study SET modalities = ? WHERE id = ?",
                                 series_value(record, MUR_TAG_Modality), error);
     }
-    if (status == MUR_OK)
+    if (status == MUR_OK) {
         *series = id;
+        *made = !found;
+    }
     return status;
 }
 
@@ -306,6 +283,38 @@ static enum mur_status origin_row(int64_t *out, struct mur_database *database,
     return status;
 }
 
+/* By the tables that name it, else, a new series, by the rules.
+ * @param[out] linked  now: its study may be another one */
+static enum mur_status link_new(bool *linked, struct mur_database *database, int64_t series,
+                                bool made, const struct mur_new_instance *record,
+                                struct mur_error *error)
+{
+    int64_t scan = record->isa_scan;
+    bool segmentation = record->segmentation;
+    enum mur_link_kind kind = MUR_LINK_TABLES;
+    enum mur_status status = MUR_OK;
+    if (scan != 0) {
+        int64_t one;
+        bool there = false;
+        status = MUR_QUERY_INTEGER(&one, &there, database, error,
+                                   "SELECT 1 FROM series WHERE id = ?1"
+                                   " AND (link = 3 OR (isa_scan = ?2 AND link = 2))",
+                                   MUR_I(series), MUR_I(scan));
+        if (there)
+            return status;
+    } else if (made && database->link.find != NULL) {
+        kind = MUR_LINK_RULE;
+        status = database->link.find(&scan, &segmentation, database->link.user, record, error);
+    }
+    if (status == MUR_OK && scan != 0) {
+        status = mur_set_link(database, series, scan, segmentation, kind, error);
+        if (status == MUR_OK)
+            status = mur_place_touched(database, error);
+        *linked = true;
+    }
+    return status;
+}
+
 enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
                                              const struct mur_new_instance *record,
                                              struct mur_error *error)
@@ -323,14 +332,15 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     if (status == MUR_OK)
         status = origin_row(&origin, database, record, error);
     struct mur_known_series series = {0};
+    bool made = false;
     if (status == MUR_OK && known->key == key) {
         series = *known;
     } else if (status == MUR_OK) {
         series.key = key;
         status = study_row(&series.study, &series.patient, database, record, error);
         if (status == MUR_OK)
-            status =
-                series_row(&series.series, series.study, series.patient, database, record, error);
+            status = series_row(&series.series, &made, series.study, series.patient, database,
+                                record, error);
     }
     if (status == MUR_OK && series.sop_class != sop_class) {
         status =
@@ -366,19 +376,12 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
                                     record->value_count, error);
     if (status == MUR_OK)
         status = add_pending(database, series.series, series.study, series.patient, error);
-    bool linked = true;
-    if (status == MUR_OK && known->key != key && record->isa_scan != 0) {
-        int64_t one;
-        status = MUR_QUERY_INTEGER(&one, &linked, database, error,
-                                   "SELECT 1 FROM series WHERE id = ? AND isa_scan = ?",
-                                   MUR_I(series.series), MUR_I(record->isa_scan));
-        if (status == MUR_OK && !linked)
-            status = mur_link_series_row(database, series.series, record->isa_scan,
-                                         record->segmentation, error);
-    }
+    bool linked = false;
+    if (status == MUR_OK && known->key != key)
+        status = link_new(&linked, database, series.series, made, record, error);
     if (status != MUR_OK)
         return status;
-    if (linked) /* linking may have moved the study: its rows are looked up again next time */
+    if (!linked) /* linking may have moved the study: its rows are looked up again next time */
         *known = series;
     *id = row;
     return MUR_OK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/buffer.h"
+#include "core/text.h"
 #include "db/connection.h"
 
 static bool is_column(const struct mur_index_value *value, const struct mur_attribute **attribute)
@@ -50,6 +51,84 @@ static enum mur_status put_name_fold(struct mur_database *database, enum mur_lev
     if (status != MUR_OK)
         return status;
     return put_column(database, level, owner, fold_column, folded, only_if_empty, error);
+}
+
+enum mur_status mur_clear_column(struct mur_database *database,
+                                 const struct mur_attribute *attribute, int64_t owner,
+                                 struct mur_error *error)
+{
+    if (names_the_row(attribute->tag))
+        return MUR_OK;
+    enum mur_status status = MUR_OK;
+    if (attribute->vr == MUR_VR_PN)
+        status =
+            put_name_fold(database, attribute->level, owner, attribute->column, "", false, error);
+    return status == MUR_OK
+               ? put_column(database, attribute->level, owner, attribute->column, "", false, error)
+               : status;
+}
+
+/* What the header says is kept when the ISA-Tab says otherwise ... */
+static enum mur_status keep_overwritten(struct mur_database *database,
+                                        const struct mur_attribute *attribute, int64_t owner,
+                                        struct mur_error *error)
+{
+    char sql[256];
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT OR IGNORE INTO overwritten SELECT ?1, id, ?2, %s FROM %s WHERE id = ?3",
+                   attribute->column, mur_level_table(attribute->level));
+    return MUR_RUN(database, error, sql, MUR_I(attribute->level), MUR_I(attribute->tag),
+                   MUR_I(owner));
+}
+
+static enum mur_status next_overwritten(bool *found, uint32_t *tag, char **text,
+                                        struct mur_database *database, enum mur_level level,
+                                        int64_t owner, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database, "SELECT tag, text FROM overwritten WHERE level = ? AND owner = ? LIMIT 1",
+        error);
+    if (status == MUR_OK)
+        status =
+            mur_bind_all(database, row, (struct mur_bind[]){MUR_I(level), MUR_I(owner)}, 2, error);
+    int result = status == MUR_OK ? sqlite3_step(row) : SQLITE_DONE;
+    *found = result == SQLITE_ROW;
+    if (*found) {
+        *tag = (uint32_t)sqlite3_column_int64(row, 0);
+        status =
+            mur_text_copy(text, mur_slice_of((const char *)sqlite3_column_text(row, 1)), error);
+    } else if (result != SQLITE_DONE) {
+        status = mur_sqlite_error(error, database, result, "reading what headers say");
+    }
+    mur_statement_done(database, row);
+    return status;
+}
+
+/* ... and comes back when it does not any more. */
+static enum mur_status restore_overwritten(struct mur_database *database, enum mur_level level,
+                                           int64_t owner, struct mur_error *error)
+{
+    for (;;) {
+        bool found = false;
+        uint32_t tag = 0;
+        MUR_AUTO_FREE char *text = NULL;
+        enum mur_status status =
+            next_overwritten(&found, &tag, &text, database, level, owner, error);
+        if (status != MUR_OK || !found)
+            return status;
+        const struct mur_attribute *attribute = mur_attribute_find(tag);
+        if (attribute != NULL && attribute->vr == MUR_VR_PN)
+            status = put_name_fold(database, level, owner, attribute->column, text, false, error);
+        if (attribute != NULL && status == MUR_OK)
+            status = put_column(database, level, owner, attribute->column, text, false, error);
+        if (status == MUR_OK)
+            status = MUR_RUN(database, error,
+                             "DELETE FROM overwritten WHERE level = ? AND owner = ? AND tag = ?",
+                             MUR_I(level), MUR_I(owner), MUR_I(tag));
+        if (status != MUR_OK)
+            return status;
+    }
 }
 
 /* The ideographic and phonetic groups of a name are found through the attribute table. */
@@ -154,7 +233,9 @@ static enum mur_status put_value(struct mur_database *database, enum mur_level l
             return MUR_OK;
         bool only_if_empty = from_isa && database->header_wins;
         enum mur_status status = MUR_OK;
-        if (value->vr == MUR_VR_PN) {
+        if (from_isa)
+            status = keep_overwritten(database, attribute, owner, error);
+        if (status == MUR_OK && value->vr == MUR_VR_PN) {
             status = put_name_fold(database, level, owner, attribute->column, value->text,
                                    only_if_empty, error);
             if (status == MUR_OK)
@@ -216,6 +297,8 @@ enum mur_status mur_put_values(struct mur_database *database, enum mur_level lev
             status = MUR_RUN(database, error,
                              "UPDATE attribute SET hidden = 0 WHERE level = ? AND owner = ?",
                              MUR_I(level), MUR_I(owner));
+        if (status == MUR_OK)
+            status = restore_overwritten(database, level, owner, error);
     }
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         if (values[i].level == level)

@@ -20,16 +20,6 @@ CREATE TABLE patient (
 CREATE INDEX patient_by_patient_id ON patient(patient_id);
 CREATE INDEX patient_by_name ON patient(patient_name_fold);
 
--- What a series' header says of the patient otherwise than what is kept.
-CREATE TABLE difference (
-  patient INTEGER NOT NULL REFERENCES patient(id) ON DELETE CASCADE,
-  path TEXT NOT NULL,                    -- "00100030"
-  kept TEXT NOT NULL,
-  other TEXT NOT NULL,
-  series_uid TEXT NOT NULL,              -- the first one that says so
-  PRIMARY KEY (patient, path, other)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE study (
   id INTEGER PRIMARY KEY,
   patient INTEGER NOT NULL REFERENCES patient(id),
@@ -75,12 +65,28 @@ CREATE TABLE series (
   frame_of_reference_uid TEXT NOT NULL DEFAULT '',
   instance_count INTEGER NOT NULL DEFAULT 0,
   isa_scan INTEGER REFERENCES isa_scan(id),
+  link INTEGER NOT NULL DEFAULT 0,       -- who says so: 0 nobody, 1 a rule, 2 the tables, 3 somebody by hand
   segmentation INTEGER NOT NULL DEFAULT 0, -- of that scan, not its image
+  -- What its own header says of the patient.
+  said_patient_id TEXT NOT NULL DEFAULT '',
+  said_issuer TEXT NOT NULL DEFAULT '',
+  said_name TEXT NOT NULL DEFAULT '',
+  said_birth_date TEXT NOT NULL DEFAULT '',
+  said_sex TEXT NOT NULL DEFAULT '',
   UNIQUE (series_uid, study)
 ) STRICT;
 CREATE INDEX series_by_study ON series(study);
 CREATE INDEX series_by_scan ON series(isa_scan) WHERE isa_scan IS NOT NULL;
 CREATE INDEX series_by_modality ON series(modality, study);
+
+-- What the header says where a value of the ISA-Tab stands in a typed column of patient, study or series.
+CREATE TABLE overwritten (
+  level INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  tag INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (owner, level, tag)
+) STRICT, WITHOUT ROWID;
 
 -- SOP Class and transfer syntax UIDs, each once.
 CREATE TABLE uid (
@@ -153,7 +159,8 @@ CREATE INDEX attribute_by_text ON attribute(path, level, text, owner, item) WHER
 CREATE INDEX attribute_by_fold ON attribute(path, level, folded, owner) WHERE hidden = 0 AND folded IS NOT NULL;
 CREATE INDEX attribute_by_number ON attribute(path, level, number, owner) WHERE hidden = 0 AND number IS NOT NULL;
 
--- The ISA-Tab: each archive, and each of its scans with what it says in DICOM's terms.
+-- The ISA-Tab: each archive, and each of its scans with what it says in DICOM's terms. A scan that is gone
+-- from the tables stays as long as a series is linked to it, in case that it comes back.
 CREATE TABLE isa_dataset (
   id INTEGER PRIMARY KEY,
   identifier TEXT NOT NULL UNIQUE,
@@ -163,6 +170,15 @@ CREATE TABLE isa_dataset (
   applied_us INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE isa_version (
+  dataset INTEGER NOT NULL REFERENCES isa_dataset(id),
+  version INTEGER NOT NULL,
+  folder TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  applied_us INTEGER NOT NULL,
+  PRIMARY KEY (dataset, version)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE isa_scan (
   id INTEGER PRIMARY KEY,
   dataset INTEGER NOT NULL REFERENCES isa_dataset(id),
@@ -171,7 +187,8 @@ CREATE TABLE isa_scan (
   sample TEXT NOT NULL,
   assay_file TEXT NOT NULL,
   assay TEXT NOT NULL,
-  digest TEXT NOT NULL,                  -- of its values: unchanged ones need no work
+  digest TEXT NOT NULL,                  -- of its values: unchanged ones need no work; '' when it is gone
+  ordinal INTEGER NOT NULL,              -- its place in the tables: of several, the first one counts
   UNIQUE (dataset, study, assay_file, assay)
 ) STRICT;
 CREATE INDEX isa_scan_by_source ON isa_scan(dataset, study, source);
@@ -188,6 +205,15 @@ CREATE TABLE isa_value (
   number REAL,
   PRIMARY KEY (scan, ordinal)
 ) STRICT, WITHOUT ROWID;
+
+-- What the rules of the mapping compare headers with, so that late scans find their row.
+CREATE TABLE isa_key (
+  rule TEXT NOT NULL,
+  text TEXT NOT NULL,
+  scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
+  PRIMARY KEY (rule, text, scan)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX isa_key_by_scan ON isa_key(scan);
 
 -- How much of the manifest belongs to what is committed here.
 CREATE TABLE manifest (

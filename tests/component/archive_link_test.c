@@ -54,7 +54,7 @@ static void where_the_header_wins_it_names_the_animal(void **state)
     assert_animal(f, MUR_TAG_PatientBirthDate, MUR_VR_DA, "20210130");
 }
 
-static void what_headers_disagree_about_is_nobodys(void **state)
+static void only_headers_of_its_own_images_speak_of_the_animal(void **state)
 {
     struct archive_fixture *f = *state;
     struct object one = scan_of("1.2.1", "20210130", "colony 7");
@@ -62,7 +62,7 @@ static void what_headers_disagree_about_is_nobodys(void **state)
     struct object two = scan_of("1.2.2", "20210131", "colony 7"); /* the same Patient ID */
     store(f->archive, &two);
     link_scan(f->archive, "1.2.2.1", false, "one", animal, MUR_COUNT(animal));
-    assert_animal(f, MUR_TAG_PatientBirthDate, MUR_VR_DA, "");
+    assert_animal(f, MUR_TAG_PatientBirthDate, MUR_VR_DA, "20210131");
     assert_animal(f, MUR_TAG_EthnicGroup, MUR_VR_SH, "colony 7");
 }
 
@@ -87,8 +87,8 @@ int main(void)
                                         archive_set_up, archive_tear_down),
         cmocka_unit_test_setup_teardown(where_the_header_wins_it_names_the_animal, archive_set_up,
                                         archive_tear_down),
-        cmocka_unit_test_setup_teardown(what_headers_disagree_about_is_nobodys, archive_set_up,
-                                        archive_tear_down),
+        cmocka_unit_test_setup_teardown(only_headers_of_its_own_images_speak_of_the_animal,
+                                        archive_set_up, archive_tear_down),
         cmocka_unit_test_setup_teardown(a_scan_of_another_animal_after_all_takes_nothing_along,
                                         archive_set_up, archive_tear_down),
     };
