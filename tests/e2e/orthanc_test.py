@@ -20,9 +20,10 @@ PROGRAM = shutil.which("Orthanc")
 
 
 class Orthanc:
-    """A server of its own in a folder, with the node as a modality."""
+    """A server of its own in a folder, with the node as a modality, and @others by AE title and
+    port."""
 
-    def __init__(self, root, port, node_port):
+    def __init__(self, root, port, node_port, others=None):
         self.port, self.http = port, node.free_port()
         configuration = root / "orthanc.json"
         configuration.write_text(json.dumps({
@@ -31,7 +32,9 @@ class Orthanc:
             "AuthenticationEnabled": False, "DicomAet": "ORTHANC", "DicomPort": port,
             "DicomAlwaysAllowMove": True, "DicomAlwaysAllowFind": True, "DicomAlwaysAllowGet": True,
             "SyncStorageArea": False, "DicomThreadsCount": 2,
-            "DicomModalities": {"murpacs": ["MURPACS", "127.0.0.1", node_port]}}), encoding="utf-8")
+            "DicomModalities": {"murpacs": ["MURPACS", "127.0.0.1", node_port],
+                                **{name.lower(): [name, "127.0.0.1", at]
+                                   for name, at in (others or {}).items()}}}), encoding="utf-8")
         with open(root / "orthanc.log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([PROGRAM, str(configuration)], stdout=log, stderr=log,
                                             env=node.ENVIRONMENT)
@@ -62,7 +65,8 @@ class OrthancTest(unittest.TestCase):
         cls.node = node.Node(cls.root / "archive", peers=(
             f'{{ ae_title = "ORTHANC"; host = "127.0.0.1"; port = {port}; rights = "rw"; }}'))
         cls.addClassCleanup(cls.node.stop)
-        cls.orthanc = Orthanc(cls.root, port, cls.node.port)
+        cls.client_port = node.free_port()
+        cls.orthanc = Orthanc(cls.root, port, cls.node.port, {"CLIENT": cls.client_port})
         cls.addClassCleanup(cls.orthanc.stop)
 
     def images(self, study, count):
@@ -125,6 +129,54 @@ class OrthancTest(unittest.TestCase):
                  "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={UID}3", "127.0.0.1",
                  self.orthanc.port)
         self.assertEqual(self.indexed(3), sorted(images))
+
+    # -- our clients against it -------------------------------------------------------------------
+
+    def client(self, command, *words, check=True):
+        return node.murpacs(command, f"ORTHANC@127.0.0.1:{self.orthanc.port}", "-aet", "CLIENT",
+                            *words, "--json", check=check)
+
+    def files(self, study, count):
+        folder = self.root / f"files{study}"
+        folder.mkdir()
+        for number, (instance, data_set) in enumerate(self.images(study, count).items()):
+            (folder / f"{number}.dcm").write_bytes(dimse.part10(data_set, dimse.CT_IMAGE, instance))
+        return folder
+
+    def commit(self, *words, check=True):
+        done = self.client("commit", "--port", self.client_port, "--bind", "127.0.0.1", *words,
+                           check=check)
+        *rows, last = [json.loads(line) for line in done.stdout.splitlines()]
+        return {row["SOPInstanceUID"]: row["outcome"] for row in rows}, last["summary"], done
+
+    def test_it_commits_to_what_we_stored(self):
+        images, folder = self.images(4, 3), self.files(4, 3)
+        self.client("store", folder)
+        outcomes, summary, _ = self.commit(folder)
+        self.assertEqual(outcomes, dict.fromkeys(images, "committed"))
+        self.assertEqual(summary["reporter"], "ORTHANC")
+
+    def test_it_does_not_commit_to_what_it_has_not(self):
+        folder = self.files(5, 2)
+        self.client("store", folder / "0.dcm")
+        outcomes, summary, done = self.commit(folder, check=False)
+        self.assertEqual(outcomes, {UID + "5.1.1": "committed", UID + "5.1.2": "failed"})
+        self.assertEqual((done.returncode, summary["failed"]), (68, 1))
+
+    def test_it_is_searched_and_emptied_by_our_clients(self):
+        images, folder = self.images(6, 3), self.files(6, 3)
+        self.client("store", folder, "-j", "2")
+        found = [json.loads(line) for line in self.client(
+            "find", "-L", "IMAGE", "-k", f"StudyInstanceUID={UID}6", "-k",
+            f"SeriesInstanceUID={UID}6.1", "-r", "SOPInstanceUID").stdout.splitlines()]
+        self.assertEqual({one["00080018"]["Value"][0] for one in found}, set(images))
+        for command, options in (("get", ()), ("move", ("--port", self.client_port, "--bind",
+                                                        "127.0.0.1"))):
+            with self.subTest(command=command):
+                into = self.root / command
+                self.client(command, "-od", into, *options, "-k", f"StudyInstanceUID={UID}6")
+                self.assertEqual({path.name: node.data_set_bytes(path) for path in into.iterdir()},
+                                 {f"{uid}.dcm": bytes(data) for uid, data in images.items()})
 
 
 if __name__ == "__main__":
