@@ -53,6 +53,9 @@ enum mur_status mur_builder_find(struct mur_place_found *out, struct mur_builder
 const char *mur_builder_cell(struct mur_isa_value *found, const struct mur_builder *builder,
                              enum mur_role role, uint32_t row);
 
+/** Whether a Date or Performer belongs to the protocol by which outlines were drawn. */
+bool mur_builder_is_of_outlines(const struct mur_view *view, uint32_t column);
+
 /** A malloc'ed text into the list's memory. */
 MUR_NODISCARD
 enum mur_status mur_builder_keep(const char **out, struct mur_builder *builder, const char *text,

@@ -88,8 +88,10 @@ struct mur_target {
     const struct mur_unit *unit;   /**< wanted; NULL = as it comes */
     const struct mur_unit *assume; /**< when the table names none */
     const char *constant;
-    struct mur_keys only;         /**< values, folded, with wildcards; none = any */
-    struct mur_keys except;       /**< likewise: not for these */
+    struct mur_keys only;      /**< values, folded, with wildcards; none = any */
+    struct mur_keys except;    /**< likewise: not for these */
+    struct mur_target *unless; /**< not when any of these has a value already */
+    size_t unless_count;
     const char *modalities[16];   /**< NULL-terminated; none = any */
     enum mur_otherwise otherwise; /**< of tables */
     bool quiet;         /**< what cannot be converted is not worth a word: another target has it */
@@ -170,9 +172,11 @@ struct mur_summary {
 struct mur_rule {
     struct mur_target *if_any; /**< when any of these has a value ... */
     size_t if_any_count;
-    struct mur_target *add; /**< ... these are there, of zero length if need be */
+    struct mur_target *add; /**< ... these are there */
     size_t add_count;
-    struct mur_target *keep; /**< one: this goes away ... */
+    struct mur_target *append; /**< NULL = none: a further value of this */
+    const char *value;         /**< of add and append; "" = zero length */
+    struct mur_target *keep;   /**< one: this goes away ... */
     struct mur_target *only_with;
     size_t only_with_count;       /**< ... unless all of these have a value */
     const struct mur_field *when; /**< NULL = none: when this field's value ... */

@@ -21,8 +21,11 @@ static void set_free(struct mur_column_set *set)
     keys_free(&set->persons);
 }
 
+static void targets_free(struct mur_target *targets, size_t count);
+
 static void target_free(struct mur_target *target)
 {
+    targets_free(target->unless, target->unless_count);
     keys_free(&target->only);
     keys_free(&target->except);
 }
@@ -74,6 +77,7 @@ void mur_mapping_free(struct mur_mapping *mapping)
         targets_free(mapping->rules[i].add, mapping->rules[i].add_count);
         targets_free(mapping->rules[i].keep, mapping->rules[i].keep == NULL ? 0 : 1);
         targets_free(mapping->rules[i].only_with, mapping->rules[i].only_with_count);
+        targets_free(mapping->rules[i].append, mapping->rules[i].append == NULL ? 0 : 1);
         keys_free(&mapping->rules[i].is);
         targets_free(mapping->rules[i].remove, mapping->rules[i].remove_count);
         targets_free(mapping->rules[i].start, mapping->rules[i].start == NULL ? 0 : 1);
@@ -347,13 +351,32 @@ static enum mur_status read_place(struct mur_target *target, const struct mur_se
     return status;
 }
 
+static enum mur_status read_attributes(struct mur_target **out, size_t *count,
+                                       const struct mur_setting *group, const char *member,
+                                       struct mur_error *error)
+{
+    const struct mur_setting *list = mur_setting_get(group, member);
+    if (list == NULL)
+        return MUR_OK;
+    enum mur_status status = allocate(out, list, sizeof **out, error);
+    for (size_t i = 0; status == MUR_OK && i < mur_setting_count(list); i++) {
+        const char *text = "";
+        status = mur_setting_text_at(&text, list, i, error);
+        if (status == MUR_OK)
+            status = set_attribute(&(*out)[i], text, list, error);
+        if (status == MUR_OK)
+            (*count)++;
+    }
+    return status;
+}
+
 static enum mur_status read_target(struct mur_target *target, const struct mur_mapping *mapping,
                                    const struct mur_setting *group, struct mur_error *error)
 {
     static const char *const members[] = {
         "attribute", "private",   "vr",    "level",         "modalities", "convert",
         "table",     "terms",     "unit",  "assume",        "value",      "only",
-        "except",    "otherwise", "quiet", "drop_too_long", NULL};
+        "except",    "otherwise", "quiet", "drop_too_long", "unless",     NULL};
     enum mur_status status = mur_setting_check_names(group, members, error);
     if (status == MUR_OK)
         status = read_place(target, group, error);
@@ -381,6 +404,8 @@ static enum mur_status read_target(struct mur_target *target, const struct mur_m
         status = read_keys(&target->only, group, "only", mur_text_fold, error);
     if (status == MUR_OK)
         status = read_keys(&target->except, group, "except", mur_text_fold, error);
+    if (status == MUR_OK)
+        status = read_attributes(&target->unless, &target->unless_count, group, "unless", error);
     if (status == MUR_OK)
         status = read_otherwise(target, group, error);
     if (status == MUR_OK)
@@ -775,25 +800,6 @@ static enum mur_status read_summaries(struct mur_mapping *mapping, const struct 
     return status;
 }
 
-static enum mur_status read_attributes(struct mur_target **out, size_t *count,
-                                       const struct mur_setting *group, const char *member,
-                                       struct mur_error *error)
-{
-    const struct mur_setting *list = mur_setting_get(group, member);
-    if (list == NULL)
-        return MUR_OK;
-    enum mur_status status = allocate(out, list, sizeof **out, error);
-    for (size_t i = 0; status == MUR_OK && i < mur_setting_count(list); i++) {
-        const char *text = "";
-        status = mur_setting_text_at(&text, list, i, error);
-        if (status == MUR_OK)
-            status = set_attribute(&(*out)[i], text, list, error);
-        if (status == MUR_OK)
-            (*count)++;
-    }
-    return status;
-}
-
 /** One attribute, by its keyword or path, or as an element of the private block. */
 static enum mur_status read_one(struct mur_target **out, const struct mur_setting *group,
                                 const char *member, struct mur_error *error)
@@ -854,8 +860,9 @@ static enum mur_status read_start(struct mur_rule *rule, const struct mur_settin
 static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_setting *root,
                                   struct mur_error *error)
 {
-    static const char *const members[] = {"if_any", "add",   "keep", "only_with", "when",  "is",
-                                          "remove", "start", "from", "minus",     "level", NULL};
+    static const char *const members[] = {"if_any",    "add",   "append", "value",  "keep",
+                                          "only_with", "when",  "is",     "remove", "start",
+                                          "from",      "minus", "level",  NULL};
     const struct mur_setting *list = NULL;
     enum mur_status status = mur_setting_get_members(&list, root, "rules", MUR_SETTING_LIST, error);
     if (status == MUR_OK)
@@ -871,6 +878,11 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
         if (status == MUR_OK)
             status = read_attributes(&rule->only_with, &rule->only_with_count, group, "only_with",
                                      error);
+        rule->value = "";
+        if (status == MUR_OK)
+            status = read_one(&rule->append, group, "append", error);
+        if (status == MUR_OK)
+            status = mur_setting_get_text(&rule->value, group, "value", error);
         if (status == MUR_OK)
             status = read_one(&rule->keep, group, "keep", error);
         if (status == MUR_OK)
@@ -884,10 +896,9 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
 enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_path,
                                  const char *organs_path, struct mur_error *error)
 {
-    static const char *const members[] = {"version", "units_in_names", "no_value",  "units",
-                                          "tables",  "term_sources",   "roles",     "modality",
-                                          "fields",  "templates",      "summaries", "rules",
-                                          "required", NULL};
+    static const char *const members[] = {
+        "version",  "units_in_names", "no_value",  "units",     "tables", "term_sources", "roles",
+        "modality", "fields",         "templates", "summaries", "rules",  "required",     NULL};
     MUR_AUTO(mur_mapping) *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL)
         return mur_error_no_memory(error);

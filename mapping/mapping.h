@@ -71,6 +71,7 @@ struct mur_scan_segmentation {
     struct mur_scan_segment *segments; /**< none: the tables do not say what the labels mean */
     size_t segment_count;
     struct mur_scan_file label_description; /**< ITK-SNAP file that does; cell "" = none */
+    const char *creator;                    /**< who drew it, as PN; "" = not said */
 };
 
 /** An attribute. Where a sequence is on the way, it has one item. */

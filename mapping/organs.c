@@ -1,16 +1,23 @@
 #include "mapping/organs.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "mapping/names.h"
 
-enum { ORGAN_LIMIT = 10000, LABEL_FILE_LIMIT = 16 * 1024 * 1024 };
+enum { ORGAN_LIMIT = 10000, LABEL_LARGEST = 65535, LABEL_FILE_LIMIT = 16 * 1024 * 1024 };
 
 struct organ_name {
     char *key; /* folded */
     size_t organ;
+};
+
+/** What a label means by default. */
+struct label_meaning {
+    int64_t value;
+    const struct mur_organ *organ;
 };
 
 struct mur_organs {
@@ -21,6 +28,8 @@ struct mur_organs {
     size_t name_count;
     size_t name_capacity;
     const struct mur_organ *unknown;
+    struct label_meaning *labels;
+    size_t label_count;
 };
 
 void mur_organs_free(struct mur_organs *organs)
@@ -30,6 +39,7 @@ void mur_organs_free(struct mur_organs *organs)
     for (size_t i = 0; i < organs->name_count; i++)
         free(organs->names[i].key);
     free(organs->names);
+    free(organs->labels);
     free(organs->organs);
     mur_config_tree_free(organs->tree);
     free(organs);
@@ -152,9 +162,49 @@ static enum mur_status read_organ(struct mur_organs *organs, size_t index,
     return status;
 }
 
+/** labels = ( { value = 1; organ = "liver"; } ) */
+static enum mur_status read_meanings(struct mur_organs *organs, const struct mur_setting *root,
+                                     struct mur_error *error)
+{
+    static const char *const members[] = {"value", "organ", NULL};
+    const struct mur_setting *list = NULL;
+    enum mur_status status =
+        mur_setting_get_members(&list, root, "labels", MUR_SETTING_LIST, error);
+    size_t count = mur_setting_count(list);
+    if (status != MUR_OK || count == 0)
+        return status;
+    if (count > LABEL_LARGEST)
+        return mur_setting_error(list, error, "more than %d labels", LABEL_LARGEST);
+    organs->labels = calloc(count, sizeof *organs->labels);
+    if (organs->labels == NULL)
+        return mur_error_no_memory(error);
+    for (size_t i = 0; i < count; i++) {
+        const struct mur_setting *one = mur_setting_at(list, i);
+        struct label_meaning *label = &organs->labels[i];
+        const char *name = NULL;
+        status = mur_setting_check_names(one, members, error);
+        if (status == MUR_OK)
+            status = mur_setting_get_int(&label->value, one, "value", 1, LABEL_LARGEST, error);
+        if (status == MUR_OK)
+            status = mur_setting_get_text(&name, one, "organ", error);
+        if (status != MUR_OK)
+            return status;
+        label->organ = name == NULL ? NULL : mur_organs_find(organs, name);
+        if (label->organ == NULL || label->value == 0)
+            return mur_setting_error(one, error,
+                                     "a label needs a \"value\" and an \"organ\" of the list");
+        if (mur_organs_find_label(organs, label->value) != NULL)
+            return mur_setting_error(one, error, "label %lld stands twice",
+                                     (long long)label->value);
+        organs->label_count++;
+    }
+    return MUR_OK;
+}
+
 enum mur_status mur_organs_load(struct mur_organs **out, const char *path, struct mur_error *error)
 {
-    static const char *const members[] = {"categories", "modifiers", "unknown", "organs", NULL};
+    static const char *const members[] = {"categories", "modifiers", "unknown",
+                                          "organs",     "labels",    NULL};
     MUR_AUTO(mur_organs) *organs = calloc(1, sizeof *organs);
     if (organs == NULL)
         return mur_error_no_memory(error);
@@ -194,6 +244,9 @@ enum mur_status mur_organs_load(struct mur_organs **out, const char *path, struc
     if (organs->unknown == NULL)
         return mur_error_set(error, MUR_INVALID, "%s: \"unknown\" names no organ of the list",
                              path);
+    status = read_meanings(organs, root, error);
+    if (status != MUR_OK)
+        return status;
     *out = MUR_STEAL(organs);
     return MUR_OK;
 }
@@ -218,6 +271,33 @@ const struct mur_organ *mur_organs_find_code(const struct mur_organs *organs, co
         if (organ->modifier.value[0] == '\0' && strcmp(organ->type.value, value) == 0 &&
             strcmp(organ->type.scheme, scheme) == 0)
             return organ;
+    }
+    return NULL;
+}
+
+const struct mur_organ *mur_organs_find_label(const struct mur_organs *organs, int64_t value)
+{
+    for (size_t i = 0; organs != NULL && i < organs->label_count; i++)
+        if (organs->labels[i].value == value)
+            return organs->labels[i].organ;
+    return NULL;
+}
+
+const struct mur_organ *mur_organs_find_file(const struct mur_organs *organs, const char *path)
+{
+    char stem[NAME_MAX + 1];
+    const char *base = mur_path_base(path);
+    size_t length = strcspn(base, ".");
+    if (length == 0 || length >= sizeof stem)
+        return NULL;
+    memcpy(stem, base, length);
+    stem[length] = '\0';
+    for (const char *part = stem; part != NULL && *part != '\0';) {
+        const struct mur_organ *organ = mur_organs_find(organs, part);
+        if (organ != NULL)
+            return organ;
+        part = strpbrk(part, "_- ");
+        part = part == NULL ? NULL : part + 1;
     }
     return NULL;
 }

@@ -41,6 +41,11 @@ const struct mur_organ *mur_organs_find(const struct mur_organs *organs, const c
 /** By the code of its type, without a modifier; NULL: not known. */
 const struct mur_organ *mur_organs_find_code(const struct mur_organs *organs, const char *scheme,
                                              const char *value);
+/** What a label value means where a dataset does not say it: "labels" of the table; NULL: nothing.
+ */
+const struct mur_organ *mur_organs_find_label(const struct mur_organs *organs, int64_t value);
+/** By the name of a file: "m1_w8_kidney_left.nii.gz" is the left kidney. NULL: no organ. */
+const struct mur_organ *mur_organs_find_file(const struct mur_organs *organs, const char *path);
 /** What stands for an organ that nobody knows: never NULL. */
 const struct mur_organ *mur_organs_unknown(const struct mur_organs *organs);
 

@@ -74,8 +74,8 @@ static void set_found(struct mur_place_found *out, const struct mur_isa_table *t
     out->line = table->lines[row];
 }
 
-/** When the outlines were drawn, and by whom, is not when and by whom the image was made. */
-static bool is_of_outlines(const struct mur_view *view, uint32_t column)
+/* When the outlines were drawn, and by whom, is not when and by whom the image was made. */
+bool mur_builder_is_of_outlines(const struct mur_view *view, uint32_t column)
 {
     static const enum mur_role roles[] = {MUR_ROLE_ORGAN, MUR_ROLE_LABEL_VALUE,
                                           MUR_ROLE_ALGORITHM_TYPE};
@@ -102,7 +102,7 @@ static enum mur_status find_in_rows(struct mur_place_found *out, struct mur_buil
     for (uint32_t m = view->begin[set]; m < view->begin[set + 1]; m++) {
         const struct mur_column_match *match = &view->matches[m];
         const char *first = NULL;
-        if (is_of_outlines(view, match->column))
+        if (mur_builder_is_of_outlines(view, match->column))
             continue;
         for (uint32_t i = 0; i < builder->row_count; i++) {
             const char *cell = mur_isa_cell(view->table, builder->rows[i], match->column);

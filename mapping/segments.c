@@ -12,6 +12,7 @@ struct draft {
     struct mur_scan_segment segment;
     const char *file; /* cell; "" = none */
     const char *description;
+    const char *creator;
     uint32_t row;
     size_t of_file; /* how many have this file */
 };
@@ -126,6 +127,45 @@ static enum mur_status set_algorithm(struct mur_scan_segment *segment, struct mu
     return status;
 }
 
+/** The performer of the protocol by which the outlines were drawn. */
+static enum mur_status find_creator(const char **out, struct mur_builder *builder, uint32_t row,
+                                    struct mur_error *error)
+{
+    const struct mur_view *view = &builder->assay_view;
+    *out = "";
+    for (uint32_t c = 0; c < view->table->column_count; c++) {
+        struct mur_found found = {.value = mur_isa_value_at(view->table, row, c)};
+        if (view->table->columns[c].kind != MUR_ISA_PERFORMER || found.value.value[0] == '\0' ||
+            !mur_builder_is_of_outlines(view, c))
+            continue;
+        const struct mur_target target = {.vr = MUR_VR_PN, .conversion = MUR_CONVERT_PERSON};
+        struct mur_converted converted;
+        enum mur_status status = mur_mapping_convert(&converted, builder->mapping, &target, &found,
+                                                     builder->study, builder->list->strings, error);
+        if (status == MUR_OK && !converted.drop)
+            *out = converted.text;
+        return status;
+    }
+    return MUR_OK;
+}
+
+/** A label description file of the row, else of the sample, the animal, the assay or the study. */
+static enum mur_status find_description(const char **out, struct mur_builder *builder, uint32_t row,
+                                        struct mur_error *error)
+{
+    struct mur_place_found found;
+    *out = mur_builder_cell(NULL, builder, MUR_ROLE_LABEL_DESCRIPTION, row);
+    if ((*out)[0] != '\0')
+        return MUR_OK;
+    enum mur_status status =
+        mur_builder_find(&found, builder, MUR_ROLE_LABEL_DESCRIPTION,
+                         &builder->mapping->roles[MUR_ROLE_LABEL_DESCRIPTION],
+                         "the label description file", MUR_LEVEL_SERIES, error);
+    if (status == MUR_OK)
+        *out = found.found.value.value;
+    return status;
+}
+
 /** @param[out] good  false: the label value cannot be used, which is said */
 static enum mur_status read_label_value(int64_t *out, bool *good, struct mur_builder *builder,
                                         struct mur_slice text, uint32_t row,
@@ -176,23 +216,35 @@ static enum mur_status read_row(struct drafts *drafts, struct mur_builder *build
     (void)mur_builder_cell(&organ, builder, MUR_ROLE_ORGAN, row);
     const char *label = mur_builder_cell(NULL, builder, MUR_ROLE_LABEL_VALUE, row);
     const char *file = mur_builder_cell(NULL, builder, MUR_ROLE_SEGMENTATION, row);
-    const char *description = mur_builder_cell(NULL, builder, MUR_ROLE_LABEL_DESCRIPTION, row);
     for (size_t i = 0; i < builder->scan->image_count; i++)
         if (strcmp(file, builder->scan->images[i].cell) == 0)
             file = ""; /* the image itself, by the fallback */
     if (organ.value[0] == '\0' && file[0] == '\0')
         return MUR_OK;
     size_t pieces = piece_count(organ.value);
-    if (pieces > PIECE_LIMIT || piece_count(label) != pieces)
+    bool several_labels = piece_count(label) == pieces;
+    bool several_files = piece_count(file) == pieces;
+    if (pieces > PIECE_LIMIT || (!several_labels && !several_files))
         pieces = 1;
+    const char *description = "";
+    const char *creator = "";
     enum mur_status status = MUR_OK;
+    if (file[0] != '\0')
+        status = find_description(&description, builder, row, error);
+    if (status == MUR_OK)
+        status = find_creator(&creator, builder, row, error);
     for (size_t i = 0; i < pieces && status == MUR_OK; i++) {
-        struct draft draft = {.file = file, .description = description, .row = row};
+        struct draft draft = {
+            .file = file, .description = description, .creator = creator, .row = row};
         struct mur_scan_segment *segment = &draft.segment;
         struct mur_slice name = pieces == 1 ? mur_slice_of(organ.value) : piece_at(organ.value, i);
-        struct mur_slice value = pieces == 1 ? mur_slice_of(label) : piece_at(label, i);
+        struct mur_slice value =
+            pieces == 1 || !several_labels ? mur_slice_of(label) : piece_at(label, i);
         bool good = true;
-        status = mur_isa_intern(&segment->organ, builder->list->strings, name, error);
+        if (pieces > 1 && several_files)
+            status = mur_isa_intern(&draft.file, builder->list->strings, piece_at(file, i), error);
+        if (status == MUR_OK)
+            status = mur_isa_intern(&segment->organ, builder->list->strings, name, error);
         if (status == MUR_OK)
             status = read_label_value(&segment->label_value, &good, builder, value, row, error);
         if (status == MUR_OK)
@@ -273,7 +325,7 @@ static enum mur_status make_segmentation(struct mur_scan_segmentation *out,
                                          struct mur_builder *builder, const struct drafts *drafts,
                                          const bool *wanted, struct mur_error *error)
 {
-    struct mur_scan_segmentation made = {.label_description = {"", "", ""}};
+    struct mur_scan_segmentation made = {.label_description = {"", "", ""}, .creator = ""};
     enum mur_status status = mur_isa_allocate(&made.files, builder->list->strings, drafts->count,
                                               sizeof *made.files, error);
     if (status == MUR_OK)
@@ -291,6 +343,8 @@ static enum mur_status make_segmentation(struct mur_scan_segmentation *out,
         if (status == MUR_OK && draft->description[0] != '\0' &&
             made.label_description.cell[0] == '\0')
             status = mur_builder_file(&made.label_description, builder, draft->description, error);
+        if (made.creator[0] == '\0')
+            made.creator = draft->creator;
         if (is_bare(draft))
             continue;
         made.segments[made.segment_count] = draft->segment;

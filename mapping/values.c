@@ -195,6 +195,34 @@ static bool suits_modality(const struct mur_builder *builder, const struct mur_t
     return false;
 }
 
+static bool starts_with(const struct mur_attribute_path *path,
+                        const struct mur_attribute_path *prefix)
+{
+    if (path->depth < prefix->depth)
+        return false;
+    for (unsigned i = 0; i < prefix->depth; i++)
+        if (path->tags[i] != prefix->tags[i])
+            return false;
+    return true;
+}
+
+/** The attribute has a value, or the sequence an item with one. */
+static bool has_value(const struct mur_builder *builder, const struct mur_attribute_path *path)
+{
+    for (size_t i = 0; i < builder->value_count; i++)
+        if (starts_with(&builder->values[i].path, path) && builder->values[i].text[0] != '\0')
+            return true;
+    return false;
+}
+
+static bool is_said_already(const struct mur_builder *builder, const struct mur_target *target)
+{
+    for (size_t i = 0; i < target->unless_count; i++)
+        if (has_value(builder, &target->unless[i].path))
+            return true;
+    return false;
+}
+
 static enum mur_status report_conversion(struct mur_builder *builder, const struct mur_field *field,
                                          const struct mur_target *target,
                                          const struct mur_place_found *found,
@@ -223,7 +251,7 @@ static enum mur_status map_field(struct mur_builder *builder, size_t index, stru
         return status;
     for (size_t i = 0; i < field->target_count && status == MUR_OK; i++) {
         const struct mur_target *target = &field->targets[i];
-        if (!suits_modality(builder, target))
+        if (!suits_modality(builder, target) || is_said_already(builder, target))
             continue;
         struct mur_converted converted;
         status = mur_mapping_convert(&converted, builder->mapping, target, &found.found,
@@ -467,26 +495,6 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
     return status != MUR_OK ? status : put_text(builder, &summary->target, fitted, error);
 }
 
-static bool starts_with(const struct mur_attribute_path *path,
-                        const struct mur_attribute_path *prefix)
-{
-    if (path->depth < prefix->depth)
-        return false;
-    for (unsigned i = 0; i < prefix->depth; i++)
-        if (path->tags[i] != prefix->tags[i])
-            return false;
-    return true;
-}
-
-/** The attribute has a value, or the sequence an item with one. */
-static bool has_value(const struct mur_builder *builder, const struct mur_attribute_path *path)
-{
-    for (size_t i = 0; i < builder->value_count; i++)
-        if (starts_with(&builder->values[i].path, path) && builder->values[i].text[0] != '\0')
-            return true;
-    return false;
-}
-
 static bool is_there(const struct mur_builder *builder, const struct mur_attribute_path *path)
 {
     for (size_t i = 0; i < builder->value_count; i++)
@@ -569,6 +577,27 @@ static enum mur_status apply_start(struct mur_builder *builder, const struct mur
     return status != MUR_OK ? status : put_text(builder, rule->start, kept, error);
 }
 
+/** A further value of an attribute, unless it has it. */
+static enum mur_status append_value(struct mur_builder *builder, const struct mur_rule *rule,
+                                    struct mur_error *error)
+{
+    const char *before = text_at(builder, &rule->append->path);
+    if (before[0] == '\0')
+        return put_text(builder, rule->append, rule->value, error);
+    size_t length = strlen(rule->value);
+    for (const char *at = before; at != NULL; at = strchr(at, '\\')) {
+        at += *at == '\\';
+        if (strncmp(at, rule->value, length) == 0 && (at[length] == '\0' || at[length] == '\\'))
+            return MUR_OK;
+    }
+    MUR_AUTO_FREE char *text = NULL;
+    bool there = false;
+    size_t place = find_place(&there, builder, &rule->append->path);
+    enum mur_status status = mur_text_format(&text, error, "%s\\%s", before, rule->value);
+    return status != MUR_OK ? status
+                            : mur_builder_keep(&builder->values[place].text, builder, text, error);
+}
+
 static enum mur_status apply_rule(struct mur_builder *builder, const struct mur_rule *rule,
                                   struct mur_error *error)
 {
@@ -583,7 +612,9 @@ static enum mur_status apply_rule(struct mur_builder *builder, const struct mur_
     enum mur_status status = MUR_OK;
     for (size_t i = 0; i < rule->add_count && any && status == MUR_OK; i++)
         if (!is_there(builder, &rule->add[i].path))
-            status = put_text(builder, &rule->add[i], "", error);
+            status = put_text(builder, &rule->add[i], rule->value, error);
+    if (status == MUR_OK && rule->append != NULL && any)
+        status = append_value(builder, rule, error);
     if (status == MUR_OK && rule->when != NULL)
         status = apply_when(builder, rule, error);
     if (status == MUR_OK && rule->start != NULL && any)

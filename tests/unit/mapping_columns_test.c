@@ -175,6 +175,9 @@ static void units_are_converted_exactly(void **state)
         {MR, "Parameter Value[Repetition time]\tUnit", "0.2\ts", "RepetitionTime", "200", NULL},
         {MR, "Parameter Value[TE]", "3.25", "EchoTime", "3.25", NULL},
         {MR, "Parameter Value[TI]\tUnit", "900\tms", "InversionTime", "900", NULL},
+        {MR, "Parameter Value[TI]\tUnit", "900\tms", "ScanningSequence", "IR", NULL},
+        {MR, "Parameter Value[TI]\tUnit\tParameter Value[Sequence]", "900\tms\tIR-RARE",
+         "ScanningSequence", "SE\\IR", NULL},
         {MR, "Parameter Value[Flip angle]\tUnit", "30\t°", "FlipAngle", "30", NULL},
         {MR, "Parameter Value[Field strength]", "7 T", "MagneticFieldStrength", "7", NULL},
         {MR, "Parameter Value[Number of averages]", "4", "NumberOfAverages", "4", NULL},
@@ -322,6 +325,15 @@ static void species_have_codes_or_it_is_said(void **state)
          NULL, "no-code"},
         {SOURCE, "Characteristics[Organism]", "Sus scrofa", "PatientBreedDescription", "",
          "no-code"},
+        /* tables that name the strain alone */
+        {SOURCE, "Characteristics[Animal strain]", "C57BL/6", "PatientSpeciesDescription",
+         "Mus musculus", NULL},
+        {SOURCE, "Characteristics[Animal strain]", "BALB/c", "PatientSpeciesCodeSequence.CodeValue",
+         "447612001", NULL},
+        {SOURCE, "Characteristics[Animal strain]", "X-1", "PatientSpeciesDescription",
+         "UNSPECIFIED", NULL},
+        {SOURCE, "Characteristics[Animal strain]\tCharacteristics[Organism]", "C57BL/6\tSus scrofa",
+         "PatientSpeciesCodeSequence.CodeValue", NULL, "no-code"},
     };
     check_all(state, cases, MUR_COUNT(cases));
 }
@@ -369,7 +381,7 @@ static void strains_are_kept_as_they_are_written(void **state)
          "StrainStockSequence.StrainStockNumber", NULL, NULL},
         {SOURCE, "Characteristics[Supplier]", "own breeding", "00990016", "own breeding", NULL},
         /* never a breed */
-        {SOURCE, "Characteristics[Animal strain]", "SKH1", "PatientBreedDescription", NULL, NULL},
+        {SOURCE, "Characteristics[Animal strain]", "SKH1", "PatientBreedDescription", "", NULL},
     };
     check_all(state, cases, MUR_COUNT(cases));
 }

@@ -649,7 +649,8 @@ static void columns_say_what_becomes_of_them(void **state)
         const char *field, *targets;
     } cases[] = {
         {MUR_ISA_CHARACTERISTIC, "animal_strain", MUR_COLUMN_MAPPED, "Animal strain",
-         "00100212 text /,00100219 code strain/,00100219.00080104 text /,00100213 constant /"},
+         "00100212 text /,00100219 code strain/,00100219.00080104 text /,"
+         "00102202 code strain_species/,00102201 table strain_species/,00100213 constant /"},
         {MUR_ISA_COMMENT, "Body weight [mg]", MUR_COLUMN_MAPPED, "Body weight",
          "00101030 number /kg,00990013 number /g"},
         {MUR_ISA_PARAMETER, "Data format", MUR_COLUMN_INDEX_ONLY, "Data format", ""},
