@@ -112,7 +112,6 @@ class AgainstOurNode(unittest.TestCase):
              str(self.own_port), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, env=node.ENVIRONMENT)
         self.assertIn("waiting for the report", process.stderr.readline())
-        time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         with process.stderr:
             self.assertIn("stopped by request", process.stderr.read())
