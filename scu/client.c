@@ -55,6 +55,8 @@ static enum mur_status explain(enum mur_status status, const struct mur_address 
                              "%s; we called \"%s\" (-aec) and ourselves \"%s\" (-aet): the peer "
                              "must have the one and know the other",
                              reason.message, address->called_ae_title, address->calling_ae_title);
+    if (status == MUR_CANCELLED)
+        return mur_error_set(error, MUR_CANCELLED, "stopped by request");
     if (status == MUR_NOT_FOUND)
         return mur_error_set(error, MUR_CLOSED, "%s: is the name right?", reason.message);
     if (status == MUR_IO || status == MUR_UNSUPPORTED)
