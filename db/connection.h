@@ -19,7 +19,9 @@ struct mur_statement {
 struct mur_known_series {
     uint64_t key; /**< hash of Study UID, Series UID, Patient ID, issuer; 0 = free slot */
     int64_t series, study, patient;
-    int64_t sop_class; /**< of the last instance: in the study's set already */
+    uint64_t kind; /**< hash of SOP Class, transfer syntax and origin of the last instance; and
+                      their rows: the class is in the study's set already */
+    int64_t sop_class, transfer_syntax, origin;
 };
 
 /** Instances added since begin, counted at commit: one UPDATE a series instead of one an instance.

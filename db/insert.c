@@ -7,14 +7,19 @@
 #include "core/text.h"
 #include "db/connection.h"
 
+static uint64_t key_of(const char *const *parts, size_t count)
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < count; i++)
+        key = (key ^ mur_xxh64_of(parts[i], strlen(parts[i]))) * 0x9E3779B97F4A7C15u;
+    return key | 1u;
+}
+
 static uint64_t series_key(const char *study, const char *series, const char *patient_id,
                            const char *issuer)
 {
-    const char *parts[4] = {study, series, patient_id, issuer};
-    uint64_t key = 0;
-    for (size_t i = 0; i < MUR_COUNT(parts); i++)
-        key = (key ^ mur_xxh64_of(parts[i], strlen(parts[i]))) * 0x9E3779B97F4A7C15u;
-    return key | 1u;
+    const char *const parts[] = {study, series, patient_id, issuer};
+    return key_of(parts, MUR_COUNT(parts));
 }
 
 static struct mur_known_series *known_slot(struct mur_database *database, uint64_t key)
@@ -315,6 +320,29 @@ static enum mur_status link_new(bool *linked, struct mur_database *database, int
     return status;
 }
 
+/* What an instance nearly always has in common with the one before it in its series. */
+static enum mur_status take_kind(struct mur_known_series *series, struct mur_database *database,
+                                 const struct mur_new_instance *record, struct mur_error *error)
+{
+    const struct mur_instance *instance = &record->instance;
+    const char *const parts[] = {instance->sop_class, instance->transfer_syntax, record->how,
+                                 record->calling_ae, record->peer};
+    uint64_t kind = key_of(parts, MUR_COUNT(parts));
+    if (series->kind == kind)
+        return MUR_OK;
+    series->kind = kind;
+    enum mur_status status = mur_uid_row(&series->sop_class, database, instance->sop_class, error);
+    if (status == MUR_OK)
+        status = mur_uid_row(&series->transfer_syntax, database, instance->transfer_syntax, error);
+    if (status == MUR_OK)
+        status = origin_row(&series->origin, database, record, error);
+    if (status == MUR_OK)
+        status =
+            add_to_set(database, series->study, "SELECT sop_classes FROM study WHERE id = ?",
+                       "UPDATE study SET sop_classes = ? WHERE id = ?", instance->sop_class, error);
+    return status;
+}
+
 enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *database,
                                              const struct mur_new_instance *record,
                                              struct mur_error *error)
@@ -323,31 +351,20 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     uint64_t key = series_key(instance->study_instance, instance->series_instance,
                               record->patient_id, record->issuer);
     struct mur_known_series *known = known_slot(database, key);
-    int64_t sop_class = 0;
-    int64_t transfer_syntax = 0;
-    enum mur_status status = mur_uid_row(&sop_class, database, instance->sop_class, error);
-    if (status == MUR_OK)
-        status = mur_uid_row(&transfer_syntax, database, instance->transfer_syntax, error);
-    int64_t origin = 0;
-    if (status == MUR_OK)
-        status = origin_row(&origin, database, record, error);
+    enum mur_status status = MUR_OK;
     struct mur_known_series series = {0};
     bool made = false;
-    if (status == MUR_OK && known->key == key) {
+    if (known->key == key) {
         series = *known;
-    } else if (status == MUR_OK) {
+    } else {
         series.key = key;
         status = study_row(&series.study, &series.patient, database, record, error);
         if (status == MUR_OK)
             status = series_row(&series.series, &made, series.study, series.patient, database,
                                 record, error);
     }
-    if (status == MUR_OK && series.sop_class != sop_class) {
-        status =
-            add_to_set(database, series.study, "SELECT sop_classes FROM study WHERE id = ?",
-                       "UPDATE study SET sop_classes = ? WHERE id = ?", instance->sop_class, error);
-        series.sop_class = sop_class;
-    }
+    if (status == MUR_OK)
+        status = take_kind(&series, database, record, error);
     int64_t row = 0;
     if (status == MUR_OK) {
         status = MUR_RUN(
@@ -357,12 +374,12 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
             " columns, number_of_frames, data_offset, data_length, digest,"
             " received_us, origin, path, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
             " ?)",
-            MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(sop_class),
-            MUR_I(transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
+            MUR_I(series.series), MUR_T(instance->sop_instance), MUR_I(series.sop_class),
+            MUR_I(series.transfer_syntax), MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
             MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
             MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
-            MUR_I(record->received_us), MUR_I(origin), MUR_T(record->path),
+            MUR_I(record->received_us), MUR_I(series.origin), MUR_T(record->path),
             MUR_I(instance->version));
         row = sqlite3_last_insert_rowid(database->handle);
     }
