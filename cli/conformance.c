@@ -84,12 +84,8 @@ static void write_storage_classes(struct writer *writer, const char *name, bool 
     end(writer, name);
 }
 
-/* Retired ones but Big Endian are names that nobody can read or write any more. */
 static const char *way_out(const struct mur_transfer_syntax *syntax)
 {
-    if ((syntax->flags & MUR_TS_RETIRED) != 0 &&
-        (syntax->flags & (MUR_TS_BIG_ENDIAN | MUR_TS_DECODED)) == 0)
-        return "as stored";
     if (mur_transfer_syntax_is_native(syntax->uid))
         return "native";
     return mur_transfer_syntax_converts(syntax->uid, mur_uid_ExplicitVRLittleEndian) ? "decoded"
@@ -103,7 +99,7 @@ static void write_transfer_syntaxes(struct writer *writer)
     begin(writer, "transfer-syntaxes");
     begin_pairs(writer, " Transfer Syntax | UID | Out |", 3);
     for (size_t i = 0; i < count; i++) {
-        if ((syntaxes[i].flags & MUR_TS_REAL_TIME) != 0)
+        if ((syntaxes[i].flags & MUR_TS_NO_DATA_SET) != 0)
             continue;
         begin_entry(writer, written);
         WRITE(writer, " %s | %s | %s |", syntaxes[i].keyword, syntaxes[i].uid,

@@ -74,6 +74,26 @@ static void pending_drop(struct mur_listener *listener, struct pending *pending)
     pending_free(pending);
 }
 
+static void name_connection(struct mur_error *error, const struct pending *pending)
+{
+    char address[NI_MAXHOST];
+    uint16_t port = 0;
+    mur_format_address(address, sizeof(address), &port, (const struct sockaddr *)&pending->peer);
+    (void)mur_error_prefix(error, "connection from %s port %u", address, port);
+}
+
+/* One that did nothing wrong but to wait for too long. */
+static enum mur_status give_up_oldest(struct mur_listener *listener, const char *why,
+                                      struct mur_error *error)
+{
+    struct pending *oldest = listener->oldest;
+    (void)mur_error_set(error, MUR_LIMIT, "dropped after %zu bytes of its A-ASSOCIATE-RQ: %s",
+                        oldest->have, why);
+    name_connection(error, oldest);
+    pending_drop(listener, oldest);
+    return MUR_LIMIT;
+}
+
 void mur_listener_free(struct mur_listener *listener)
 {
     if (listener == NULL)
@@ -271,16 +291,16 @@ static void set_accepting(struct mur_listener *listener, bool accepting)
 static enum mur_status no_descriptor(struct mur_listener *listener, int number,
                                      struct mur_error *error)
 {
-    if (listener->oldest != NULL) {
-        pending_drop(listener, listener->oldest);
-        return MUR_OK; /* the connection still waits to be accepted */
-    }
+    if (listener->oldest != NULL) /* the new one still waits to be accepted */
+        return give_up_oldest(listener, "newer ones need its descriptor", error);
     set_accepting(listener, false);
     return mur_error_set_errno(error, number, "accepting a connection");
 }
 
 static enum mur_status accept_one(struct mur_listener *listener, struct mur_error *error)
 {
+    if (listener->pending_count >= listener->max_pending)
+        return give_up_oldest(listener, "too many wait without a request", error);
     struct sockaddr_storage peer;
     socklen_t length = sizeof(peer);
     MUR_AUTO_CLOSE int accepted =
@@ -298,8 +318,6 @@ static enum mur_status accept_one(struct mur_listener *listener, struct mur_erro
         (void)close(accepted);
         accepted = moved;
     }
-    if (listener->pending_count >= listener->max_pending)
-        pending_drop(listener, listener->oldest);
     struct pending *pending = calloc(1, sizeof(*pending));
     if (pending == NULL)
         return mur_error_no_memory(error);
@@ -429,13 +447,8 @@ static enum mur_status advance(struct mur_association **out, struct mur_listener
     pending_remove(listener, pending);
     if (status == MUR_OK)
         status = hand_out(out, listener, pending, error);
-    if (status != MUR_OK && status != MUR_CLOSED) {
-        char address[NI_MAXHOST];
-        uint16_t port = 0;
-        mur_format_address(address, sizeof(address), &port,
-                           (const struct sockaddr *)&pending->peer);
-        (void)mur_error_prefix(error, "connection from %s port %u", address, port);
-    }
+    if (status != MUR_OK && status != MUR_CLOSED)
+        name_connection(error, pending);
     pending_free(pending);
     return status;
 }
@@ -456,14 +469,16 @@ static int time_left(const struct mur_listener *listener, int64_t deadline_ms)
     return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
-static void let_go_of_silent(struct mur_listener *listener)
+/* MUR_OK, or that one was dropped: ARTIM (PS3.8 9.1.5). */
+static enum mur_status let_go_of_silent(struct mur_listener *listener, struct mur_error *error)
 {
     int64_t now = mur_clock_monotonic_ms();
-    while (listener->oldest != NULL && listener->oldest->deadline_ms != MUR_NO_DEADLINE &&
-           listener->oldest->deadline_ms <= now)
-        pending_drop(listener, listener->oldest);
     if (listener->accept_again_ms != MUR_NO_DEADLINE && listener->accept_again_ms <= now)
         set_accepting(listener, true);
+    if (listener->oldest == NULL || listener->oldest->deadline_ms == MUR_NO_DEADLINE ||
+        listener->oldest->deadline_ms > now)
+        return MUR_OK;
+    return give_up_oldest(listener, "it did not come in time (ARTIM)", error);
 }
 
 enum mur_status mur_listener_next(struct mur_association **out, struct mur_listener *listener,
@@ -471,13 +486,14 @@ enum mur_status mur_listener_next(struct mur_association **out, struct mur_liste
 {
     int64_t deadline_ms = mur_deadline_after(timeout_ms);
     for (;;) {
-        let_go_of_silent(listener);
+        enum mur_status status = let_go_of_silent(listener, error);
+        if (status != MUR_OK)
+            return status;
         /* One event at a time: handling one may end the connection of another. */
         struct epoll_event event;
         int count = epoll_wait(listener->epoll, &event, 1, time_left(listener, deadline_ms));
         if (count < 0 && errno != EINTR)
             return mur_error_set_errno(error, errno, "waiting for connections");
-        enum mur_status status = MUR_BUSY;
         if (count > 0 && event.data.ptr == &listener->wake)
             return mur_error_set(error, MUR_CANCELLED, "woken");
         if (count > 0 && event.data.ptr == &listener->socket) {

@@ -48,8 +48,9 @@ bool mur_listener_is_local(const struct mur_listener *listener);
  * @param[out] out  the caller's to free
  * @retval MUR_TIMEOUT    none within @p timeout_ms (-1 = no limit)
  * @retval MUR_CANCELLED  mur_listener_wake()
- * @retval MUR_PARSE, MUR_LIMIT, MUR_MISMATCH  one connection was turned away (aborted or rejected);
- *         the message names its address and the reason. Call again.
+ * @retval MUR_PARSE, MUR_LIMIT, MUR_MISMATCH  one connection was turned away (aborted or rejected),
+ *         or dropped because its request did not come in time or newer ones need its place; the
+ *         message names its address and the reason. Call again.
  * @retval MUR_IO, MUR_NO_MEMORY  accepting fails for want of descriptors or memory. Call again.
  */
 MUR_NODISCARD

@@ -91,6 +91,11 @@ static enum mur_status check_source(const struct mur_store_source *source, struc
     return MUR_OK;
 }
 
+static bool is_padded(const struct mur_store_source *source)
+{
+    return source->deflated && source->length % 2 != 0;
+}
+
 /* Where the next bytes are: in memory, or read into the chunk. */
 static enum mur_status next_bytes(const uint8_t **out, size_t *length,
                                   struct mur_store_sender *sender,
@@ -98,6 +103,8 @@ static enum mur_status next_bytes(const uint8_t **out, size_t *length,
                                   struct mur_error *error)
 {
     uint64_t left = source->length - done;
+    if (left > 1 && is_padded(source))
+        left--; /* the last one goes with the NUL: fragments are of even length */
     if (source->fd < 0) {
         *out = (const uint8_t *)source->data + source->offset + done;
         *length = (size_t)left;
@@ -141,6 +148,12 @@ static enum mur_status send_all(struct mur_store_sender *sender,
             return status;
         }
         done += pdvs[1].length;
+        uint8_t last[2] = {0, 0};
+        if (done == source->length && is_padded(source)) {
+            last[0] = pdvs[1].data[0];
+            pdvs[1].data = last;
+            pdvs[1].length = sizeof(last);
+        }
         pdvs[1].is_last = done == source->length;
         status = mur_association_write(sender->association, first ? pdvs : pdvs + 1, first ? 2 : 1,
                                        operation->timeout_ms, error);

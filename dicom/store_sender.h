@@ -18,6 +18,7 @@ struct mur_store_source {
     const void *data; /**< memory, when fd is -1 */
     uint64_t offset;  /**< where the Data Set begins in the file or memory */
     uint64_t length;  /**< of the Data Set; must be there, or MUR_CORRUPT */
+    bool deflated;    /**< it gets a NUL at its end if its length is odd (PS3.5 A.5) */
 };
 
 struct mur_store_operation {

@@ -38,7 +38,7 @@ unsigned mur_transfer_syntax_flags(const char *uid)
 bool mur_transfer_syntax_is_native(const char *uid)
 {
     return (mur_transfer_syntax_flags(uid) &
-            (MUR_TS_ENCAPSULATED | MUR_TS_DEFLATED | MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) == 0;
+            (MUR_TS_ENCAPSULATED | MUR_TS_DEFLATED | MUR_TS_REFERENCED | MUR_TS_NO_DATA_SET)) == 0;
 }
 
 bool mur_transfer_syntax_converts(const char *from, const char *to)
@@ -47,7 +47,7 @@ bool mur_transfer_syntax_converts(const char *from, const char *to)
         return true;
     unsigned flags = mur_transfer_syntax_flags(from);
     return mur_transfer_syntax_is_native(to) &&
-           (flags & (MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) == 0 &&
+           (flags & (MUR_TS_REFERENCED | MUR_TS_NO_DATA_SET)) == 0 &&
            ((flags & MUR_TS_ENCAPSULATED) == 0 || (flags & MUR_TS_DECODED) != 0);
 }
 

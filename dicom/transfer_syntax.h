@@ -15,10 +15,10 @@ enum mur_transfer_syntax_flag {
     MUR_TS_ENCAPSULATED = 1 << 3, /**< Pixel Data in fragments (PS3.5 A.4) */
     MUR_TS_LOSSY = 1 << 4,        /**< is or may be lossy */
     MUR_TS_VIDEO = 1 << 5,
-    MUR_TS_REFERENCED = 1 << 6, /**< pixels are elsewhere (JPIP) */
+    MUR_TS_REFERENCED = 1 << 6, /**< pixels are elsewhere (JPIP, Papyrus) */
     MUR_TS_RETIRED = 1 << 7,
-    MUR_TS_REAL_TIME = 1 << 8, /**< DICOM-RTV: no Data Set that could be stored */
-    MUR_TS_DECODED = 1 << 9,   /**< encapsulated, and the bridge can decode it */
+    MUR_TS_NO_DATA_SET = 1 << 8, /**< DICOM-RTV, MIME, XML: nothing that could be stored */
+    MUR_TS_DECODED = 1 << 9,     /**< encapsulated, and the bridge can decode it */
 };
 
 struct mur_transfer_syntax {

@@ -72,13 +72,13 @@ static bool is_native_known(const char *uid)
 {
     const struct mur_transfer_syntax *known = mur_transfer_syntax_find(uid);
     return known != NULL && (known->flags & (MUR_TS_DEFLATED | MUR_TS_ENCAPSULATED |
-                                             MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) == 0;
+                                             MUR_TS_REFERENCED | MUR_TS_NO_DATA_SET)) == 0;
 }
 
 static bool is_storable(const char *uid)
 {
     const struct mur_transfer_syntax *known = mur_transfer_syntax_find(uid);
-    return known != NULL && (known->flags & MUR_TS_REAL_TIME) == 0;
+    return known != NULL && (known->flags & MUR_TS_NO_DATA_SET) == 0;
 }
 
 /* One that the standard got after this was written. */

@@ -9,6 +9,7 @@
 #include "core/digest.h"
 #include "core/file.h"
 #include "dicom/encoder.h"
+#include "dicom/transfer_syntax.h"
 
 enum {
     STATUS_CANCELLED = 0xFE00,
@@ -307,6 +308,10 @@ static enum mur_status send_item(struct sending *sending, struct mur_retrieval *
         source = (struct mur_store_source){
             .fd = -1, .data = made.bytes.data, .length = made.bytes.length};
     }
+    struct mur_presentation_context context;
+    if (status == MUR_OK && mur_association_find_accepted(&context, retrieval->target, context_id))
+        source.deflated =
+            (mur_transfer_syntax_flags(context.accepted_transfer_syntax) & MUR_TS_DEFLATED) != 0;
     if (status == MUR_OK)
         status = send_bytes(sending, retrieval, context_id, &source, reason);
     mur_transcoding_end(&made);

@@ -41,7 +41,8 @@ unsigned mur_scp_association_count(struct mur_scp *scp);
 /**
  * Takes no new association, ends the idle ones, and lets operations under way finish for
  * @p grace_ms; then retrievals and queries end with what they have done, and what still waits for a
- * peer is aborted. Returns when all associations have ended: a few seconds after the grace.
+ * peer is aborted. Returns when all associations have ended: a few seconds after the grace, or
+ * when the disk has done what they wait for.
  */
 void mur_scp_stop(struct mur_scp *scp, int grace_ms);
 /** Stops without grace what was not stopped. NULL is fine. */

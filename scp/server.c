@@ -74,11 +74,13 @@ static int start_thread(struct mur_session *session)
 }
 
 /* A transient rejection: the peer may try again (PS3.8 9.3.4). */
-static void turn_away(struct mur_association *association, const char *why)
+static void turn_away(struct mur_association *association, const char *name, const char *why)
 {
+    mur_log_set_association(name);
     mur_log_warning(MUR_LOG_SCP, "association from %s at %s rejected: %s",
                     mur_association_calling_ae_title(association),
                     mur_association_peer_address(association), why);
+    mur_log_set_association(NULL);
     mur_association_reject(association, 2, 3, 2);
     mur_association_free(association);
 }
@@ -87,20 +89,19 @@ static void begin_session(struct mur_scp *scp, struct mur_association *associati
 {
     struct mur_session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
-        turn_away(association, "out of memory");
+        turn_away(association, NULL, "out of memory");
         return;
     }
     session->scp = scp;
     session->association = association;
     session->timeout_ms = scp->config->dicom_idle_timeout_s * 1000;
     (void)pthread_mutex_lock(&scp->mutex);
+    scp->session_number++;
+    (void)snprintf(session->name, sizeof(session->name), "A%llu",
+                   (unsigned long long)scp->session_number);
     bool room = scp->session_count < (unsigned)scp->config->dicom_max_associations;
-    if (room) {
+    if (room)
         session_add(scp, session);
-        scp->session_number++;
-        (void)snprintf(session->name, sizeof(session->name), "A%llu",
-                       (unsigned long long)scp->session_number);
-    }
     (void)pthread_mutex_unlock(&scp->mutex);
     int failed = room ? start_thread(session) : 0;
     if (room && failed == 0)
@@ -111,9 +112,10 @@ static void begin_session(struct mur_scp *scp, struct mur_association *associati
         scp->session_count--;
         (void)pthread_mutex_unlock(&scp->mutex);
     }
+    turn_away(association, session->name,
+              room ? "no thread can be started"
+                   : "dicom.max_associations are being served already");
     free(session);
-    turn_away(association, room ? "no thread can be started"
-                                : "dicom.max_associations are being served already");
 }
 
 static void *listener_main(void *argument)
@@ -281,6 +283,10 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
                 if (at->outgoing != NULL)
                     mur_association_interrupt(at->outgoing);
             }
+            /* Nothing of the network holds them now; the disk may, in a flush that nobody can
+             * interrupt. It is waited for without limit: they work in the archive, which is closed
+             * after this, and what has been acknowledged must not depend on who loses patience.
+             * Who does may kill the process, as systemd will: acknowledged objects survive that. */
             while (!wait_for_sessions(scp, AFTER_INTERRUPTION_MS))
                 mur_log_warning(MUR_LOG_SCP, "%u associations have not ended yet",
                                 scp->session_count);

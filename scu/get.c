@@ -182,7 +182,7 @@ static void gather_syntaxes(struct syntaxes *out)
     const struct mur_transfer_syntax *rows = mur_transfer_syntaxes(&count);
     for (size_t i = 0; i < count && out->count < SYNTAXES_LIMIT; i++) {
         bool known = strcmp(rows[i].uid, mur_uid_ExplicitVRLittleEndian) == 0 ||
-                     (rows[i].flags & (MUR_TS_REAL_TIME | MUR_TS_REFERENCED)) != 0;
+                     (rows[i].flags & (MUR_TS_NO_DATA_SET | MUR_TS_REFERENCED)) != 0;
         for (size_t k = 0; !known && k < out->count; k++)
             known = strcmp(out->uids[k], rows[i].uid) == 0;
         if (!known)

@@ -177,8 +177,8 @@ static bool can_write(mur_dataset *root, const char *uid)
         return true;
     const unsigned to = mur_transfer_syntax_flags(uid);
     const unsigned from = mur_transfer_syntax_flags(root->transfer_syntax.c_str());
-    const unsigned apart = MUR_TS_ENCAPSULATED | MUR_TS_REFERENCED | MUR_TS_REAL_TIME;
-    if ((to & apart) != 0 || (from & (MUR_TS_REFERENCED | MUR_TS_REAL_TIME)) != 0 ||
+    const unsigned apart = MUR_TS_ENCAPSULATED | MUR_TS_REFERENCED | MUR_TS_NO_DATA_SET;
+    if ((to & apart) != 0 || (from & (MUR_TS_REFERENCED | MUR_TS_NO_DATA_SET)) != 0 ||
         mur_transfer_syntax_find(uid) == nullptr)
         return false;
     DcmElement *element = nullptr;

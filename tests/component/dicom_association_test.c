@@ -315,7 +315,7 @@ static void ipv6_is_accepted_and_named(void **state)
     /* "::" takes IPv4 as well, and calls it IPv4. */
     struct acceptor both = {.reject = false};
     start_at(&both, "::", PATIENCE_MS);
-    assert_true(time_of_echo(port_of(&both)) < 1);
+    assert_true(time_of_echo(port_of(&both)) < SOON_S);
     wait_for_ends(&both, 1);
     assert_string_equal(both.peer_address, "127.0.0.1");
     stop(&both);
@@ -539,7 +539,7 @@ static bool is_turned_away(unsigned port, const void *bytes, size_t length)
     (void)send_raw(descriptor, bytes, length);
     uint8_t answer[512];
     bool closed = false;
-    (void)receive_raw(descriptor, answer, sizeof(answer), 3000, &closed);
+    (void)receive_raw(descriptor, answer, sizeof(answer), SOON_MS, &closed);
     (void)close(descriptor);
     return closed;
 }
@@ -571,7 +571,7 @@ static void malformed_first_pdus_are_turned_away(void **state)
     assert_true(is_turned_away(port, bad, length));
     size_t too_small = make_request(bad, 20); /* a peer that takes twenty bytes at a time */
     assert_true(is_turned_away(port, bad, too_small));
-    assert_true(time_of_echo(port) < 1);
+    assert_true(time_of_echo(port) < SOON_S);
     assert_int_equal(acceptor.turned_away, 9);
     stop(&acceptor);
 }
@@ -606,14 +606,14 @@ static void malformed_pdus_of_an_association_are_answered_by_abort(void **state)
         assert_true(send_raw(descriptor, cases[i].bytes, cases[i].length));
         uint8_t answer[64];
         bool closed = false;
-        size_t length = receive_raw(descriptor, answer, sizeof(answer), 3000, &closed);
+        size_t length = receive_raw(descriptor, answer, sizeof(answer), SOON_MS, &closed);
         assert_true(closed);
         assert_int_equal(length, 10);
         assert_int_equal(answer[0], 7);
         assert_int_equal(answer[9], cases[i].reason);
         (void)close(descriptor);
     }
-    assert_true(time_of_echo(port_of(&acceptor)) < 1);
+    assert_true(time_of_echo(port_of(&acceptor)) < SOON_S);
     stop(&acceptor);
 }
 
@@ -633,19 +633,19 @@ static void silent_and_slow_peers_keep_nobody_waiting(void **state)
             assert_true(send_raw(descriptors[i], request, 1 + (size_t)i % (length - 1)));
     }
     for (int i = 0; i < 3; i++)
-        assert_true(time_of_echo(port) < 1);
+        assert_true(time_of_echo(port) < SOON_S);
     for (int i = SILENT; i < SILENT + SLOW; i++) { /* another byte each */
         size_t sent = 1 + (size_t)i % (length - 1);
         if (sent + 1 < length)
             assert_true(send_raw(descriptors[i], request + sent, 1));
     }
-    assert_true(time_of_echo(port) < 1);
+    assert_true(time_of_echo(port) < SOON_S);
     assert_true(mur_listener_pending(acceptor.listener) >= SILENT);
     /* They were kept, not thrown out: one of them makes up its mind. */
     assert_true(send_raw(descriptors[0], request, length));
     bool closed = false;
     uint8_t answer[6];
-    assert_true(receive_raw(descriptors[0], answer, 6, 3000, &closed) == 6);
+    assert_true(receive_raw(descriptors[0], answer, 6, SOON_MS, &closed) == 6);
     assert_int_equal(answer[0], 2);
     for (int i = 0; i < SILENT + SLOW; i++)
         (void)close(descriptors[i]);
@@ -663,11 +663,11 @@ static void a_connection_without_request_is_dropped_in_time(void **state)
     uint8_t answer[16];
     bool closed = false;
     double begin = seconds_now();
-    (void)receive_raw(silent, answer, sizeof(answer), 3000, &closed);
+    (void)receive_raw(silent, answer, sizeof(answer), SOON_MS, &closed);
     assert_true(closed);
-    (void)receive_raw(slow, answer, sizeof(answer), 3000, &closed);
+    (void)receive_raw(slow, answer, sizeof(answer), SOON_MS, &closed);
     assert_true(closed);
-    assert_true(seconds_now() - begin < 1.5);
+    assert_true(seconds_now() - begin < SOON_S);
     (void)close(silent);
     (void)close(slow);
     stop(&acceptor);
@@ -682,7 +682,7 @@ static void an_association_that_falls_silent_is_a_timeout(void **state)
     assert_true(send_raw(descriptor, "\x04\0\0\0\0\x20\0\0", 8)); /* and no more */
     uint8_t answer[64];
     bool closed = false;
-    assert_int_equal(receive_raw(descriptor, answer, sizeof(answer), 3000, &closed), 10);
+    assert_int_equal(receive_raw(descriptor, answer, sizeof(answer), SOON_MS, &closed), 10);
     assert_true(closed);
     assert_int_equal(answer[0], 7);
     (void)close(descriptor);
@@ -718,7 +718,7 @@ static void an_interruption_ends_waiting_at_once(void **state)
     double begin = seconds_now();
     mur_association_interrupt(association);
     (void)pthread_join(thread, NULL);
-    assert_true(seconds_now() - begin < 1);
+    assert_true(seconds_now() - begin < SOON_S);
     assert_int_equal(interrupted.status, MUR_CANCELLED);
     mur_association_abort(association);
     wait_for_ends(&acceptor, 1);
@@ -813,5 +813,5 @@ int main(void)
         cmocka_unit_test(a_cancel_is_seen_without_waiting),
         cmocka_unit_test(nothing_is_left_after_many_associations),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return end_of_tests(cmocka_run_group_tests(tests, NULL, NULL));
 }

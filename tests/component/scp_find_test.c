@@ -221,11 +221,7 @@ static void a_query_is_cancelled_and_the_association_goes_on(void **state)
                          {MUR_TAG_PatientID, MUR_VR_LO, ""},
                          {MUR_TAG_StudyInstanceUID, MUR_VR_UI, ""}};
     struct mur_command request = command_for(MUR_C_FIND_RQ, STUDY_FIND);
-    send_request(association, &request, keys, MUR_COUNT(keys));
-    struct mur_command cancel = {
-        .field = MUR_C_CANCEL_RQ, .has = MUR_HAS_RESPONDED_MESSAGE_ID, .responded_message_id = 7};
-    assert_int_equal(mur_message_write(association, 1, &cancel, NULL, 0, NODE_PATIENCE_MS, NULL),
-                     MUR_OK);
+    send_request_and_cancel(association, &request, keys, MUR_COUNT(keys));
     MUR_AUTO_BUFFER struct mur_buffer data = MUR_BUFFER_INIT;
     unsigned answers = 0;
     struct mur_command response;
@@ -241,6 +237,8 @@ static void a_query_is_cancelled_and_the_association_goes_on(void **state)
         answers++;
     assert_int_equal(response.status, 0);
     assert_int_equal(answers, STUDIES);
+    struct mur_command cancel = {
+        .field = MUR_C_CANCEL_RQ, .has = MUR_HAS_RESPONDED_MESSAGE_ID, .responded_message_id = 7};
     /* A C-CANCEL that comes too late does no harm. */
     assert_int_equal(mur_message_write(association, 1, &cancel, NULL, 0, NODE_PATIENCE_MS, NULL),
                      MUR_OK);
@@ -315,5 +313,5 @@ int main(void)
         cmocka_unit_test(who_may_not_read_gets_no_context),
         cmocka_unit_test(findscu_finds),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return end_of_tests(cmocka_run_group_tests(tests, NULL, NULL));
 }

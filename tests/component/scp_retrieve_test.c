@@ -635,5 +635,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_decoded_is_listed_as_failed_and_the_rest_comes),
         cmocka_unit_test(movescu_and_getscu_retrieve),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return end_of_tests(cmocka_run_group_tests(tests, NULL, NULL));
 }

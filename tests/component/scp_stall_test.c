@@ -88,5 +88,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_that_stalls_does_not_let_the_log_of_the_index_grow),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return end_of_tests(cmocka_run_group_tests(tests, NULL, NULL));
 }

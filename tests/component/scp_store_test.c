@@ -146,27 +146,12 @@ static void a_sender_that_vanishes_leaves_nothing(void **state)
     encode_object(&bytes, &object, EXPLICIT_LITTLE);
     for (int way = 0; way < 2; way++) {
         struct mur_association *association = connect_for(&node, CT_STORAGE);
-        struct mur_command request = command_for(MUR_C_STORE_RQ, CT_STORAGE);
-        request.has = MUR_HAS_AFFECTED_SOP_CLASS | MUR_HAS_AFFECTED_SOP_INSTANCE |
-                      MUR_HAS_MESSAGE_ID | MUR_HAS_PRIORITY;
-        request.has_data_set = true;
-        (void)snprintf(request.affected_sop_instance_uid, 65, "%s", object.sop_instance);
-        MUR_AUTO_BUFFER struct mur_buffer command = MUR_BUFFER_INIT;
-        assert_int_equal(mur_command_encode(&command, &request, NULL), MUR_OK);
-        struct mur_pdv pdvs[] = {
-            {.data = (const uint8_t *)command.data,
-             .length = command.length,
-             .context_id = 1,
-             .is_command = true,
-             .is_last = true},
-            {.data = (const uint8_t *)bytes.data, .length = bytes.length / 2, .context_id = 1}};
-        assert_int_equal(mur_association_write(association, pdvs, 2, NODE_PATIENCE_MS, NULL),
-                         MUR_OK);
+        begin_store(association, object.sop_instance, bytes.data, bytes.length / 2);
         if (way == 0)
             mur_association_abort(association);
         mur_association_free(association);
     }
-    for (int i = 0; i < 40 && mur_scp_association_count(node.scp) > 0; i++)
+    for (int i = 0; i < 40 * SOON_S && mur_scp_association_count(node.scp) > 0; i++)
         (void)usleep(25000);
     assert_int_equal(mur_scp_association_count(node.scp), 0);
     assert_int_equal(instances_of(&node), 0);
@@ -318,5 +303,5 @@ int main(void)
         cmocka_unit_test(an_object_of_a_future_syntax_and_class_is_kept_as_it_is),
         cmocka_unit_test(a_large_object_passes_through_little_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return end_of_tests(cmocka_run_group_tests(tests, NULL, NULL));
 }

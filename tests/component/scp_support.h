@@ -248,6 +248,36 @@ static inline void release_client(struct mur_association *association)
     mur_association_free(association);
 }
 
+static inline struct mur_command command_for(uint16_t field, const char *sop_class)
+{
+    struct mur_command command = {.field = field};
+    (void)snprintf(command.affected_sop_class_uid, sizeof(command.affected_sop_class_uid), "%s",
+                   sop_class);
+    return command;
+}
+
+/* A C-STORE-RQ in context 1 and the beginning of its Data Set. */
+static inline void begin_store(struct mur_association *association, const char *sop_instance,
+                               const void *bytes, size_t length)
+{
+    struct mur_command request = command_for(MUR_C_STORE_RQ, CT_STORAGE);
+    request.has = MUR_HAS_AFFECTED_SOP_CLASS | MUR_HAS_AFFECTED_SOP_INSTANCE | MUR_HAS_MESSAGE_ID |
+                  MUR_HAS_PRIORITY;
+    request.message_id = 1;
+    request.has_data_set = true;
+    (void)snprintf(request.affected_sop_instance_uid, sizeof(request.affected_sop_instance_uid),
+                   "%s", sop_instance);
+    MUR_AUTO_BUFFER struct mur_buffer command = MUR_BUFFER_INIT;
+    assert_int_equal(mur_command_encode(&command, &request, NULL), MUR_OK);
+    const struct mur_pdv pdvs[] = {{.data = (const uint8_t *)command.data,
+                                    .length = command.length,
+                                    .context_id = 1,
+                                    .is_command = true,
+                                    .is_last = true},
+                                   {.data = bytes, .length = length, .context_id = 1}};
+    assert_int_equal(mur_association_write(association, pdvs, 2, NODE_PATIENCE_MS, NULL), MUR_OK);
+}
+
 /* Sends bytes as a C-STORE in context 1. @return the whole response */
 static inline struct mur_command store_bytes(struct mur_association *association,
                                              const char *sop_class, const char *sop_instance,
@@ -328,12 +358,31 @@ static inline void send_request(struct mur_association *association, struct mur_
         fail_msg("%s", error.message);
 }
 
-static inline struct mur_command command_for(uint16_t field, const char *sop_class)
+/* The same, and its C-CANCEL in one write: what answers finds both there. */
+static inline void send_request_and_cancel(struct mur_association *association,
+                                           struct mur_command *request, const struct key *keys,
+                                           size_t count)
 {
-    struct mur_command command = {.field = field};
-    (void)snprintf(command.affected_sop_class_uid, sizeof(command.affected_sop_class_uid), "%s",
-                   sop_class);
-    return command;
+    MUR_AUTO_BUFFER struct mur_buffer identifier = MUR_BUFFER_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer first = MUR_BUFFER_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer second = MUR_BUFFER_INIT;
+    encode_keys(&identifier, keys, count);
+    request->message_id = 7;
+    request->has |= MUR_HAS_AFFECTED_SOP_CLASS | MUR_HAS_MESSAGE_ID | MUR_HAS_PRIORITY;
+    request->has_data_set = true;
+    struct mur_command cancel = {
+        .field = MUR_C_CANCEL_RQ, .has = MUR_HAS_RESPONDED_MESSAGE_ID, .responded_message_id = 7};
+    assert_int_equal(mur_command_encode(&first, request, NULL), MUR_OK);
+    assert_int_equal(mur_command_encode(&second, &cancel, NULL), MUR_OK);
+    const struct mur_buffer *const parts[] = {&first, &identifier, &second};
+    struct mur_pdv pdvs[3];
+    for (int i = 0; i < 3; i++)
+        pdvs[i] = (struct mur_pdv){.data = (const uint8_t *)parts[i]->data,
+                                   .length = parts[i]->length,
+                                   .context_id = 1,
+                                   .is_command = i != 1,
+                                   .is_last = true};
+    assert_int_equal(mur_association_write(association, pdvs, 3, NODE_PATIENCE_MS, NULL), MUR_OK);
 }
 
 /* The next response; its Data Set, if any, replaces what is in @p data. */

@@ -198,6 +198,10 @@ static void transfer_syntaxes_say_how_a_data_set_is_encoded(void **state)
     }
     assert_true(mur_transfer_syntax_is_native(mur_uid_ImplicitVRLittleEndian));
     assert_false(mur_transfer_syntax_is_native(mur_uid_DeflatedExplicitVRLittleEndian));
+    /* names that are no encoding of elements, and one whose pixels stand apart */
+    assert_false(mur_transfer_syntax_is_native(mur_uid_XMLEncoding));
+    assert_false(mur_transfer_syntax_converts(mur_uid_ExplicitVRLittleEndian, mur_uid_XMLEncoding));
+    assert_false(mur_transfer_syntax_is_native(mur_uid_Papyrus3ImplicitVRLittleEndian));
     assert_int_equal(mur_transfer_syntax_flags("1.2.840.10008.1.2.4.201"), MUR_TS_ENCAPSULATED);
     assert_int_equal(mur_transfer_syntax_flags("1.2.3.4"), MUR_TS_ENCAPSULATED);
     assert_true((mur_transfer_syntax_flags(mur_uid_JPEGBaseline8Bit) & MUR_TS_LOSSY) != 0);
