@@ -7,7 +7,12 @@
 #include "core/file.h"
 #include "mapping/names.h"
 
-enum { ORGAN_LIMIT = 10000, LABEL_LARGEST = 65535, LABEL_FILE_LIMIT = 16 * 1024 * 1024 };
+enum {
+    ORGAN_LIMIT = 10000,
+    LABEL_LARGEST = 65535,
+    LABEL_CHARACTERS = 64,
+    LABEL_FILE_LIMIT = 16 * 1024 * 1024
+};
 
 struct organ_name {
     char *key; /* folded */
@@ -358,6 +363,8 @@ static enum mur_status read_label(struct mur_label *out, struct mur_slice line,
     if (name.length < 2 || name.data[0] != '"' || name.data[name.length - 1] != '"')
         return mur_error_set(error, MUR_PARSE, "the label's name must be in quotes");
     name = mur_slice_trim((struct mur_slice){name.data + 1, name.length - 2});
+    while (mur_utf8_valid(name) && mur_utf8_count(name) > LABEL_CHARACTERS)
+        name.length = mur_utf8_cut(name, name.length - 1);
     status = mur_utf8_valid(name) ? mur_text_copy(&label.name, name, error)
                                   : mur_utf8_from_cp1252(&label.name, name, error);
     if (status == MUR_OK)

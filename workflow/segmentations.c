@@ -14,7 +14,7 @@ enum { SEG_SERIES_BASE = 300 };
 /* Segments of one SEG, with the texts that they point into. */
 struct segment_list {
     struct mur_label_segment *segments;
-    size_t count;
+    size_t count, capacity;
     char (*tracking_uids)[MUR_UID_TEXT_SIZE];
     char **tracking_ids;
     struct mur_labels labels; /* of a label description file */
@@ -23,9 +23,9 @@ struct segment_list {
 
 static void segment_list_free(struct segment_list *list)
 {
-    for (size_t i = 0; list->tracking_ids != NULL && i < list->count; i++)
+    for (size_t i = 0; list->tracking_ids != NULL && i < list->capacity; i++)
         free(list->tracking_ids[i]);
-    for (size_t i = 0; list->names != NULL && i < list->count; i++)
+    for (size_t i = 0; list->names != NULL && i < list->capacity; i++)
         free(list->names[i]);
     free(list->tracking_ids);
     free(list->names);
@@ -41,7 +41,7 @@ static enum mur_status segment_list_reserve(struct segment_list *list, size_t co
     list->tracking_uids = calloc(count + 1, sizeof *list->tracking_uids);
     list->tracking_ids = calloc(count + 1, sizeof *list->tracking_ids);
     list->names = calloc(count + 1, sizeof *list->names);
-    list->count = count;
+    list->capacity = count;
     return list->segments != NULL && list->tracking_uids != NULL && list->tracking_ids != NULL &&
                    list->names != NULL
                ? MUR_OK
@@ -80,14 +80,15 @@ static enum mur_status from_tables(struct segment_list *list, const struct mur_s
                                    const struct mur_scan_segmentation *segmentation,
                                    struct mur_error *error)
 {
-    enum mur_status status = segment_list_reserve(list, segmentation->segment_count, error);
-    for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < segmentation->segment_count; i++) {
         const struct mur_scan_segment *from = &segmentation->segments[i];
         struct mur_label_segment *to = &list->segments[i];
         to->file = from->file;
         to->value = from->label_value;
         to->segment = (struct mur_segment){
             .label = from->label,
+            .description = from->health,
             .algorithm = algorithm_of(from->algorithm_type),
             .algorithm_name = from->algorithm_name,
             .category = code_of(&from->category),
@@ -99,7 +100,9 @@ static enum mur_status from_tables(struct segment_list *list, const struct mur_s
             .has_source_value = from->label_value > 0,
             .source_value = (uint32_t)from->label_value,
         };
-        status = set_tracking(list, i, scan, from->organ, error);
+        list->count++;
+        status =
+            set_tracking(list, i, scan, from->organ[0] != '\0' ? from->organ : from->label, error);
     }
     return status;
 }
@@ -108,65 +111,137 @@ static void set_organ(struct mur_label_segment *to, const struct mur_organ *orga
                       const char *label, int64_t value)
 {
     to->value = value;
-    to->segment = (struct mur_segment){
-        .label = label,
-        .algorithm = MUR_SEGMENT_MANUAL,
-        .category = code_of(&organ->category),
-        .type = code_of(&organ->type),
-        .type_modifier = code_of(&organ->modifier),
-        .region = code_of(&organ->region),
-        .has_color = organ->has_rgb,
-        .rgb = {organ->rgb[0], organ->rgb[1], organ->rgb[2]},
-        .has_source_value = true,
-        .source_value = (uint32_t)value,
-    };
+    to->segment.label = label;
+    to->segment.category = code_of(&organ->category);
+    to->segment.type = code_of(&organ->type);
+    to->segment.type_modifier = code_of(&organ->modifier);
+    to->segment.region = code_of(&organ->region);
+    to->segment.has_color = organ->has_rgb;
+    memcpy(to->segment.rgb, organ->rgb, sizeof to->segment.rgb);
+    to->segment.has_source_value = true;
+    to->segment.source_value = (uint32_t)value;
 }
 
-/* A label description file beside the map says what the labels mean. */
-static enum mur_status from_description(struct segment_list *list, const char *path,
-                                        const struct mur_import_job *job,
-                                        const struct mur_scan *scan, struct mur_error *error)
+static const struct mur_label *described(const struct segment_list *list, int64_t value)
 {
-    enum mur_status status = mur_labels_read(&list->labels, path, error);
-    if (status == MUR_OK)
-        status = segment_list_reserve(list, list->labels.count, error);
-    const struct mur_organs *organs = mur_mapping_organs(job->mapping);
-    for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
-        const struct mur_label *label = &list->labels.items[i];
-        const struct mur_organ *organ = mur_organs_find(organs, label->name);
-        set_organ(&list->segments[i], organ != NULL ? organ : mur_organs_unknown(organs),
-                  label->name, label->value);
-        memcpy(list->segments[i].segment.rgb, label->rgb, sizeof label->rgb);
-        list->segments[i].segment.has_color = true;
-        status = set_tracking(list, i, scan, label->name, error);
-    }
-    return status;
+    for (size_t i = 0; i < list->labels.count; i++)
+        if (list->labels.items[i].value == value)
+            return &list->labels.items[i];
+    return NULL;
 }
 
-/* Nothing says what the labels mean: each is kept, under its number. */
-static enum mur_status from_values(struct segment_list *list, const char *path,
-                                   const struct mur_import_job *job, const struct mur_scan *scan,
-                                   struct mur_import_result *result, struct mur_error *error)
+/* What the label description says: the name where the tables have none, and the colour. */
+static void describe(struct mur_label_segment *to, const struct mur_label *label, bool name_it,
+                     const char *file, const struct mur_import_job *job,
+                     struct mur_import_result *result)
+{
+    const struct mur_organs *organs = mur_mapping_organs(job->mapping);
+    if (name_it) {
+        const struct mur_organ *organ = mur_organs_find(organs, label->name);
+        if (organ == NULL)
+            mur_import_reason(result, job,
+                              "%s: label %lld is '%s', which is in no organ table: coded as %s, "
+                              "labelled as written",
+                              file, (long long)label->value, label->name,
+                              mur_organs_unknown(organs)->type.meaning);
+        set_organ(to, organ != NULL ? organ : mur_organs_unknown(organs), label->name,
+                  label->value);
+    }
+    memcpy(to->segment.rgb, label->rgb, sizeof label->rgb);
+    to->segment.has_color = true;
+}
+
+static bool is_named(const struct segment_list *list, int64_t value)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->segments[i].value == value)
+            return true;
+    return false;
+}
+
+/* A label of the map that no row of the tables names: by the label description, else by the site's
+ * own meanings of labels, else, where nothing was said of any label, by the file's name or the
+ * number. A label beside others that were named stays nameless, which the conversion refuses. */
+static enum mur_status name_label(struct segment_list *list, int64_t value, bool said, bool alone,
+                                  const struct mur_scan *scan, const char *file,
+                                  const char *description, const struct mur_import_job *job,
+                                  struct mur_import_result *result, struct mur_error *error)
+{
+    const struct mur_organs *organs = mur_mapping_organs(job->mapping);
+    const struct mur_label *label = described(list, value);
+    struct mur_label_segment *to = &list->segments[list->count];
+    *to = (struct mur_label_segment){.segment = {.algorithm = MUR_SEGMENT_MANUAL}};
+    if (label != NULL) {
+        describe(to, label, true, description, job, result);
+    } else {
+        const struct mur_organ *organ = mur_organs_find_label(organs, value);
+        if (organ == NULL && said)
+            return MUR_OK;
+        if (organ == NULL && alone)
+            organ = mur_organs_find_file(organs, file);
+        enum mur_status status =
+            organ != NULL
+                ? mur_text_copy(&list->names[list->count], mur_slice_of(organ->name), error)
+                : mur_text_format(&list->names[list->count], error, "Label %lld", (long long)value);
+        if (status != MUR_OK)
+            return status;
+        set_organ(to, organ != NULL ? organ : mur_organs_unknown(organs), list->names[list->count],
+                  value);
+        if (organ != NULL)
+            mur_import_reason(result, job, "%s: label %lld is taken for '%s', %s", file,
+                              (long long)value, organ->name,
+                              mur_organs_find_label(organs, value) == organ
+                                  ? "as the organ table says"
+                                  : "which is the file's name");
+        else
+            mur_import_reason(result, job, "%s: nothing says what its label %lld means", file,
+                              (long long)value);
+    }
+    list->count++;
+    return set_tracking(list, list->count - 1, scan, to->segment.label, error);
+}
+
+/* What the labels mean: the tables say it first, then the label description file. */
+static enum mur_status list_segments(struct segment_list *list, const struct mur_import_job *job,
+                                     const struct mur_scan *scan,
+                                     const struct mur_scan_segmentation *segmentation,
+                                     char *const *files, struct mur_import_result *result,
+                                     struct mur_error *error)
 {
     struct mur_label_count labels[MUR_LABEL_LIMIT];
-    size_t count = 0;
-    MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
-    enum mur_status status = mur_labels_scan(labels, &count, path, &warnings, error);
-    if (status == MUR_OK)
-        status = segment_list_reserve(list, count, error);
-    for (size_t i = 0; status == MUR_OK && i < count; i++) {
-        status = mur_text_format(&list->names[i], error, "Label %lld", (long long)labels[i].value);
-        if (status != MUR_OK)
-            break;
-        set_organ(&list->segments[i], mur_organs_unknown(mur_mapping_organs(job->mapping)),
-                  list->names[i], labels[i].value);
-        status = set_tracking(list, i, scan, list->names[i], error);
+    size_t label_count = 0;
+    const struct mur_scan_file *description = &segmentation->label_description;
+    enum mur_status status = MUR_OK;
+    if (description->path[0] != '\0') {
+        MUR_AUTO_FREE char *path = NULL;
+        status = mur_path_join(&path, job->root, description->path, error);
+        if (status == MUR_OK)
+            status = mur_labels_read(&list->labels, path, error);
+    } else if (description->cell[0] != '\0') {
+        mur_import_reason(result, job, "label description: %s", description->problem);
     }
+    bool all_voxels = false; /* of a file, whatever its labels */
+    for (size_t i = 0; i < segmentation->segment_count; i++)
+        all_voxels = all_voxels || segmentation->segments[i].label_value == MUR_LABEL_ANY;
+    MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
+    bool rows_alone = segmentation->segment_count > 0 && list->labels.count == 0;
+    if (status == MUR_OK && segmentation->file_count == 1 && !all_voxels && !rows_alone)
+        status = mur_labels_scan(labels, &label_count, files[0], &warnings, error);
     if (status == MUR_OK)
-        mur_import_reason(result, job,
-                          "%s: nothing says what its %zu labels mean; they are named by"
-                          " their numbers",
-                          path, count);
+        status = segment_list_reserve(list, segmentation->segment_count + label_count, error);
+    if (status == MUR_OK)
+        status = from_tables(list, scan, segmentation, error);
+    for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
+        const struct mur_label *label = described(list, list->segments[i].value);
+        if (label != NULL)
+            describe(&list->segments[i], label, segmentation->segments[i].organ[0] == '\0',
+                     description->path, job, result);
+    }
+    bool said = list->count > 0 || list->labels.count > 0;
+    for (size_t i = 0; status == MUR_OK && i < label_count; i++)
+        if (!is_named(list, labels[i].value))
+            status = name_label(list, labels[i].value, said, label_count == 1, scan, files[0],
+                                description->path, job, result, error);
     return status;
 }
 
@@ -181,17 +256,7 @@ static enum mur_status make_segmentation(struct mur_import_result *result,
     struct segment_list list = {0};
     MUR_AUTO_SEG_REPORT struct mur_seg_report report = MUR_SEG_REPORT_INIT;
     MUR_AUTO(mur_dataset) *attributes = NULL;
-    enum mur_status status;
-    if (segmentation->segment_count > 0) {
-        status = from_tables(&list, scan, segmentation, error);
-    } else if (segmentation->label_description.path[0] != '\0') {
-        MUR_AUTO_FREE char *path = NULL;
-        status = mur_path_join(&path, job->root, segmentation->label_description.path, error);
-        if (status == MUR_OK)
-            status = from_description(&list, path, job, scan, error);
-    } else {
-        status = from_values(&list, files[0], job, scan, result, error);
-    }
+    enum mur_status status = list_segments(&list, job, scan, segmentation, files, result, error);
     if (status == MUR_OK)
         status = mur_dataset_create(&attributes, error);
     if (status == MUR_OK)
@@ -206,6 +271,7 @@ static enum mur_status make_segmentation(struct mur_import_result *result,
         .series_number = SEG_SERIES_BASE + number,
         .series_description = "Segmentation",
         .content_label = "ORGANS",
+        .content_creator = segmentation->creator[0] != '\0' ? segmentation->creator : NULL,
     };
     struct mur_output output = mur_intake_output(intake);
     if (status == MUR_OK)

@@ -594,6 +594,107 @@ static void ear_tags_and_chips_are_other_patient_ids(void **state)
     check_all(state, cases, MUR_COUNT(cases));
 }
 
+/* ---- outlines ---------------------------------------------------------------------------------
+ */
+
+static void masks_are_listed_in_one_cell_or_one_a_row(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT", "Source Name\tSample Name\nm1\tp1\n",
+                "Sample Name\tAssay Name\tImage File\tProtocol REF\tParameter Value[Organ]\t"
+                "Performer\tDerived Data File\n"
+                "p1\ta1\tx.nii\toutline\tliver; spleen;tumor\tJo\tl.nii; s.nii;t.nii\n"
+                "p1\ta2\ty.nii\toutline\tliver\tDoe, Jo\tl2.nii\n"
+                "p1\ta2\ty.nii\toutline\tspleen\tDoe, Jo\ts2.nii\n");
+    for (size_t s = 0; s < 2; s++) {
+        const struct mur_scan *scan = &fixture->list->scans[s];
+        assert_int_equal(scan->segmentation_count, 1);
+        const struct mur_scan_segmentation *is = &scan->segmentations[0];
+        assert_int_equal(is->file_count, s == 0 ? 3 : 2);
+        assert_int_equal(is->segment_count, is->file_count);
+        for (size_t i = 0; i < is->segment_count; i++) {
+            assert_int_equal(is->segments[i].file, i);
+            assert_int_equal(is->segments[i].label_value, 0);
+        }
+        assert_string_equal(is->segments[1].label, "spleen");
+    }
+    assert_string_equal(fixture->list->scans[0].segmentations[0].files[1].cell, "s.nii");
+}
+
+static void who_drew_outlines_made_them_and_not_the_scan(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT", "Source Name\tSample Name\nm1\tp1\n",
+                "Sample Name\tProtocol REF\tParameter Value[Brand]\tPerformer\tAssay Name\t"
+                "Image File\tProtocol REF\tParameter Value[Organ]\tPerformer\tDerived Data File\n"
+                "p1\tscan\tBruker\tScan, Ann\ta1\tx.nii\toutline\tliver\tDoe, Jo\tl.nii\n");
+    expect_of(&fixture->list->scans[0], "OperatorsName", "Scan^Ann", "of the scan");
+    assert_string_equal(fixture->list->scans[0].segmentations[0].creator, "Doe^Jo");
+}
+
+static void a_label_description_of_the_study_holds_for_all_maps(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT\nComment[Label description file]\tall.label",
+                "Source Name\tSample Name\nm1\tp1\n",
+                "Sample Name\tAssay Name\tImage File\tDerived Data File\np1\ta1\tx.nii\tl.nii\n");
+    const struct mur_scan *scan = &fixture->list->scans[0];
+    assert_int_equal(scan->segmentation_count, 1);
+    assert_string_equal(scan->segmentations[0].label_description.cell, "all.label");
+}
+
+static void labels_and_files_may_have_meanings_of_the_site(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *file, *organ;
+    } files[] = {{"m1_kidney_left.nii.gz", "kidney left"},
+                 {"a/b/Liver.nii", "liver"},
+                 {"m1-w8-spleen.img", "spleen"},
+                 {"m1_labels.nii", NULL},
+                 {".nii", NULL}};
+    for (size_t i = 0; i < MUR_COUNT(files); i++) {
+        const struct mur_organ *organ =
+            mur_organs_find_file(mur_mapping_organs(fixture->mapping), files[i].file);
+        assert_true((organ == NULL) == (files[i].organ == NULL));
+        if (organ != NULL)
+            assert_string_equal(organ->name, files[i].organ);
+    }
+    static const struct {
+        const char *labels, *problem;
+    } cases[] = {
+        {"{ value = 7; organ = \"Hepar\"; }", NULL},
+        {"{ value = 7; organ = \"notochord\"; }", "organ"},
+        {"{ value = 7; organ = \"liver\"; }, { value = 7; organ = \"liver\"; }", "twice"},
+        {"{ organ = \"liver\"; }", "value"},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct mur_error error = MUR_ERROR_INIT;
+        MUR_AUTO(mur_organs) *organs = NULL;
+        MUR_AUTO_FREE char *text = NULL;
+        MUR_AUTO_FREE char *path = NULL;
+        assert_int_equal(
+            mur_text_format(&text, &error,
+                            "unknown = \"rest\"; labels = ( %s ); organs = ( { names = [\"liver\", "
+                            "\"hepar\"]; category = [\"1\", \"SCT\", \"a\"]; type = [\"2\", "
+                            "\"SCT\", \"b\"]; }, { names = [\"rest\"]; category = [\"1\", "
+                            "\"SCT\", \"a\"]; type = [\"3\", \"SCT\", \"c\"]; } );\n",
+                            cases[i].labels),
+            MUR_OK);
+        put(fixture, "s.txt", text);
+        assert_int_equal(mur_path_join(&path, fixture->folder, "s.txt", &error), MUR_OK);
+        enum mur_status status = mur_organs_load(&organs, path, &error);
+        if (cases[i].problem == NULL) {
+            assert_int_equal(status, MUR_OK);
+            assert_string_equal(mur_organs_find_label(organs, 7)->name, "liver");
+            assert_null(mur_organs_find_label(organs, 8));
+        } else {
+            assert_int_equal(status, MUR_INVALID);
+            assert_non_null(strstr(error.message, cases[i].problem));
+        }
+    }
+}
+
 static int set_up(void **state)
 {
     static struct fixture fixture;
@@ -646,6 +747,10 @@ int main(void)
         cmocka_unit_test(samples_of_one_animal_are_its_sessions),
         cmocka_unit_test(long_names_of_animals_stay_different),
         cmocka_unit_test(ear_tags_and_chips_are_other_patient_ids),
+        cmocka_unit_test(masks_are_listed_in_one_cell_or_one_a_row),
+        cmocka_unit_test(who_drew_outlines_made_them_and_not_the_scan),
+        cmocka_unit_test(a_label_description_of_the_study_holds_for_all_maps),
+        cmocka_unit_test(labels_and_files_may_have_meanings_of_the_site),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
