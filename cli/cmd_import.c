@@ -6,10 +6,12 @@
 
 #include "cli/cli.h"
 #include "cli/isa.h"
+#include "core/file.h"
 #include "core/json_write.h"
 #include "core/own.h"
 #include "core/progress.h"
 #include "core/text.h"
+#include "isa/unpack.h"
 #include "workflow/import.h"
 
 static int dry_run;
@@ -101,13 +103,32 @@ static void print_json(const struct mur_cli *cli, const struct mur_import_result
         (void)mur_cli_print(cli, &text);
 }
 
+/* The first ones, each behind @prefix. */
+static void print_reasons(const struct mur_import_result *result, const char *prefix)
+{
+    enum { SHOWN = 20 };
+    size_t shown = result->reason_count < SHOWN ? result->reason_count : SHOWN;
+    size_t more = result->reason_count - shown + result->reasons_dropped;
+    for (size_t i = 0; i < shown; i++)
+        (void)fprintf(stderr, "%s%s\n", prefix, result->reasons[i]);
+    if (more > 0)
+        (void)fprintf(stderr, "%sand %zu more; --json lists all\n", prefix, more);
+}
+
+static void print_warnings(const struct mur_import_result *result)
+{
+    MUR_AUTO_FREE char *prefix = NULL;
+    if (mur_text_format(&prefix, NULL, "%s, scan %s: ", result->scan->study, result->scan->assay) ==
+        MUR_OK)
+        print_reasons(result, prefix);
+}
+
 /* For people: what failed, and why; a good scan needs no line. */
 static void print_failure(const struct mur_import_result *result)
 {
     (void)fprintf(stderr, "%s, scan %s (%s): %s\n", result->scan->study, result->scan->assay,
                   result->image, mur_import_status_name(result->status));
-    for (size_t i = 0; i < result->reason_count; i++)
-        (void)fprintf(stderr, "    %s\n", result->reasons[i]);
+    print_reasons(result, "    ");
 }
 
 static void count_for_study(struct printer *printer, const struct mur_import_result *result)
@@ -145,9 +166,7 @@ static void on_scan(void *user, const struct mur_import_result *result)
     else if (result->status == MUR_IMPORT_FAILED)
         print_failure(result);
     else if (!printer->cli->quiet)
-        for (size_t i = 0; i < result->reason_count; i++)
-            (void)fprintf(stderr, "%s, scan %s: %s\n", result->scan->study, result->scan->assay,
-                          result->reasons[i]);
+        print_warnings(result);
 }
 
 static void on_file(void *user, const struct mur_import_file *file)
@@ -221,12 +240,31 @@ static struct mur_progress reporter(const struct printer *printer)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int run_tree(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
+/* The folder to import: that of the command line, or what was in a ZIP file. */
+static enum mur_status open_source(struct mur_unpacked **out, const struct mur_cli *cli,
+                                   const struct printer *printer, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *parent = NULL;
+    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
+    enum mur_status status = mur_path_join(&parent, cli->config->node_data_dir, "unpacked", error);
+    if (status != MUR_OK)
+        return status;
+    const struct mur_unpack_options options = {
+        .parent = dry_run != 0 ? NULL : parent, /* a dry run writes nothing to the archive */
+        .progress = reporter(printer),
+        .cancelled = &cancelled,
+    };
+    status = mur_unpack(out, cli->arguments[0], &options, &diagnostics, error);
+    print_diagnostics(cli, &diagnostics);
+    return status;
+}
+
+static int run_tree(struct mur_archive *archive, struct printer *printer, const char *directory,
                     struct mur_error *error)
 {
     struct mur_import_summary summary = {0};
     const struct mur_import_tree_options options = {
-        .directory = cli->arguments[0],
+        .directory = directory,
         .dry_run = dry_run != 0,
         .threads = (unsigned)threads,
         .progress = reporter(printer),
@@ -241,7 +279,7 @@ static int run_tree(struct mur_cli *cli, struct mur_archive *archive, struct pri
 }
 
 static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
-                       struct mur_error *error)
+                       const char *directory, struct mur_error *error)
 {
     const struct mur_config *config = cli->config;
     MUR_AUTO(mur_mapping) *mapping = NULL;
@@ -250,7 +288,7 @@ static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct 
     enum mur_status status =
         mur_mapping_load(&mapping, config->isa_mapping_file, config->isa_organs_file, error);
     const struct mur_import_options options = {
-        .directory = cli->arguments[0],
+        .directory = directory,
         .mapping = mapping,
         .dry_run = dry_run != 0,
         .threads = (unsigned)threads,
@@ -272,7 +310,7 @@ int mur_command_import(struct mur_cli *cli)
     struct mur_error error = MUR_ERROR_INIT;
     const struct mur_config *config = cli->config;
     if (cli->argument_count != 1)
-        return mur_cli_usage(cli, "one folder is needed");
+        return mur_cli_usage(cli, "one folder or ZIP file is needed");
     if (threads < 0 || threads > 256)
         return mur_cli_usage(cli, "--threads is between 1 and 256");
     if (threads == 0)
@@ -297,13 +335,18 @@ int mur_command_import(struct mur_cli *cli)
         status = mur_archive_open(&archive, &options, &error);
     if (status == MUR_OK && as_json == 0 && !cli->quiet)
         status = mur_progress_line_create(&printer.line, "import", &error);
-    int code = -1;
+    MUR_AUTO(mur_unpacked) *source = NULL;
     if (status == MUR_OK)
-        code = plain_dicom != 0 ? run_tree(cli, archive, &printer, &error)
-                                : run_dataset(cli, archive, &printer, &error);
+        status = open_source(&source, cli, &printer, &error);
+    int code = -1;
+    if (status == MUR_OK) {
+        const char *directory = mur_unpacked_directory(source);
+        code = plain_dicom != 0 ? run_tree(archive, &printer, directory, &error)
+                                : run_dataset(cli, archive, &printer, directory, &error);
+    }
     printer_free(&printer);
     if (code >= 0)
         return code;
     (void)mur_cli_fail(cli, &error);
-    return 2; /* nothing came in */
+    return status == MUR_CANCELLED ? MUR_EXIT_CANCELLED : 2; /* nothing came in */
 }

@@ -1,5 +1,33 @@
 #include "cli/isa.h"
 
+void mur_cli_isa_free(struct mur_cli_isa *of)
+{
+    mur_scan_list_free(of->scans);
+    mur_isa_free(of->isa);
+    mur_mapping_free(of->mapping);
+    mur_unpacked_free(of->unpacked);
+    mur_isa_diagnostics_free(&of->diagnostics);
+}
+
+enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
+                                 const char *path, bool scans, struct mur_error *error)
+{
+    const struct mur_unpack_options options = {.tables_only = true};
+    enum mur_status status = mur_mapping_load(&out->mapping, cli->config->isa_mapping_file,
+                                              cli->config->isa_organs_file, error);
+    if (status == MUR_OK)
+        status = mur_unpack(&out->unpacked, path, &options, &out->diagnostics, error);
+    if (status == MUR_OK)
+        status = mur_isa_read(&out->isa, mur_unpacked_directory(out->unpacked), &out->diagnostics,
+                              error);
+    if (status == MUR_NOT_FOUND && out->unpacked != NULL && mur_unpacked_is_copy(out->unpacked))
+        return mur_error_set(error, MUR_NOT_FOUND,
+                             "%s: no ISA-Tab investigation file (i_*.txt) in this ZIP file", path);
+    if (status == MUR_OK && scans)
+        status = mur_mapping_scans(&out->scans, out->mapping, out->isa, &out->diagnostics, error);
+    return status;
+}
+
 enum mur_status mur_cli_append_diagnostics(struct mur_buffer *out,
                                            const struct mur_isa_diagnostics *diagnostics,
                                            enum mur_isa_severity least, struct mur_error *error)

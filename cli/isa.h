@@ -1,11 +1,15 @@
-/** What the commands that read ISA-Tab share: diagnostics as lines and as JSON. */
+/** What the commands that read ISA-Tab share: opening one, diagnostics as lines and as JSON. */
 #ifndef MUR_CLI_ISA_H
 #define MUR_CLI_ISA_H
 
+#include "cli/cli.h"
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/json_write.h"
 #include "isa/diagnostic.h"
+#include "isa/isa.h"
+#include "isa/unpack.h"
+#include "mapping/mapping.h"
 
 /** Exit codes of what reads an ISA-Tab. */
 enum {
@@ -13,6 +17,24 @@ enum {
     MUR_ISA_EXIT_ERRORS = 1,   /**< errors, but usable */
     MUR_ISA_EXIT_UNUSABLE = 2, /**< no ISA-Tab, or nothing in it that can be used */
 };
+
+/** An ISA-Tab with its scans. */
+struct mur_cli_isa {
+    struct mur_unpacked *unpacked;
+    struct mur_mapping *mapping;
+    struct mur_isa *isa;
+    struct mur_scan_list *scans;
+    struct mur_isa_diagnostics diagnostics;
+};
+#define MUR_AUTO_CLI_ISA __attribute__((cleanup(mur_cli_isa_free)))
+void mur_cli_isa_free(struct mur_cli_isa *of); /**< the content */
+
+/** Reads the tables in the folder or ZIP file @p path. Images in a ZIP file are not unpacked.
+ * @param scans  make the scans too, by the configured mapping
+ * @param[out] out  zeroed before; mur_cli_isa_free(), also after a failure */
+MUR_NODISCARD
+enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
+                                 const char *path, bool scans, struct mur_error *error);
 
 /** One line for each: "severity code file:line message"; and how many were left out.
  * @param least  what is less severe is passed over */

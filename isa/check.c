@@ -85,6 +85,25 @@ static bool declares_factor(const struct mur_isa_study *study, const char *facto
     return false;
 }
 
+bool mur_isa_column_declared(const struct mur_isa_study *study, const struct mur_isa_table *table,
+                             uint32_t column)
+{
+    const struct mur_isa_column *of = &table->columns[column];
+    if (of->kind == MUR_ISA_FACTOR)
+        return declares_factor(study, of->name);
+    const char *last = NULL; /* equal texts are equal pointers */
+    for (uint32_t row = 0; row < table->row_count && of->kind == MUR_ISA_PARAMETER; row++) {
+        const char *name = mur_isa_cell(table, row, of->owner);
+        if (name == last || name[0] == '\0' || mur_isa_cell(table, row, column)[0] == '\0')
+            continue;
+        last = name;
+        const struct mur_isa_protocol *protocol = find_protocol(study, name);
+        if (protocol != NULL && !declares(protocol, of->name))
+            return false;
+    }
+    return true;
+}
+
 static bool declares_source(const struct mur_isa_reader *reader, const struct mur_isa_study *study,
                             const char *term_source)
 {

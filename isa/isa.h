@@ -225,6 +225,11 @@ MUR_DEFINE_AUTO(mur_isa, mur_isa_free)
 const struct mur_isa_node *mur_isa_find_sample(const struct mur_isa_study *study, const char *name);
 const struct mur_isa_node *mur_isa_find_source(const struct mur_isa_study *study, const char *name);
 
+/** Whether the study declares the factor, or each row's protocol the parameter, of a column of one
+ * of its tables. True of all other columns. */
+bool mur_isa_column_declared(const struct mur_isa_study *study, const struct mur_isa_table *table,
+                             uint32_t column);
+
 /** Whether a file cell is a URL: recorded, never fetched. */
 bool mur_isa_is_url(const char *cell);
 

@@ -163,6 +163,8 @@ static enum mur_status open_zip(zip_t **out, uint64_t *size, const char *path,
                                 struct mur_error *error)
 {
     struct stat details;
+    if (stat(path, &details) != 0 && errno == ENOENT)
+        return mur_error_set(error, MUR_NOT_FOUND, "%s: no such folder or ZIP file", path);
     if (stat(path, &details) != 0)
         return mur_error_set_errno(error, errno, "%s", path);
     if (!mur_is_zip(path))
