@@ -123,6 +123,18 @@ class BadInputTest(unittest.TestCase):
             path.write_text("notes", encoding="ascii")
         self.import_with_one_failure(folder.name)
 
+    def test_the_first_reasons_are_printed_and_json_lists_all(self):
+        folder = next(path.parent for path in sorted(self.dataset.rglob("*.dcm")))
+        for number in range(30):
+            (folder / f"note{number}.txt").write_text("notes", encoding="ascii")
+        scans, _ = node.import_dataset(self.data_dir, self.dataset)
+        lines = [text for scan in scans for text in scan["reasons"] if "not DICOM" in text]
+        self.assertEqual(len(set(lines)), 30)
+        self.assertEqual(len(lines), 30)
+        done = node.murpacs("import", "--data-dir", self.data_dir, self.dataset)
+        self.assertEqual(done.stderr.count("not DICOM"), 20)
+        self.assertIn("and 10 more; --json lists all", done.stderr)
+
     def test_a_label_that_no_row_names_fails_with_its_scan(self):
         path = self.nifti("*_labels.nii.gz")
         content = nifti_header(path)
