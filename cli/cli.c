@@ -13,7 +13,7 @@
 
 static const char default_config_path[] = "/etc/murpacs/murpacs.cfg";
 
-enum { SUGGESTION_SIZE = 256 };
+enum { SUGGESTION_SIZE = 256, PATH_SIZE = 4096 };
 
 static void free_context(poptContext *context)
 {
@@ -100,15 +100,35 @@ static enum mur_status set_text(struct mur_config *config, const char *key, cons
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", option);
 }
 
+/* Of a program X/bin/murpacs, X/etc/murpacs/murpacs.cfg if it is there; else that of the system;
+ * NULL if there is neither. One that is there but cannot be read must not turn into defaults. */
+static const char *find_config(char out[PATH_SIZE])
+{
+    enum { PARTS = 2 }; /* "/bin/murpacs" */
+    const size_t room = PATH_SIZE - sizeof default_config_path;
+    ssize_t length = readlink("/proc/self/exe", out, room);
+    char *end = length > 0 && (size_t)length < room ? out + length : NULL;
+    for (int i = 0; end != NULL && i < PARTS; i++) {
+        *end = '\0';
+        end = strrchr(out, '/');
+    }
+    if (end != NULL) {
+        memcpy(end, default_config_path, sizeof default_config_path);
+        if (access(out, F_OK) == 0)
+            return out;
+    }
+    return access(default_config_path, F_OK) == 0 ? default_config_path : NULL;
+}
+
 enum mur_status mur_cli_load_config(struct mur_config **out, const char *path,
                                     struct mur_error *error)
 {
     MUR_AUTO(mur_config) *config = NULL;
     if (path == NULL)
         path = mur_common.config_path;
-    /* A file that is there but cannot be read must not turn into defaults. */
-    if (path == NULL && access(default_config_path, F_OK) == 0)
-        path = default_config_path;
+    char found[PATH_SIZE];
+    if (path == NULL)
+        path = find_config(found);
     enum mur_status status =
         path != NULL ? mur_config_load(&config, path, error) : mur_config_create(&config, error);
     char *const *assignment = mur_common.assignments;

@@ -233,7 +233,8 @@ enum mur_status mur_help_man(struct mur_buffer *out, struct mur_error *error)
     return mur_buffer_append_text(
         out,
         ".SH FILES\n.TP\n.I /etc/murpacs/murpacs.cfg\nThe configuration, if \\-\\-config names no "
-        "other.\nEvery key has a default: see murpacs config \\-\\-print\\-default.\n"
+        "other; of a program X/bin/murpacs first X/etc/murpacs/murpacs.cfg.\nEvery key has a "
+        "default: see murpacs config \\-\\-print\\-default.\n"
         ".SH EXIT STATUS\n"
         ".TP\n0\nsuccess\n"
         ".TP\n1\nwrong option, argument or configuration\n"
@@ -241,8 +242,18 @@ enum mur_status mur_help_man(struct mur_buffer *out, struct mur_error *error)
         ".TP\n4\nout of memory\n"
         ".TP\n20 to 29\nan input cannot be read, is absent or is wrong\n"
         ".TP\n40 to 49\nan output cannot be written\n"
-        ".TP\n50 to 52\ndefect or damaged data; held by somebody else; stopped by request\n"
-        ".TP\n60 to 71\nnetwork\n",
+        ".TP\n50\na defect, or damaged data of the archive\n"
+        ".TP\n51\nsomebody else holds it: an archive, a state file, a port\n"
+        ".TP\n52\nstopped by request (Ctrl\\-C)\n"
+        ".TP\n60\nno connection, or it broke; the peer rejected the association, or broke the "
+        "protocol\n"
+        ".TP\n61\nthe peer did not answer in time\n"
+        ".TP\n66\nthe peer does not offer the service: it refused every presentation context\n"
+        ".TP\n68\ndone, but not all of it\n"
+        ".TP\n69\nthe peer answers with a failure, or took nothing\n"
+        ".PP\nThey are in the ranges of DCMTK's table (ofexit.h). Exit codes of murpacs import are "
+        "its "
+        "own.\n",
         error);
 }
 
