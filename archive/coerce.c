@@ -71,16 +71,7 @@ static struct mur_slice without_tail(struct mur_slice text, enum mur_vr vr)
     return text;
 }
 
-/* Names and files are cells of kind "node" in the index, in objects that we made of their own. */
-static struct mur_slice without_kind(struct mur_slice cell)
-{
-    const char *colon = memchr(cell.data, ':', cell.length);
-    size_t kind = colon != NULL ? (size_t)(colon - cell.data) + 1 : 0;
-    return (struct mur_slice){.data = cell.data + kind, .length = cell.length - kind};
-}
-
-/* @param cells  values of the element that holds every cell of a scan */
-static bool same_values(const char *a, const char *b, enum mur_vr vr, bool cells)
+static bool same_values(const char *a, const char *b, enum mur_vr vr)
 {
     bool many = mur_vr_info(vr)->multi;
     for (;;) {
@@ -88,10 +79,6 @@ static bool same_values(const char *a, const char *b, enum mur_vr vr, bool cells
         struct mur_slice y = {.data = b, .length = many ? strcspn(b, "\\") : strlen(b)};
         struct mur_slice one = without_tail(x, vr);
         struct mur_slice other = without_tail(y, vr);
-        if (cells && other.length > 5 && memcmp(other.data, "node:", 5) == 0) {
-            one = without_kind(one);
-            other = without_kind(other);
-        }
         bool same = is_numeric(vr) ? same_number(one, other, vr)
                                    : one.length == other.length &&
                                          memcmp(one.data, other.data, one.length) == 0;
@@ -162,8 +149,7 @@ static enum mur_status compare(bool *differs, struct coercion *coercion,
         MUR_AUTO_FREE char *text = NULL;
         /* What cannot be read as text is something else. */
         same = mur_dataset_get_text(&text, coercion->dataset, tag, NULL) == MUR_OK &&
-               same_values(text, value->text, value->vr,
-                           value->tag == MUR_PRIVATE_TAG(FIRST_BLOCK, MUR_ISA_ATTRIBUTE));
+               same_values(text, value->text, value->vr);
     }
     *differs = !same;
     return status;

@@ -185,6 +185,8 @@ static enum mur_status put_scans(struct mur_isa_rows *rows, struct mur_archive *
             .values = values.values,
             .value_count = values.count,
             .ordinal = (int64_t)i,
+            .cells = values.cells,
+            .cell_count = values.cell_count,
         };
         bool changed = false;
         if (status == MUR_OK)

@@ -7,12 +7,12 @@
 #include "core/json_write.h"
 #include "core/text.h"
 #include "dicom/dictionary.h"
-
-enum { BLOCK = 0x10 }; /* the index knows our private elements by this block */
+#include "mapping/private_block.h"
 
 void mur_isa_values_free(struct mur_isa_values *values)
 {
     free(values->values);
+    free(values->cells);
     mur_buffer_free(&values->text);
 }
 
@@ -37,12 +37,31 @@ static enum mur_status add(struct mur_isa_values *values, struct mur_index_value
     return status;
 }
 
-static struct mur_attribute_path in_block(struct mur_attribute_path path)
+/* Texts as offsets, likewise. */
+static enum mur_status add_cell(struct mur_isa_values *values, struct mur_isa_cell cell,
+                                const char *name, const char *text, const char *unit,
+                                struct mur_error *error)
 {
-    for (unsigned i = 0; i < path.depth; i++)
-        if (MUR_TAG_GROUP(path.tags[i]) == MUR_PRIVATE_GROUP)
-            path.tags[i] = MUR_PRIVATE_TAG(BLOCK, path.tags[i] & 0xFFu);
-    return path;
+    if (values->cell_count == values->cell_capacity) {
+        size_t capacity = values->cell_capacity == 0 ? 64 : values->cell_capacity * 2;
+        struct mur_isa_cell *grown = realloc(values->cells, capacity * sizeof *grown);
+        if (grown == NULL)
+            return mur_error_no_memory(error);
+        values->cells = grown;
+        values->cell_capacity = capacity;
+    }
+    const char *const texts[] = {name, text, unit};
+    const char **const places[] = {&cell.name, &cell.text, &cell.unit};
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(texts); i++) {
+        *places[i] = (const char *)(uintptr_t)values->text.length;
+        status = mur_block_append_text(&values->text, texts[i], error);
+        if (status == MUR_OK)
+            status = mur_buffer_append(&values->text, "", 1, error);
+    }
+    if (status == MUR_OK)
+        values->cells[values->cell_count++] = cell;
+    return status;
 }
 
 /* The level where the attribute is asked for, which is not always where the table says it. */
@@ -52,11 +71,25 @@ static enum mur_level level_of(const struct mur_scan_value *value)
     return attribute != NULL ? attribute->level : value->level;
 }
 
+/* A plain element of our private block. */
+static enum mur_status add_element(struct mur_isa_values *values,
+                                   const struct mur_index_value *value, struct mur_slice text,
+                                   struct mur_error *error)
+{
+    MUR_AUTO_FREE char *copy = NULL;
+    enum mur_status status = mur_text_copy(&copy, text, error);
+    const struct mur_isa_cell cell = {.element = value->path.tags[0] & 0xFFu,
+                                      .vr = value->vr,
+                                      .kind = "",
+                                      .has_number = value->has_number,
+                                      .number = value->number};
+    return status == MUR_OK ? add_cell(values, cell, "", copy, "", error) : status;
+}
+
 static enum mur_status add_values(struct mur_isa_values *values, const struct mur_scan_value *value,
                                   struct mur_error *error)
 {
-    struct mur_index_value one = {
-        .level = level_of(value), .path = in_block(value->path), .vr = value->vr};
+    struct mur_index_value one = {.level = level_of(value), .path = value->path, .vr = value->vr};
     bool many = mur_vr_info(value->vr)->multi;
     enum mur_status status = MUR_OK;
     for (const char *at = value->text; status == MUR_OK && *at != '\0';) {
@@ -65,7 +98,10 @@ static enum mur_status add_values(struct mur_isa_values *values, const struct mu
         one.has_number = (value->vr == MUR_VR_FD || value->vr == MUR_VR_DS ||
                           value->vr == MUR_VR_IS || value->vr == MUR_VR_US) &&
                          mur_parse_double(&one.number, text, NULL) == MUR_OK;
-        status = add(values, one, text, error);
+        if (MUR_TAG_GROUP(value->path.tags[0]) == MUR_PRIVATE_GROUP)
+            status = add_element(values, &one, text, error);
+        else
+            status = add(values, one, text, error);
         one.position++;
         at += length + (at[length] == '\\' ? 1 : 0);
     }
@@ -118,65 +154,14 @@ static enum mur_status add_sequence(struct mur_isa_values *values,
     mur_json_end_array(&json);
     enum mur_status status = mur_json_finish(&json, error);
     struct mur_index_value value = {.level = level_of(from),
-                                    .path = in_block(mur_attribute_path_of(from->path.tags[0])),
+                                    .path = mur_attribute_path_of(from->path.tags[0]),
                                     .vr = MUR_VR_SQ};
     return status == MUR_OK ? add(values, value, (struct mur_slice){text.data, text.length}, error)
                             : status;
 }
 
-/* ---- every cell ------------------------------------------------------------------------------ */
-
-static const char *attribute_kind(enum mur_isa_kind kind)
-{
-    switch (kind) {
-    case MUR_ISA_CHARACTERISTIC:
-    case MUR_ISA_FACTOR:
-    case MUR_ISA_PARAMETER:
-    case MUR_ISA_COMMENT:
-        return mur_isa_kind_name(kind);
-    case MUR_ISA_OTHER:
-    case MUR_ISA_MATERIAL:
-    case MUR_ISA_NAME:
-    case MUR_ISA_FILE:
-    case MUR_ISA_PROTOCOL:
-    case MUR_ISA_DATE:
-    case MUR_ISA_PERFORMER:
-    case MUR_ISA_PLAIN:
-    case MUR_ISA_QUALIFIER:
-    case MUR_ISA_KINDS:
-        return "node"; /* a name or a file: searchable, but no attribute of the experiment */
-    }
-    return "node";
-}
-
-/* "kind:name=value"; a backslash would divide it in two, so it is written as a slash. A subject's
- * attributes answer for patient, study and series, a session's for study and series, and those of a
- * scan for its study as well: so a question at any level finds them. */
-static enum mur_status add_cell(struct mur_isa_values *values,
-                                const struct mur_scan_attribute *attribute, struct mur_error *error)
-{
-    MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status =
-        mur_text_format(&text, error, "%s:%s=%s", attribute_kind(attribute->kind), attribute->name,
-                        attribute->text);
-    if (status != MUR_OK)
-        return status;
-    for (char *at = strchr(text, '\\'); at != NULL; at = strchr(at, '\\'))
-        *at = '/';
-    enum mur_level highest =
-        attribute->level == MUR_LEVEL_PATIENT ? MUR_LEVEL_PATIENT : MUR_LEVEL_STUDY;
-    struct mur_index_value value = {
-        .path = mur_attribute_path_of(MUR_PRIVATE_TAG(BLOCK, MUR_ISA_ATTRIBUTE)),
-        .vr = MUR_VR_UC,
-        .has_number = attribute->has_number,
-        .number = attribute->number};
-    for (int level = (int)highest; status == MUR_OK && level <= MUR_LEVEL_SERIES; level++) {
-        value.level = (enum mur_level)level;
-        value.position = (unsigned)values->count; /* unique; the order of the cells */
-        status = add(values, value, mur_slice_of(text), error);
-    }
-    return status;
-}
+/* ---- the whole --------------------------------------------------------------------------------
+ */
 
 static enum mur_status digest_of(char out[MUR_SHA256_TEXT_SIZE],
                                  const struct mur_isa_values *values, struct mur_error *error)
@@ -193,6 +178,15 @@ static enum mur_status digest_of(char out[MUR_SHA256_TEXT_SIZE],
             status = mur_sha256_update(digest, path, strlen(path) + 1, error);
         if (status == MUR_OK)
             status = mur_sha256_update(digest, value->text, strlen(value->text) + 1, error);
+    }
+    for (size_t i = 0; status == MUR_OK && i < values->cell_count; i++) {
+        const struct mur_isa_cell *cell = &values->cells[i];
+        char element[8];
+        (void)snprintf(element, sizeof element, "%02X%s", cell->element & 0xFFu,
+                       cell->element != 0 ? mur_vr_name(cell->vr) : "");
+        const char *const texts[] = {element, cell->kind, cell->name, cell->text, cell->unit};
+        for (size_t t = 0; status == MUR_OK && t < MUR_COUNT(texts); t++)
+            status = mur_sha256_update(digest, texts[t], strlen(texts[t]) + 1, error);
     }
     uint8_t bytes[MUR_SHA256_SIZE];
     if (status == MUR_OK)
@@ -218,10 +212,21 @@ enum mur_status mur_isa_values_of(struct mur_isa_values *out, char digest[MUR_SH
             count++;
         status = add_sequence(out, value, count, error);
     }
-    for (size_t i = 0; status == MUR_OK && i < scan->isa_attribute_count; i++)
-        if (scan->isa_attributes[i].text[0] != '\0')
-            status = add_cell(out, &scan->isa_attributes[i], error);
+    for (size_t i = 0; status == MUR_OK && i < scan->isa_attribute_count; i++) {
+        const struct mur_scan_attribute *attribute = &scan->isa_attributes[i];
+        const struct mur_isa_cell cell = {.kind = mur_block_kind(attribute->kind),
+                                          .has_number = attribute->has_number,
+                                          .number = attribute->number};
+        if (mur_slice_trim(mur_slice_of(attribute->text)).length > 0)
+            status = add_cell(out, cell, attribute->name, attribute->text, attribute->unit, error);
+    }
     for (size_t i = 0; i < out->count; i++)
         out->values[i].text = out->text.data + (uintptr_t)out->values[i].text;
+    for (size_t i = 0; i < out->cell_count; i++) {
+        const char **const places[] = {&out->cells[i].name, &out->cells[i].text,
+                                       &out->cells[i].unit};
+        for (size_t p = 0; p < MUR_COUNT(places); p++)
+            *places[p] = out->text.data + (uintptr_t)*places[p];
+    }
     return status == MUR_OK ? digest_of(digest, out, error) : status;
 }

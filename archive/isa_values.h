@@ -1,6 +1,6 @@
 /**
- * What a scan of an ISA-Tab says, as rows of the index: standard attributes, plain elements of the
- * private block MURPACS ISA 1.0, and for every cell a text "kind:name=value" of its element 01.
+ * What a scan of an ISA-Tab says, as rows of the index: standard attributes, and what the private
+ * block MURPACS ISA 1.0 says: its plain elements and every cell.
  */
 #ifndef MUR_ARCHIVE_ISA_VALUES_H
 #define MUR_ARCHIVE_ISA_VALUES_H
@@ -15,6 +15,9 @@ struct mur_isa_values {
     struct mur_index_value *values;
     size_t count;
     size_t capacity;
+    struct mur_isa_cell *cells;
+    size_t cell_count;
+    size_t cell_capacity;
     struct mur_buffer text; /**< what they point into */
 };
 void mur_isa_values_free(struct mur_isa_values *values);

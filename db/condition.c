@@ -47,11 +47,6 @@ const char *mur_level_from(enum mur_level level)
     return "";
 }
 
-enum mur_level mur_private_level(enum mur_level level)
-{
-    return level == MUR_LEVEL_IMAGE ? MUR_LEVEL_SERIES : level;
-}
-
 /* ---- binding --------------------------------------------------------------------------------- */
 
 static enum mur_status bind(struct mur_condition *condition, struct mur_bind value,
@@ -93,10 +88,27 @@ static enum mur_status bind_slice(struct mur_condition *condition, struct mur_sl
     return status == MUR_OK ? bind_owned(condition, copy, error) : status;
 }
 
-static enum mur_status add(struct mur_condition *condition, struct mur_error *error,
-                           const char *text)
+enum mur_status mur_condition_add(struct mur_condition *condition, struct mur_error *error,
+                                  const char *sql)
 {
-    return mur_buffer_append_text(&condition->sql, text, error);
+    return mur_buffer_append_text(&condition->sql, sql, error);
+}
+
+enum mur_status mur_condition_bind(struct mur_condition *condition, struct mur_bind value,
+                                   struct mur_error *error)
+{
+    if (value.kind == MUR_BIND_TEXT)
+        return bind_slice(condition, mur_slice_of(value.text), error);
+    return bind(condition, value, error);
+}
+
+enum mur_status mur_condition_append(struct mur_condition *to, const struct mur_condition *from,
+                                     struct mur_error *error)
+{
+    enum mur_status status = mur_condition_add(to, error, mur_buffer_text(&from->sql));
+    for (size_t i = 0; status == MUR_OK && i < from->count; i++)
+        status = mur_condition_bind(to, from->binds[i], error);
+    return status;
 }
 
 /* ---- matching of one value (PS3.4 C.2.2.2) --------------------------------------------------- */
@@ -146,15 +158,16 @@ static enum mur_status add_prefix(struct mur_condition *condition, const char *c
 }
 
 /* Single value or wildcard, on a column of text or an expression. */
-static enum mur_status add_text(struct mur_condition *condition, const char *column, bool indexed,
-                                struct mur_slice text, bool wildcards, struct mur_error *error)
+enum mur_status mur_condition_add_text(struct mur_condition *condition, const char *column,
+                                       bool indexed, struct mur_slice text, bool wildcards,
+                                       struct mur_error *error)
 {
     bool glob = wildcards && has_wildcard(text);
     if (!glob) {
         enum mur_status status = mur_buffer_append_format(&condition->sql, error, "%s = ?", column);
         return status == MUR_OK ? bind_slice(condition, text, error) : status;
     }
-    enum mur_status status = add(condition, error, "(");
+    enum mur_status status = mur_condition_add(condition, error, "(");
     if (status == MUR_OK && indexed)
         status = add_prefix(condition, column, text, error);
     if (status == MUR_OK)
@@ -173,12 +186,12 @@ static enum mur_status add_folded_text(struct mur_condition *condition, const ch
     (void)snprintf(expression, sizeof expression, "mur_fold(%s)", column);
     MUR_AUTO_FREE char *folded = NULL;
     enum mur_status status = mur_text_fold(&folded, text, error);
-    return status == MUR_OK
-               ? add_text(condition, expression, false, mur_slice_of(folded), true, error)
-               : status;
+    return status == MUR_OK ? mur_condition_add_text(condition, expression, false,
+                                                     mur_slice_of(folded), true, error)
+                            : status;
 }
 
-static bool is_universal(struct mur_slice text)
+bool mur_is_universal(struct mur_slice text)
 {
     for (size_t i = 0; i < text.length; i++)
         if (text.data[i] != '*')
@@ -297,7 +310,7 @@ static enum mur_status add_range(struct mur_condition *condition, const char *co
         if (status == MUR_OK)
             status = bind_slice(condition, mur_slice_of(bounds[upper]), error);
     }
-    return status == MUR_OK ? add(condition, error, ")") : status;
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 /* List of UIDs (PS3.4 C.2.2.2.2), of any length. */
@@ -305,7 +318,7 @@ static enum mur_status add_uids(struct mur_condition *condition, const char *col
                                 struct mur_slice text, struct mur_error *error)
 {
     if (memchr(text.data, '\\', text.length) == NULL)
-        return add_text(condition, column, true, text, false, error);
+        return mur_condition_add_text(condition, column, true, text, false, error);
     MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
     struct mur_json_writer json;
     mur_json_init(&json, mur_sink_buffer(&list));
@@ -336,18 +349,12 @@ static enum mur_status add_name(struct mur_condition *condition, const char *col
 {
     MUR_AUTO_FREE char *folded = NULL;
     enum mur_status status = mur_fold_name(&folded, text, error);
-    return status == MUR_OK ? add_text(condition, column, true, mur_slice_of(folded), true, error)
-                            : status;
+    return status == MUR_OK
+               ? mur_condition_add_text(condition, column, true, mur_slice_of(folded), true, error)
+               : status;
 }
 
-/* Columns where a value is found: of the row itself or of the attribute table. */
-struct place {
-    const char *text;
-    const char *folded; /* PN */
-    const char *number; /* NULL where there is none */
-};
-
-static enum mur_status add_one(struct mur_condition *condition, const struct place *place,
+static enum mur_status add_one(struct mur_condition *condition, const struct mur_place *place,
                                enum mur_vr vr, struct mur_slice text, struct mur_error *error)
 {
     if (vr == MUR_VR_PN)
@@ -363,16 +370,17 @@ static enum mur_status add_one(struct mur_condition *condition, const struct pla
     }
     if (condition->fold_case && takes_wildcards(vr))
         return add_folded_text(condition, place->text, text, error);
-    return add_text(condition, place->text, true, text, takes_wildcards(vr), error);
+    return mur_condition_add_text(condition, place->text, true, text, takes_wildcards(vr), error);
 }
 
 /* All values of a key: one of them must match. */
-static enum mur_status add_values(struct mur_condition *condition, const struct place *place,
-                                  enum mur_vr vr, struct mur_slice text, struct mur_error *error)
+enum mur_status mur_condition_add_values(struct mur_condition *condition,
+                                         const struct mur_place *place, enum mur_vr vr,
+                                         struct mur_slice text, struct mur_error *error)
 {
     if (vr == MUR_VR_UI)
         return add_uids(condition, place->text, text, error);
-    enum mur_status status = add(condition, error, "(");
+    enum mur_status status = mur_condition_add(condition, error, "(");
     bool first = true;
     bool many = mur_vr_info(vr)->multi;
     for (size_t at = 0; status == MUR_OK && at <= text.length;) {
@@ -384,14 +392,14 @@ static enum mur_status add_values(struct mur_condition *condition, const struct 
         if (one.length == 0)
             continue;
         if (!first)
-            status = add(condition, error, " OR ");
+            status = mur_condition_add(condition, error, " OR ");
         if (status == MUR_OK)
             status = add_one(condition, place, vr, one, error);
         first = false;
     }
     if (status == MUR_OK && first)
-        status = add(condition, error, "1");
-    return status == MUR_OK ? add(condition, error, ")") : status;
+        status = mur_condition_add(condition, error, "1");
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -408,28 +416,30 @@ static enum mur_status add_column_key(struct mur_condition *condition,
     (void)snprintf(folded, sizeof folded, "%s_fold", column);
     if (attribute->tag == MUR_TAG_SOPClassUID) {
         enum mur_status status =
-            add(condition, error, "i.sop_class IN (SELECT u.id FROM uid u WHERE ");
-        const struct place place = {.text = "u.uid"};
+            mur_condition_add(condition, error, "i.sop_class IN (SELECT u.id FROM uid u WHERE ");
+        const struct mur_place place = {.text = "u.uid"};
         if (status == MUR_OK)
-            status = add_values(condition, &place, MUR_VR_UI, mur_slice_of(key->text), error);
-        return status == MUR_OK ? add(condition, error, ")") : status;
+            status = mur_condition_add_values(condition, &place, MUR_VR_UI, mur_slice_of(key->text),
+                                              error);
+        return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
     }
     char number[128]; /* "01" is 1 */
     (void)snprintf(number, sizeof number, "CAST(nullif(%s, '') AS REAL)", column);
     bool numeric = key->vr == MUR_VR_IS || key->vr == MUR_VR_US || key->vr == MUR_VR_DS;
-    const struct place place = {
+    const struct mur_place place = {
         .text = column, .folded = folded, .number = numeric ? number : NULL};
     if (key->vr != MUR_VR_PN)
-        return add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
+        return mur_condition_add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
     /* Other groups of the name (ideographic, phonetic) stand in the attribute table. */
     char path_text[MUR_ATTRIBUTE_PATH_SIZE];
     int64_t path = 0;
     enum mur_status status =
         mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path), error);
     if (status == MUR_OK)
-        status = add(condition, error, "(");
+        status = mur_condition_add(condition, error, "(");
     if (status == MUR_OK)
-        status = add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
+        status =
+            mur_condition_add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
     if (status == MUR_OK && path != 0) {
         status = mur_buffer_append_format(&condition->sql, error,
                                           " OR %s.id IN (SELECT a.owner FROM attribute a WHERE"
@@ -439,20 +449,21 @@ static enum mur_status add_column_key(struct mur_condition *condition,
             status = bind_integer(condition, path, error);
         if (status == MUR_OK)
             status = bind_integer(condition, attribute->level, error);
-        const struct place groups = {.text = "a.text", .folded = "a.folded"};
+        const struct mur_place groups = {.text = "a.text", .folded = "a.folded"};
         if (status == MUR_OK)
-            status = add_values(condition, &groups, key->vr, mur_slice_of(key->text), error);
+            status = mur_condition_add_values(condition, &groups, key->vr, mur_slice_of(key->text),
+                                              error);
         if (status == MUR_OK)
-            status = add(condition, error, ")");
+            status = mur_condition_add(condition, error, ")");
     }
-    return status == MUR_OK ? add(condition, error, ")") : status;
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 /* The study's own list is looked at: there are many more instances than studies. */
 static enum mur_status add_sop_classes(struct mur_condition *condition, struct mur_slice text,
                                        struct mur_error *error)
 {
-    enum mur_status status = add(condition, error, "(0");
+    enum mur_status status = mur_condition_add(condition, error, "(0");
     for (size_t at = 0; status == MUR_OK && at < text.length;) {
         const char *end = memchr(text.data + at, '\\', text.length - at);
         size_t length = end != NULL ? (size_t)(end - text.data) - at : text.length - at;
@@ -461,12 +472,12 @@ static enum mur_status add_sop_classes(struct mur_condition *condition, struct m
         at += length + 1;
         if (one.length == 0)
             continue;
-        status = add(condition, error,
-                     " OR instr('\\' || s.sop_classes || '\\', '\\' || ? || '\\') > 0");
+        status = mur_condition_add(
+            condition, error, " OR instr('\\' || s.sop_classes || '\\', '\\' || ? || '\\') > 0");
         if (status == MUR_OK)
             status = bind_slice(condition, one, error);
     }
-    return status == MUR_OK ? add(condition, error, ")") : status;
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 static enum mur_status add_computed_key(struct mur_condition *condition,
@@ -474,11 +485,13 @@ static enum mur_status add_computed_key(struct mur_condition *condition,
 {
     if (key->path.tags[0] != MUR_TAG_ModalitiesInStudy)
         return add_sop_classes(condition, mur_slice_of(key->text), error);
-    enum mur_status status = add(condition, error, "s.id IN (SELECT m.study FROM series m WHERE ");
-    const struct place place = {.text = "m.modality"};
+    enum mur_status status =
+        mur_condition_add(condition, error, "s.id IN (SELECT m.study FROM series m WHERE ");
+    const struct mur_place place = {.text = "m.modality"};
     if (status == MUR_OK)
-        status = add_values(condition, &place, MUR_VR_CS, mur_slice_of(key->text), error);
-    return status == MUR_OK ? add(condition, error, ")") : status;
+        status =
+            mur_condition_add_values(condition, &place, MUR_VR_CS, mur_slice_of(key->text), error);
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 /* Keys of the attribute table. Those inside one sequence must match in one of its items
@@ -497,7 +510,7 @@ static enum mur_status add_table_keys(struct mur_condition *condition,
         bool same_sequence =
             i == first || (query->keys[first].path.depth > 1 && key->path.depth > 1 &&
                            key->path.tags[0] == query->keys[first].path.tags[0]);
-        if (done[i] || !same_sequence || is_universal(mur_slice_of(key->text)) ||
+        if (done[i] || !same_sequence || mur_is_universal(mur_slice_of(key->text)) ||
             mur_query_key_support(query, i) != MUR_KEY_MATCHED)
             continue;
         done[i] = true;
@@ -524,20 +537,17 @@ static enum mur_status add_table_keys(struct mur_condition *condition,
         static const char *const names[3] = {"text", "folded", "number"};
         for (size_t c = 0; c < 3; c++)
             (void)snprintf(columns[c], sizeof columns[c], "a%zu.%s", i, names[c]);
-        const struct place place = {.text = columns[0], .folded = columns[1], .number = columns[2]};
+        const struct mur_place place = {
+            .text = columns[0], .folded = columns[1], .number = columns[2]};
         if (status == MUR_OK)
-            status = add_values(&tests, &place, key->vr, mur_slice_of(key->text), error);
+            status =
+                mur_condition_add_values(&tests, &place, key->vr, mur_slice_of(key->text), error);
         if (status != MUR_OK)
             return mur_error_prefix(error, "key %s", path_text);
     }
     if (status == MUR_OK)
-        status = add(condition, error, mur_buffer_text(&tests.sql));
-    for (size_t i = 0; status == MUR_OK && i < tests.count; i++) {
-        status = bind(condition, tests.binds[i], error);
-        if (status == MUR_OK)
-            tests.binds[i].kind = MUR_BIND_NULL; /* its text is the condition's now */
-    }
-    return status == MUR_OK ? add(condition, error, ")") : status;
+        status = mur_condition_append(condition, &tests, error);
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 /* ---- date and time as one -------------------------------------------------------------------- */
@@ -550,7 +560,7 @@ static size_t find_key(const struct mur_query *query, uint32_t tag)
 {
     for (size_t i = 0; i < query->key_count; i++)
         if (query->keys[i].path.depth == 1 && query->keys[i].path.tags[0] == tag &&
-            !is_universal(mur_slice_of(query->keys[i].text)))
+            !mur_is_universal(mur_slice_of(query->keys[i].text)))
             return i;
     return query->key_count;
 }
@@ -605,9 +615,9 @@ static enum mur_status add_moment(struct mur_condition *condition, const struct 
                 status = bind_integer(condition, time_of(times[upper], upper != 0), error);
         }
         if (status == MUR_OK)
-            status = add(condition, error, "))");
+            status = mur_condition_add(condition, error, "))");
     }
-    return status == MUR_OK ? add(condition, error, ")") : status;
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 static enum mur_status add_moments(struct mur_condition *condition, const struct mur_query *query,
@@ -620,7 +630,7 @@ static enum mur_status add_moments(struct mur_condition *condition, const struct
         if (date == query->key_count || time == query->key_count ||
             mur_query_key_support(query, date) != MUR_KEY_MATCHED)
             continue;
-        status = add(condition, error, " AND ");
+        status = mur_condition_add(condition, error, " AND ");
         if (status == MUR_OK)
             status = add_moment(condition, &query->keys[date], &query->keys[time], error);
         done[date] = true;
@@ -638,10 +648,10 @@ static enum mur_status add_unknown(struct mur_condition *condition, struct mur_d
                                    struct mur_error *error)
 {
     if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
-        return add(condition, error, ")");
+        return mur_condition_add(condition, error, ")");
     if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
         return attribute->tag == MUR_TAG_SOPClassUID
-                   ? add(condition, error, ")")
+                   ? mur_condition_add(condition, error, ")")
                    : mur_buffer_append_format(&condition->sql, error, " OR %s.%s = '')",
                                               mur_level_alias(level), attribute->column);
     char path_text[MUR_ATTRIBUTE_PATH_SIZE];
@@ -679,23 +689,22 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
     enum mur_status status = MUR_OK;
     if (query->combined_datetime && !only_unique)
         status = add_moments(condition, query, done, error);
+    if (status == MUR_OK && !only_unique)
+        status = mur_condition_add_scan_keys(condition, database, query, done, error);
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
-        if (done[i] || is_universal(mur_slice_of(key->text)) ||
+        if (done[i] || mur_is_universal(mur_slice_of(key->text)) ||
             (only_unique && !is_unique_key(key)) ||
             mur_query_key_support(query, i) != MUR_KEY_MATCHED)
             continue;
         bool unknown = database->unknown_matches && !only_unique;
-        status = add(condition, error, unknown ? " AND (" : " AND ");
+        status = mur_condition_add(condition, error, unknown ? " AND (" : " AND ");
         if (status != MUR_OK)
             break;
         const struct mur_attribute *attribute =
             key->path.depth == 1 ? mur_attribute_find(key->path.tags[0]) : NULL;
-        enum mur_level level = mur_private_level(query->level);
-        if (attribute != NULL)
-            level = attribute->level;
-        else if (MUR_TAG_GROUP(key->path.tags[0]) != MUR_PRIVATE_GROUP)
-            level = mur_attribute_key_find(&key->path)->level;
+        enum mur_level level =
+            attribute != NULL ? attribute->level : mur_attribute_key_find(&key->path)->level;
         if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
             status = add_column_key(condition, database, attribute, key, error);
         else if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
@@ -706,7 +715,7 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
             status = add_unknown(condition, database, key, attribute, level, error);
         if (status != MUR_OK) {
             const char *keyword = mur_dictionary_keyword(key->path.tags[0]);
-            return mur_error_prefix(error, "%s", keyword != NULL ? keyword : "private key");
+            return mur_error_prefix(error, "%s", keyword != NULL ? keyword : "a key");
         }
     }
     return status;

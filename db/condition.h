@@ -24,8 +24,45 @@ void mur_condition_free(struct mur_condition *condition);
 const char *mur_level_alias(enum mur_level level);
 /** "FROM ... JOIN ..." down to a level. */
 const char *mur_level_from(enum mur_level level);
-/** Level whose rows hold the values of our private block in a query of @p level. */
-enum mur_level mur_private_level(enum mur_level level);
+/** Whether any value matches: nothing but '*', or nothing at all. */
+bool mur_is_universal(struct mur_slice text);
+
+/* Parts of a condition. Texts are copied. */
+MUR_NODISCARD
+enum mur_status mur_condition_add(struct mur_condition *condition, struct mur_error *error,
+                                  const char *sql);
+MUR_NODISCARD
+enum mur_status mur_condition_bind(struct mur_condition *condition, struct mur_bind value,
+                                   struct mur_error *error);
+/** Appends another one's SQL and values. */
+MUR_NODISCARD
+enum mur_status mur_condition_append(struct mur_condition *to, const struct mur_condition *from,
+                                     struct mur_error *error);
+
+/** Columns where a value is found: of the row itself or of another table. */
+struct mur_place {
+    const char *text;
+    const char *folded; /**< PN */
+    const char *number; /**< NULL where there is none */
+};
+/** The values of a key: one of them must match. */
+MUR_NODISCARD
+enum mur_status mur_condition_add_values(struct mur_condition *condition,
+                                         const struct mur_place *place, enum mur_vr vr,
+                                         struct mur_slice text, struct mur_error *error);
+/** A single value or, with @p wildcards, a pattern; an indexed column finds it by its beginning. */
+MUR_NODISCARD
+enum mur_status mur_condition_add_text(struct mur_condition *condition, const char *column,
+                                       bool indexed, struct mur_slice text, bool wildcards,
+                                       struct mur_error *error);
+
+/** Appends " AND ..." for the keys that are matched by way of scans (db/scan_condition.c): our
+ * private block, Patient Comments, Additional Patient History; marks them as @p done. */
+MUR_NODISCARD
+enum mur_status mur_condition_add_scan_keys(struct mur_condition *condition,
+                                            struct mur_database *database,
+                                            const struct mur_query *query, bool *done,
+                                            struct mur_error *error);
 
 /** Appends " AND ..." for every key that is matched.
  * @param only_unique  of the keys, those that name patients, studies, series and instances alone

@@ -175,8 +175,15 @@ enum mur_status mur_fold_name(char **out, struct mur_slice name, struct mur_erro
 /** What a table cannot know better than the object: its identity, its kind, its place. */
 bool mur_is_of_the_object(uint32_t tag);
 
-/** Attributes of which every scan of a study adds its own values. */
-bool mur_is_isa_list(uint32_t tag);
+/** Attributes whose text is each scan's own, whatever their level: they are looked for, and
+ * answered, by way of the scans. */
+bool mur_is_scan_text(uint32_t tag);
+
+/** Writes what the private block says of a scan, in place of what it said before. */
+MUR_NODISCARD
+enum mur_status mur_put_cells(struct mur_database *database, int64_t scan,
+                              const struct mur_isa_cell *cells, size_t count,
+                              struct mur_error *error);
 
 /** Writes typed columns and attribute rows of one owner. Values of other levels are passed over.
  * @param source 0 header (only what is not there yet), 1 ISA (replaces) */

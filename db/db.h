@@ -207,11 +207,24 @@ struct mur_isa_key {
     const char *rule; /**< all of its definition */
     const char *text;
 };
+
+/** What our private block says of a scan. Texts are borrowed. */
+struct mur_isa_cell {
+    unsigned element;        /**< 0: a cell of the tables (xx01, xx02); else a plain element */
+    enum mur_vr vr;          /**< of a plain element */
+    const char *kind, *name; /**< "factor", "diet"; "" of a plain element */
+    const char *text, *unit; /**< unit "" where there is none */
+    bool has_number;
+    double number;
+};
+
 struct mur_isa_scan_record {
     const char *study, *source, *sample, *assay_file, *assay;
-    const char *digest; /**< of all its values; not "" */
-    const struct mur_index_value *values;
+    const char *digest;                   /**< of all its values; not "" */
+    const struct mur_index_value *values; /**< attributes of the standard */
     size_t value_count;
+    const struct mur_isa_cell *cells;
+    size_t cell_count;
     int64_t ordinal; /**< its place in the tables */
     const struct mur_isa_key *keys;
     size_t key_count;

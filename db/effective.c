@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "db/connection.h"
+#include "db/scan_values.h"
 #include "dicom/dictionary.h"
 
 void mur_effective_free(struct mur_effective *effective)
@@ -133,14 +134,6 @@ static enum mur_status read_columns(struct mur_effective *out, size_t *capacity,
 
 /* ---- attribute table ------------------------------------------------------------------------- */
 
-static enum mur_vr vr_of(uint32_t tag, const char *said)
-{
-    enum mur_vr vr = mur_dictionary_vr(tag, MUR_TAG_IS_PRIVATE(tag) ? MUR_CREATOR_ISA : "");
-    if (vr == MUR_VR_UN && said != NULL && strlen(said) == 2)
-        vr = mur_vr_from_name(said);
-    return vr;
-}
-
 /* Appends a further value of the attribute before. */
 static enum mur_status append(struct mur_effective_value *value, const char *text,
                               struct mur_error *error)
@@ -155,9 +148,9 @@ static enum mur_status append(struct mur_effective_value *value, const char *tex
     return status;
 }
 
-/* Rows of (path, vr or NULL, text), values of one attribute one after another. */
+/* Rows of (path, text), values of one attribute one after another. */
 static enum mur_status read_values(struct mur_effective *out, size_t *capacity,
-                                   struct mur_database *database, enum mur_level level, bool lists,
+                                   struct mur_database *database, enum mur_level level,
                                    const char *sql, const struct mur_bind *binds, size_t bind_count,
                                    struct mur_error *error)
 {
@@ -171,16 +164,13 @@ static enum mur_status read_values(struct mur_effective *out, size_t *capacity,
         struct mur_attribute_path path;
         status = mur_attribute_path_parse(
             &path, mur_slice_of((const char *)sqlite3_column_text(row, 0)), error);
-        if (status != MUR_OK || path.depth != 1 || (mur_is_isa_list(path.tags[0]) && !lists))
+        if (status != MUR_OK || path.depth != 1)
             continue;
-        const char *text = (const char *)sqlite3_column_text(row, 2);
-        const struct mur_effective_value value = {
-            .level = level,
-            .tag = path.tags[0],
-            .vr = vr_of(path.tags[0], (const char *)sqlite3_column_text(row, 1)),
-            .list = mur_is_isa_list(path.tags[0])};
-        if (value.vr == MUR_VR_UN)
-            continue; /* a private element of which nobody says what it is any more */
+        const char *text = (const char *)sqlite3_column_text(row, 1);
+        const struct mur_effective_value value = {.level = level,
+                                                  .tag = path.tags[0],
+                                                  .vr = mur_dictionary_vr(path.tags[0], NULL),
+                                                  .list = mur_is_scan_text(path.tags[0])};
         if (out->count > first && out->values[out->count - 1].tag == value.tag)
             status =
                 value.vr == MUR_VR_SQ ? MUR_OK : append(&out->values[out->count - 1], text, error);
@@ -193,6 +183,31 @@ static enum mur_status read_values(struct mur_effective *out, size_t *capacity,
     return status;
 }
 
+struct reading {
+    struct mur_effective *out;
+    size_t *capacity;
+    struct mur_database *database;
+    const struct rows *rows;
+};
+
+/* One element of the private block, of the series' scan. */
+static enum mur_status read_element(void *user, unsigned element, struct mur_error *error)
+{
+    const struct reading *reading = user;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    struct mur_effective_value value = {.level = MUR_LEVEL_SERIES,
+                                        .tag = MUR_PRIVATE_TAG(0x10, element),
+                                        .list = element == MUR_ISA_ATTRIBUTE ||
+                                                element == MUR_ISA_ATTRIBUTE_SEQUENCE};
+    bool found = false;
+    enum mur_status status =
+        mur_scan_values_element(&text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
+                                reading->rows->owners[MUR_LEVEL_SERIES], element, error);
+    return status == MUR_OK && found
+               ? add(reading->out, reading->capacity, value, mur_buffer_text(&text), error)
+               : status;
+}
+
 static enum mur_status read_isa(struct mur_effective *out, size_t *capacity,
                                 struct mur_database *database, const struct rows *rows,
                                 struct mur_error *error)
@@ -200,25 +215,31 @@ static enum mur_status read_isa(struct mur_effective *out, size_t *capacity,
     enum mur_status status = MUR_OK;
     for (int level = 0; status == MUR_OK && level <= (int)MUR_LEVEL_SERIES; level++)
         status = read_values(
-            out, capacity, database, (enum mur_level)level, level == (int)MUR_LEVEL_SERIES,
-            "SELECT p.path, (SELECT v.vr FROM isa_value v WHERE v.scan = ?3 AND v.path = p.path"
-            " LIMIT 1), a.text FROM attribute a JOIN attribute_path p ON p.id = a.path"
+            out, capacity, database, (enum mur_level)level,
+            "SELECT p.path, a.text FROM attribute a JOIN attribute_path p ON p.id = a.path"
             " WHERE a.owner = ?1 AND a.level = ?2 AND a.source = 1 AND a.hidden = 0"
             " AND length(p.path) = 8 ORDER BY p.path, a.item, a.position",
-            (struct mur_bind[]){MUR_I(rows->owners[level]), MUR_I(level), MUR_I(rows->scan)}, 3,
-            error);
-    /* Comments stand with patient and study, where those of all scans are: here only its own. */
-    for (int level = 0; status == MUR_OK && rows->scan != 0 && level <= (int)MUR_LEVEL_STUDY;
-         level++)
+            (struct mur_bind[]){MUR_I(rows->owners[level]), MUR_I(level)}, 2, error);
+    if (rows->scan == 0)
+        return status;
+    /* Comments are answered for all scans of a study; here only the instance's own leave. */
+    for (int level = 0; status == MUR_OK && level <= (int)MUR_LEVEL_STUDY; level++)
         status = read_values(
-            out, capacity, database, (enum mur_level)level, true,
-            "SELECT v.path, v.vr, v.text FROM isa_value v WHERE v.scan = ?3 AND v.level = ?2"
-            " AND v.path IN ('001021B0', '00104000') AND EXISTS (SELECT 1 FROM attribute a"
+            out, capacity, database, (enum mur_level)level,
+            "SELECT v.path, v.text FROM isa_value v WHERE v.scan = ?3 AND v.level = ?2"
+            " AND v.path IN ('001021B0', '00104000') AND NOT EXISTS (SELECT 1 FROM attribute a"
             " JOIN attribute_path p ON p.id = a.path WHERE a.owner = ?1 AND a.level = ?2"
-            " AND p.path = v.path AND a.source = 1 AND a.hidden = 0) ORDER BY v.ordinal",
+            " AND p.path = v.path AND a.hidden = 0) ORDER BY v.ordinal",
             (struct mur_bind[]){MUR_I(rows->owners[level]), MUR_I(level), MUR_I(rows->scan)}, 3,
             error);
-    return status;
+    struct reading reading = {.out = out, .capacity = capacity, .database = database, .rows = rows};
+    if (status == MUR_OK)
+        status = read_element(&reading, MUR_ISA_ATTRIBUTE, error);
+    if (status == MUR_OK)
+        status = read_element(&reading, MUR_ISA_ATTRIBUTE_SEQUENCE, error);
+    return status == MUR_OK
+               ? mur_scan_values_each_element(database, rows->scan, read_element, &reading, error)
+               : status;
 }
 
 enum mur_status mur_database_effective(struct mur_effective *out, struct mur_database *database,

@@ -6,6 +6,7 @@
 #include "core/compress.h"
 #include "core/json.h"
 #include "db/condition.h"
+#include "db/scan_values.h"
 #include "dicom/dictionary.h"
 #include "dicom/json_value.h"
 
@@ -24,14 +25,16 @@ enum column_kind {
     COLUMN_SELECTED,  /* in the row itself */
     COLUMN_AE_TITLE,  /* of this node */
     COLUMN_ATTRIBUTE, /* attribute table */
+    COLUMN_COMMENT,   /* likewise, where a header says it; else as scans say */
+    COLUMN_PRIVATE,   /* our private block, as scans say */
     COLUMN_HEADER,    /* JSON of the instance */
 };
 
 struct column {
     enum column_kind kind;
     int index;            /* SELECTED: column of the row */
-    enum mur_level level; /* ATTRIBUTE: whose */
-    int64_t path;         /* ATTRIBUTE: row of its path */
+    enum mur_level level; /* ATTRIBUTE, COMMENT: whose */
+    int64_t path;         /* ATTRIBUTE, COMMENT: row of its path */
 };
 
 struct mur_find {
@@ -167,14 +170,13 @@ static enum mur_status find_ids(struct mur_find *find, struct mur_database *data
 /* ---- what each key is answered from ---------------------------------------------------------- */
 
 static enum mur_status plan_attribute(struct column *column, struct mur_database *database,
-                                      const struct mur_query *query,
                                       const struct mur_query_key *key,
                                       const struct mur_attribute *attribute,
                                       struct mur_error *error)
 {
     char path[MUR_ATTRIBUTE_PATH_SIZE];
-    column->kind = COLUMN_ATTRIBUTE;
-    column->level = attribute != NULL ? attribute->level : mur_private_level(query->level);
+    column->kind = mur_is_scan_text(attribute->tag) ? COLUMN_COMMENT : COLUMN_ATTRIBUTE;
+    column->level = attribute->level;
     return mur_path_row(&column->path, database, mur_attribute_path_format(path, &key->path),
                         error);
 }
@@ -211,8 +213,10 @@ static enum mur_status plan_columns(struct mur_find *find, struct mur_database *
                 status = mur_buffer_append_format(
                     &sql, error, ", %s.%s", mur_level_alias(attribute->level),
                     attribute->column + (attribute->column[0] == '=' ? 1 : 0));
-        } else if (MUR_TAG_GROUP(key->path.tags[0]) == MUR_PRIVATE_GROUP || !of_image) {
-            status = plan_attribute(column, database, query, key, attribute, error);
+        } else if (MUR_TAG_GROUP(key->path.tags[0]) == MUR_PRIVATE_GROUP) {
+            column->kind = COLUMN_PRIVATE;
+        } else if (!of_image) {
+            status = plan_attribute(column, database, key, attribute, error);
         } else {
             column->kind = COLUMN_HEADER;
             find->need_header = true;
@@ -286,6 +290,26 @@ static enum mur_status value_of_table(struct mur_value *out, struct mur_find *fi
     return status;
 }
 
+/* Element of our private block, or a comment, for the row itself. */
+static enum mur_status value_of_scans(struct mur_value *out, struct mur_find *find,
+                                      struct mur_database *database, uint32_t tag, int64_t owner,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    bool found = false;
+    enum mur_level level = find->query->level;
+    enum mur_status status =
+        MUR_TAG_IS_PRIVATE(tag)
+            ? mur_scan_values_element(&text, &found, &out->vr, database, level, owner, tag & 0xFFu,
+                                      error)
+            : mur_scan_values_text(&text, &found, database, level, owner, tag, error);
+    if (status == MUR_OK && found) {
+        status = arena_copy(&out->text, find, mur_buffer_text(&text), text.length, error);
+        out->length = text.length;
+    }
+    return status;
+}
+
 static enum mur_status value_of_header(struct mur_value *out, struct mur_find *find,
                                        const struct mur_json *header, uint32_t tag,
                                        struct mur_error *error)
@@ -335,6 +359,9 @@ static enum mur_status fill_row(struct mur_value *values, struct mur_find *find,
 {
     MUR_AUTO(mur_json) *header = NULL;
     enum mur_status status = MUR_OK;
+    enum mur_level level = find->query->level;
+    int64_t own = sqlite3_column_int64(
+        row, (int)(level == MUR_LEVEL_IMAGE ? MUR_LEVEL_SERIES : level)); /* who has a scan */
     if (find->need_header)
         status = read_header(&header, database, sqlite3_column_int64(row, MUR_LEVEL_IMAGE), error);
     for (size_t k = 0; status == MUR_OK && k < find->query->key_count; k++) {
@@ -359,6 +386,17 @@ static enum mur_status fill_row(struct mur_value *values, struct mur_find *find,
         case COLUMN_ATTRIBUTE:
             status = value_of_table(value, find, database, column,
                                     sqlite3_column_int64(row, (int)column->level), error);
+            break;
+        case COLUMN_COMMENT:
+            status = value_of_table(value, find, database, column,
+                                    sqlite3_column_int64(row, (int)column->level), error);
+            if (status == MUR_OK && value->text == NULL)
+                status = value_of_scans(value, find, database, find->query->keys[k].path.tags[0],
+                                        own, error);
+            break;
+        case COLUMN_PRIVATE:
+            status = value_of_scans(value, find, database, find->query->keys[k].path.tags[0], own,
+                                    error);
             break;
         case COLUMN_HEADER:
             status = value_of_header(value, find, header, find->query->keys[k].path.tags[0], error);

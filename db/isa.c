@@ -202,6 +202,8 @@ enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur
     }
     if (status == MUR_OK && !same)
         status = put_scan_values(database, scan, record, error);
+    if (status == MUR_OK && !same)
+        status = mur_put_cells(database, scan, record->cells, record->cell_count, error);
     if (status == MUR_OK)
         status = put_keys(database, scan, record, error);
     if (status == MUR_OK) {
@@ -222,6 +224,8 @@ static enum mur_status retire_scan(struct mur_database *database, int64_t scan,
                                    struct mur_error *error)
 {
     enum mur_status status = touch_linked(database, scan, error);
+    if (status == MUR_OK)
+        status = mur_put_cells(database, scan, NULL, 0, error);
     static const char *const steps[] = {
         "DELETE FROM isa_value WHERE scan = ?",
         "DELETE FROM isa_key WHERE scan = ?",
@@ -279,7 +283,14 @@ enum mur_status mur_database_isa_scan_values(struct mur_database *database, int6
     enum mur_status status =
         mur_statement_get(&row, database,
                           "SELECT level, path, vr, item, position, text, number FROM isa_value"
-                          " WHERE scan = ? ORDER BY ordinal",
+                          " WHERE scan = ?1 UNION ALL SELECT * FROM (SELECT 2,"
+                          " CASE k.element WHEN 0 THEN '00991001'"
+                          " ELSE printf('009910%02X', k.element) END,"
+                          " CASE k.element WHEN 0 THEN 'UC' ELSE k.vr END, 0, c.ordinal,"
+                          " CASE k.element WHEN 0 THEN k.kind || ':' || k.name || '=' || f.text"
+                          " ELSE f.text END, f.number FROM isa_scan_cell c JOIN isa_cell f"
+                          " ON f.id = c.cell JOIN isa_column k ON k.id = f.column"
+                          " WHERE c.scan = ?1 ORDER BY c.ordinal)",
                           error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, &MUR_I(scan), 1, error);

@@ -11,11 +11,9 @@
 
 /* ---- what the linked scans say of one row ---------------------------------------------------- */
 
-bool mur_is_isa_list(uint32_t tag)
+bool mur_is_scan_text(uint32_t tag)
 {
-    return tag == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE) ||
-           tag == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE) ||
-           tag == MUR_TAG_AdditionalPatientHistory || tag == MUR_TAG_PatientComments;
+    return tag == MUR_TAG_AdditionalPatientHistory || tag == MUR_TAG_PatientComments;
 }
 
 struct value_list {
@@ -31,24 +29,16 @@ static void value_list_free(struct value_list *list)
     free(list->values);
 }
 
-/* First scan first: single values of later ones are passed over, list values are added once. */
+/* First scan first: values of later ones are passed over. */
 static enum mur_status value_list_add(struct value_list *list, struct mur_index_value value,
                                       struct mur_error *error)
 {
-    bool many = mur_is_isa_list(value.path.tags[0]);
-    unsigned next = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct mur_index_value *other = &list->values[i];
-        if (!mur_attribute_path_equal(&other->path, &value.path))
-            continue;
-        if (many ? value.path.depth == 1 && strcmp(other->text, value.text) == 0
-                 : other->item == value.item && other->position == value.position)
+        if (mur_attribute_path_equal(&other->path, &value.path) && other->item == value.item &&
+            other->position == value.position)
             return MUR_OK;
-        if (other->position >= next)
-            next = other->position + 1;
     }
-    if (many && value.path.depth == 1)
-        value.position = next;
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
         struct mur_index_value *values = realloc(list->values, capacity * sizeof *values);
@@ -163,8 +153,8 @@ static enum mur_status refresh_study(struct mur_database *database, int64_t stud
         "scan IN (SELECT isa_scan FROM series WHERE study = ?2 AND isa_scan IS NOT NULL)", error);
 }
 
-/* A segmentation was not made by the scanner: of the scan it has what can be searched, in our
- * private block, but none of its standard series attributes (device, protocol). */
+/* A segmentation was not made by the scanner: it has none of the scan's standard series attributes
+ * (device, protocol). What can be searched, the cells, it shares with it. */
 static enum mur_status refresh_series(struct mur_database *database, int64_t series,
                                       struct mur_error *error)
 {
@@ -176,8 +166,7 @@ static enum mur_status refresh_series(struct mur_database *database, int64_t ser
     if (status != MUR_OK)
         return status;
     return refresh(database, MUR_LEVEL_SERIES, series,
-                   segmentation != 0 ? "scan = (SELECT isa_scan FROM series WHERE id = ?2)"
-                                       " AND substr(v.path, 1, 4) = '0099'"
+                   segmentation != 0 ? "scan = 0 AND ?2"
                                      : "scan = (SELECT isa_scan FROM series WHERE id = ?2)",
                    error);
 }

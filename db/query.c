@@ -39,12 +39,26 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
     return MUR_OK;
 }
 
+/* Of our own block; that of others never gets here. */
+static enum mur_key_support private_support(const struct mur_attribute_path *path)
+{
+    unsigned element = path->tags[0] & 0xFFu;
+    unsigned inner = path->tags[path->depth - 1] & 0xFFu;
+    bool sequence = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
+    if (path->depth == 1 && sequence)
+        return MUR_KEY_RETURNED;
+    bool supported = path->depth == 1
+                         ? element == MUR_ISA_ATTRIBUTE || (element >= 0x10 && element <= 0x7F)
+                         : sequence && path->depth == 2 && inner >= MUR_ISA_ATTRIBUTE_KIND &&
+                               inner <= MUR_ISA_ATTRIBUTE_UNIT;
+    return supported ? MUR_KEY_MATCHED : MUR_KEY_IGNORED;
+}
+
 enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t key)
 {
     const struct mur_attribute_path *path = &query->keys[key].path;
-    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP) /* ours: others never get here */
-        return path->tags[0] == MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE) ? MUR_KEY_IGNORED
-                                                                                  : MUR_KEY_MATCHED;
+    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP)
+        return private_support(path);
     if (path->depth > 1) {
         const struct mur_attribute_key *nested = mur_attribute_key_find(path);
         return nested != NULL && nested->level <= query->level ? MUR_KEY_MATCHED : MUR_KEY_IGNORED;

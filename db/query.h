@@ -25,6 +25,8 @@ struct mur_query_key {
     struct mur_attribute_path path; /**< "00100020", or "00102202.00080100" within a sequence;
                                        private elements of ours with block 0x10: (0099,10xx) */
     enum mur_vr vr;
+    unsigned item; /**< of our private sequence: keys of one item must match in one cell, and each
+                      item must have its own; else 0 */
     char *text;    /**< owned; UTF-8; values separated by backslash as in the Data Set */
     bool returned; /**< false: matches only (its sequence is returned as a whole) */
 };

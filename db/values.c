@@ -254,7 +254,8 @@ static enum mur_status put_value(struct mur_database *database, enum mur_level l
     bool hidden = other && (from_isa == database->header_wins);
     if (status == MUR_OK && other && !hidden && from_isa)
         status = hide_header(database, level, owner, &value->path, error);
-    if (status == MUR_OK)
+    bool of_scan = from_isa && value->path.depth == 1 && mur_is_scan_text(value->path.tags[0]);
+    if (status == MUR_OK && !of_scan)
         status = put_row(database, level, owner, source, value, hidden, value->text,
                          value->position, error);
     return status;

@@ -4,6 +4,7 @@
 #include "dicom/data_set.h"
 #include "dicom/dictionary.h"
 #include "mapping/internal.h"
+#include "mapping/private_block.h"
 
 /** The single item of a sequence, made if need be. */
 static enum mur_status only_item(struct mur_dataset **out, struct mur_dataset *dataset,
@@ -58,18 +59,6 @@ static enum mur_status remove_old(struct mur_dataset *dataset, const struct mur_
     return status;
 }
 
-/** A value of the block: a backslash would separate values, a control character breaks lines. */
-static enum mur_status append_clean(struct mur_buffer *out, const char *text,
-                                    struct mur_error *error)
-{
-    enum mur_status status = mur_buffer_reserve(out, strlen(text), error);
-    for (const char *c = text; *c != '\0' && status == MUR_OK; c++) {
-        bool control = (unsigned char)*c < 0x20 || *c == 0x7F;
-        status = mur_buffer_append(out, *c == '\\' ? "/" : control ? " " : c, 1, error);
-    }
-    return status;
-}
-
 static enum mur_status put_item(struct mur_dataset *dataset, unsigned block,
                                 const struct mur_scan_attribute *attribute,
                                 struct mur_isa_strings *strings, struct mur_error *error)
@@ -83,7 +72,7 @@ static enum mur_status put_item(struct mur_dataset *dataset, unsigned block,
     if (status != MUR_OK)
         return status;
     char kind[32] = "";
-    const char *kind_name = mur_isa_kind_name(attribute->kind);
+    const char *kind_name = mur_block_kind(attribute->kind);
     for (size_t i = 0; kind_name[i] != '\0' && i + 1 < sizeof kind; i++)
         kind[i] = (char)(kind_name[i] - 'a' + 'A'); /* CS has capitals only */
     const char *name = "";
@@ -96,7 +85,7 @@ static enum mur_status put_item(struct mur_dataset *dataset, unsigned block,
         status = mur_mapping_fit(&unit, &cut, MUR_VR_SH, false, mur_slice_of(attribute->unit),
                                  strings, error);
     if (status == MUR_OK)
-        status = append_clean(&text, attribute->text, error);
+        status = mur_block_append_text(&text, attribute->text, error);
     if (status == MUR_OK)
         status =
             put_leaf(item, MUR_PRIVATE_TAG(inner, MUR_ISA_ATTRIBUTE_KIND), MUR_VR_CS, kind, error);
@@ -131,13 +120,13 @@ static enum mur_status put_attributes(struct mur_dataset *dataset, unsigned bloc
         if (attribute->level > deepest)
             continue;
         status = mur_buffer_append_format(&all, error, "%s%s:", all.length == 0 ? "" : "\\",
-                                          mur_isa_kind_name(attribute->kind));
+                                          mur_block_kind(attribute->kind));
         if (status == MUR_OK)
-            status = append_clean(&all, attribute->name, error);
+            status = mur_block_append_text(&all, attribute->name, error);
         if (status == MUR_OK)
             status = mur_buffer_append(&all, "=", 1, error);
         if (status == MUR_OK)
-            status = append_clean(&all, attribute->text, error);
+            status = mur_block_append_text(&all, attribute->text, error);
         if (status == MUR_OK)
             status = put_item(dataset, block, attribute, strings, error);
     }

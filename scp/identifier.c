@@ -135,11 +135,11 @@ static bool path_of(struct mur_attribute_path *out, const struct mur_scan_elemen
 }
 
 static bool is_known_already(const struct mur_identifier *identifier,
-                             const struct mur_attribute_path *path)
+                             const struct mur_attribute_path *path, unsigned item)
 {
     const struct mur_query *query = &identifier->query;
     for (size_t i = 0; i < query->key_count; i++)
-        if (mur_attribute_path_equal(&query->keys[i].path, path))
+        if (query->keys[i].item == item && mur_attribute_path_equal(&query->keys[i].path, path))
             return true;
     return false;
 }
@@ -153,21 +153,37 @@ static enum mur_status add_key(struct reader *reader, const struct mur_scan_elem
         identifier->unsupported_keys = true;
         return MUR_OK;
     }
-    if (is_known_already(identifier, &path))
+    unsigned item = element->depth > 0 ? element->items[0] : 0;
+    if (is_known_already(identifier, &path, item))
         return MUR_OK; /* only the first counts */
     struct mur_slice text = {.data = mur_buffer_text(&reader->text), .length = reader->text.length};
     bool returned = path.depth == 1;
     if (!returned && text.length == 0)
         return MUR_OK; /* comes with its sequence */
     enum mur_status status = mur_query_add(&identifier->query, &path, vr, text, returned, error);
-    if (status != MUR_OK || !returned)
+    if (status != MUR_OK)
         return status;
+    identifier->query.keys[identifier->query.key_count - 1].item = item;
+    if (!returned)
+        return MUR_OK;
     return add_element(identifier,
                        (struct mur_answer_element){.tag = element->tag,
                                                    .vr = vr,
                                                    .kind = MUR_ANSWER_KEY,
                                                    .key = identifier->query.key_count - 1},
                        error);
+}
+
+/* Clients that have never heard of our block send its elements as UN, or without the creator in the
+ * item. Elements that a site has configured are taken for text. */
+static enum mur_vr vr_of(const struct mur_scan_element *element,
+                         const struct mur_identifier *identifier)
+{
+    uint32_t tag = element->tag;
+    if (element->vr != MUR_VR_UN || !MUR_TAG_IS_PRIVATE(tag) || !normalize(&tag, identifier))
+        return element->vr;
+    enum mur_vr vr = mur_dictionary_vr(tag, MUR_CREATOR_ISA);
+    return vr == MUR_VR_UN || vr == MUR_VR_NONE ? MUR_VR_LO : vr;
 }
 
 static enum mur_status take_creator(struct reader *reader, const struct mur_scan_element *element,
@@ -208,9 +224,12 @@ static enum mur_status take_element(void *user, const struct mur_scan_element *e
                                     struct mur_error *error)
 {
     struct reader *reader = user;
-    for (unsigned i = 0; i < element->depth; i++)
+    /* A sequence key has one item (PS3.4 C.2.2.2.6); ours may have several, all of which must
+     * match. */
+    bool ours = element->depth > 0 && MUR_TAG_GROUP(element->sequences[0]) == MUR_PRIVATE_GROUP;
+    for (unsigned i = ours ? 1 : 0; i < element->depth; i++)
         if (element->items[i] > 0)
-            return MUR_OK; /* a sequence key has one item (PS3.4 C.2.2.2.6) */
+            return MUR_OK;
     if (is_private_creator(element->tag))
         return take_creator(reader, element, error);
     if (element->depth == 0 && element->tag == MUR_TAG_QueryRetrieveLevel)
@@ -221,10 +240,12 @@ static enum mur_status take_element(void *user, const struct mur_scan_element *e
     }
     if (element->depth == 0 && element->tag == MUR_TAG_RetrieveAETitle && element->length == 0)
         return MUR_OK; /* is in every answer */
-    enum mur_status status = read_text(reader, element, error);
+    struct mur_scan_element known = *element;
+    known.vr = vr_of(element, reader->identifier);
+    enum mur_status status = read_text(reader, &known, error);
     if (status != MUR_OK)
         return status;
-    return add_key(reader, element, element->vr, error);
+    return add_key(reader, &known, known.vr, error);
 }
 
 /* Values longer than the scanner holds, such as lists of thousands of UIDs. */

@@ -193,6 +193,7 @@ CREATE TABLE isa_scan (
 ) STRICT;
 CREATE INDEX isa_scan_by_source ON isa_scan(dataset, study, source);
 
+-- What becomes of a scan's cells as attributes of the standard.
 CREATE TABLE isa_value (
   scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,
@@ -205,6 +206,7 @@ CREATE TABLE isa_value (
   number REAL,
   PRIMARY KEY (scan, ordinal)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX isa_value_text ON isa_value(path, scan) WHERE path IN ('001021B0', '00104000');
 
 -- What the rules of the mapping compare headers with, so that late scans find their row.
 CREATE TABLE isa_key (
@@ -214,6 +216,43 @@ CREATE TABLE isa_key (
   PRIMARY KEY (rule, text, scan)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_key_by_scan ON isa_key(scan);
+
+-- Columns of the tables: each kind and heading once. element: 0, or a plain element of our private block
+-- (vr), which has neither.
+CREATE TABLE isa_column (
+  id INTEGER PRIMARY KEY,
+  element INTEGER NOT NULL,
+  vr TEXT NOT NULL,
+  kind TEXT NOT NULL,                    -- "factor"
+  name TEXT NOT NULL,
+  name_fold TEXT NOT NULL,               -- without case and diacritics
+  heading_fold TEXT NOT NULL,            -- likewise, of "kind:name"
+  UNIQUE (element, kind, name)
+) STRICT;
+CREATE INDEX isa_column_by_name ON isa_column(name_fold) WHERE element = 0;
+CREATE INDEX isa_column_by_heading ON isa_column(heading_fold) WHERE element = 0;
+
+-- What stands in them: each text once, however many scans say so. A pattern is looked for here, not
+-- among the scans.
+CREATE TABLE isa_cell (
+  id INTEGER PRIMARY KEY,
+  column INTEGER NOT NULL REFERENCES isa_column(id),
+  text TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  number REAL,
+  odd INTEGER NOT NULL,                  -- 1: heading or text have a "=" themselves
+  UNIQUE (column, text, unit)
+) STRICT;
+CREATE INDEX isa_cell_by_number ON isa_cell(column, number) WHERE number IS NOT NULL;
+CREATE INDEX isa_cell_odd ON isa_cell(odd, column) WHERE odd = 1;
+
+CREATE TABLE isa_scan_cell (
+  scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  cell INTEGER NOT NULL,
+  PRIMARY KEY (scan, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX isa_scan_cell_by_cell ON isa_scan_cell(cell, scan);
 
 -- How much of the manifest belongs to what is committed here.
 CREATE TABLE manifest (

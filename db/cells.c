@@ -1,0 +1,91 @@
+/* What our private block says of scans: each column and each text once, whoever says so. */
+#include <string.h>
+
+#include "core/text.h"
+#include "db/connection.h"
+
+/* @param[out] out  row of the cell's column, made when it is new */
+static enum mur_status column_row(int64_t *out, struct mur_database *database,
+                                  const struct mur_isa_cell *cell, struct mur_error *error)
+{
+    bool found = false;
+    int64_t id = 0;
+    enum mur_status status =
+        MUR_QUERY_INTEGER(&id, &found, database, error,
+                          "SELECT id FROM isa_column WHERE element = ? AND kind = ? AND name = ?",
+                          MUR_I(cell->element), MUR_T(cell->kind), MUR_T(cell->name));
+    if (status != MUR_OK || found) {
+        if (status == MUR_OK)
+            *out = id;
+        return status;
+    }
+    MUR_AUTO_FREE char *heading = NULL;
+    MUR_AUTO_FREE char *heading_fold = NULL;
+    MUR_AUTO_FREE char *name_fold = NULL;
+    status = mur_text_format(&heading, error, "%s:%s", cell->kind, cell->name);
+    if (status == MUR_OK)
+        status = mur_text_fold(&heading_fold, mur_slice_of(heading), error);
+    if (status == MUR_OK)
+        status = mur_text_fold(&name_fold, mur_slice_of(cell->name), error);
+    if (status == MUR_OK)
+        status =
+            MUR_RUN(database, error,
+                    "INSERT INTO isa_column(element, vr, kind, name, name_fold, heading_fold)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    MUR_I(cell->element), MUR_T(cell->element != 0 ? mur_vr_name(cell->vr) : ""),
+                    MUR_T(cell->kind), MUR_T(cell->name), MUR_T(name_fold), MUR_T(heading_fold));
+    if (status == MUR_OK)
+        *out = sqlite3_last_insert_rowid(database->handle);
+    return status;
+}
+
+static enum mur_status cell_row(int64_t *out, struct mur_database *database,
+                                const struct mur_isa_cell *cell, struct mur_error *error)
+{
+    int64_t column = 0;
+    bool found = false;
+    int64_t id = 0;
+    enum mur_status status = column_row(&column, database, cell, error);
+    if (status == MUR_OK)
+        status =
+            MUR_QUERY_INTEGER(&id, &found, database, error,
+                              "SELECT id FROM isa_cell WHERE column = ? AND text = ? AND unit = ?",
+                              MUR_I(column), MUR_T(cell->text), MUR_T(cell->unit));
+    if (status == MUR_OK && !found) {
+        bool odd = strchr(cell->text, '=') != NULL || strchr(cell->name, '=') != NULL;
+        status = MUR_RUN(database, error,
+                         "INSERT INTO isa_cell(column, text, unit, number, odd)"
+                         " VALUES (?, ?, ?, ?, ?)",
+                         MUR_I(column), MUR_T(cell->text), MUR_T(cell->unit),
+                         cell->has_number ? MUR_R(cell->number) : MUR_NULL,
+                         MUR_I(odd && cell->element == 0));
+        id = sqlite3_last_insert_rowid(database->handle);
+    }
+    if (status == MUR_OK)
+        *out = id;
+    return status;
+}
+
+enum mur_status mur_put_cells(struct mur_database *database, int64_t scan,
+                              const struct mur_isa_cell *cells, size_t count,
+                              struct mur_error *error)
+{
+    /* Texts that nobody else says go with the scan's old version. */
+    enum mur_status status =
+        MUR_RUN(database, error,
+                "DELETE FROM isa_cell WHERE id IN (SELECT cell FROM isa_scan_cell WHERE scan = ?1)"
+                " AND NOT EXISTS (SELECT 1 FROM isa_scan_cell o WHERE o.cell = isa_cell.id"
+                " AND o.scan <> ?1)",
+                MUR_I(scan));
+    if (status == MUR_OK)
+        status = MUR_RUN(database, error, "DELETE FROM isa_scan_cell WHERE scan = ?", MUR_I(scan));
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        int64_t cell = 0;
+        status = cell_row(&cell, database, &cells[i], error);
+        if (status == MUR_OK)
+            status = MUR_RUN(database, error,
+                             "INSERT INTO isa_scan_cell(scan, ordinal, cell) VALUES (?, ?, ?)",
+                             MUR_I(scan), MUR_I(i), MUR_I(cell));
+    }
+    return status;
+}

@@ -1,0 +1,271 @@
+/* What scans say, as an answer for a patient, a study, a series: every text once. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/json_write.h"
+#include "core/text.h"
+#include "db/connection.h"
+#include "db/scan_values.h"
+#include "dicom/dictionary.h"
+
+enum { LONG_TEXT = 10240 }; /* characters of LT */
+
+/* Rows m of the series whose scans speak. */
+static const char *series_of(enum mur_level level)
+{
+    switch (level) {
+    case MUR_LEVEL_PATIENT:
+        return "study t CROSS JOIN series m ON t.patient = ?1 AND m.study = t.id";
+    case MUR_LEVEL_STUDY:
+        return "series m ON m.study = ?1";
+    case MUR_LEVEL_SERIES:
+    case MUR_LEVEL_IMAGE:
+        break;
+    }
+    return "series m ON m.id = ?1";
+}
+
+/* ---- the private block ----------------------------------------------------------------------- */
+
+struct cell {
+    const char *kind, *name, *text, *unit;
+    bool has_number;
+    double number;
+};
+
+static void write_text(struct mur_json_writer *json, unsigned element, const char *vr,
+                       const char *text)
+{
+    char key[9];
+    (void)snprintf(key, sizeof key, "%08X", (unsigned)MUR_PRIVATE_TAG(0x10, element));
+    mur_json_key(json, key);
+    mur_json_begin_object(json);
+    mur_json_member_string(json, "vr", vr);
+    mur_json_key(json, "Value");
+    mur_json_begin_array(json);
+    mur_json_string(json, text);
+    mur_json_end_array(json);
+    mur_json_end_object(json);
+}
+
+/* The characters that a VR has room for. */
+static const char *cut(char *out, size_t size, const char *text, size_t characters)
+{
+    size_t length = 0;
+    for (size_t count = 0; text[length] != '\0' && length + 1 < size; length++) {
+        bool begins = ((unsigned char)text[length] & 0xC0) != 0x80;
+        if (begins && count++ == characters)
+            break;
+        out[length] = text[length];
+    }
+    length = mur_utf8_cut((struct mur_slice){.data = text, .length = strlen(text)}, length);
+    while (length > 0 && out[length - 1] == ' ')
+        length--;
+    out[length] = '\0';
+    return out;
+}
+
+/* An item of element xx02, as mur_mapping_apply() writes it into objects. */
+static void write_item(struct mur_json_writer *json, const struct cell *cell)
+{
+    enum { LO_CHARACTERS = 64, SH_CHARACTERS = 16 };
+    char text[LO_CHARACTERS * 4 + 1];
+    mur_json_begin_object(json);
+    mur_json_key(json, "00990010");
+    mur_json_begin_object(json);
+    mur_json_member_string(json, "vr", "LO");
+    mur_json_key(json, "Value");
+    mur_json_begin_array(json);
+    mur_json_string(json, MUR_CREATOR_ISA);
+    mur_json_end_array(json);
+    mur_json_end_object(json);
+    (void)cut(text, sizeof text, cell->kind, SH_CHARACTERS);
+    for (char *c = text; *c != '\0'; c++)
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    write_text(json, MUR_ISA_ATTRIBUTE_KIND, "CS", text);
+    write_text(json, MUR_ISA_ATTRIBUTE_NAME, "LO",
+               cut(text, sizeof text, cell->name, LO_CHARACTERS));
+    write_text(json, MUR_ISA_ATTRIBUTE_TEXT, "UC", cell->text);
+    if (cell->has_number) {
+        char key[9];
+        (void)snprintf(key, sizeof key, "%08X",
+                       (unsigned)MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_NUMBER));
+        mur_json_key(json, key);
+        mur_json_begin_object(json);
+        mur_json_member_string(json, "vr", "FD");
+        mur_json_key(json, "Value");
+        mur_json_begin_array(json);
+        mur_json_double(json, cell->number);
+        mur_json_end_array(json);
+        mur_json_end_object(json);
+    }
+    if (cell->unit[0] != '\0')
+        write_text(json, MUR_ISA_ATTRIBUTE_UNIT, "SH",
+                   cut(text, sizeof text, cell->unit, SH_CHARACTERS));
+    mur_json_end_object(json);
+}
+
+static struct cell cell_of(sqlite3_stmt *row)
+{
+    return (struct cell){.kind = (const char *)sqlite3_column_text(row, 0),
+                         .name = (const char *)sqlite3_column_text(row, 1),
+                         .text = (const char *)sqlite3_column_text(row, 2),
+                         .unit = (const char *)sqlite3_column_text(row, 3),
+                         .has_number = sqlite3_column_type(row, 4) != SQLITE_NULL,
+                         .number = sqlite3_column_double(row, 4)};
+}
+
+enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
+                                        struct mur_database *database, enum mur_level level,
+                                        int64_t owner, unsigned element, struct mur_error *error)
+{
+    bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
+    bool cells = items || element == MUR_ISA_ATTRIBUTE;
+    MUR_AUTO_FREE char *sql = NULL;
+    sqlite3_stmt *row = NULL;
+    struct mur_json_writer json;
+    /* In the order of the tables' columns; the joins in the order in which they are few. */
+    enum mur_status status = mur_text_format(
+        &sql, error,
+        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr FROM (SELECT 1) CROSS JOIN %s"
+        " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan CROSS JOIN isa_cell f ON f.id = c.cell"
+        " CROSS JOIN isa_column k ON k.id = f.column WHERE k.element = ?2"
+        " GROUP BY f.id ORDER BY min(c.ordinal), f.id",
+        series_of(level));
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(
+            database, row, (struct mur_bind[]){MUR_I(owner), MUR_I(cells ? 0 : element)}, 2, error);
+    mur_json_init(&json, mur_sink_buffer(out));
+    mur_json_begin_array(&json);
+    int result = SQLITE_DONE;
+    size_t count = 0;
+    for (; status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW; count++) {
+        const struct cell cell = cell_of(row);
+        if (items)
+            write_item(&json, &cell);
+        else if (cells)
+            status = mur_buffer_append_format(out, error, "%s%s:%s=%s", count > 0 ? "\\" : "",
+                                              cell.kind, cell.name, cell.text);
+        else
+            status = mur_buffer_append_format(out, error, "%s%s", count > 0 ? "\\" : "", cell.text);
+        if (!cells)
+            *vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    if (cells)
+        *vr = items ? MUR_VR_SQ : MUR_VR_UC;
+    if (status == MUR_OK && items && count > 0) {
+        mur_json_end_array(&json);
+        status = mur_json_finish(&json, error);
+    }
+    if (status == MUR_OK)
+        *found = count > 0;
+    return status;
+}
+
+enum mur_status mur_scan_values_each_element(struct mur_database *database, int64_t scan,
+                                             enum mur_status (*each)(void *user, unsigned element,
+                                                                     struct mur_error *error),
+                                             void *user, struct mur_error *error)
+{
+    unsigned elements[128];
+    size_t count = 0;
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        "SELECT DISTINCT k.element FROM isa_scan_cell c CROSS JOIN isa_cell f ON f.id = c.cell"
+        " CROSS JOIN isa_column k ON k.id = f.column WHERE c.scan = ? AND k.element <> 0"
+        " ORDER BY k.element",
+        error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(scan), 1, error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW)
+        if (count < MUR_COUNT(elements))
+            elements[count++] = (unsigned)sqlite3_column_int(row, 0);
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    for (size_t i = 0; status == MUR_OK && i < count; i++)
+        status = each(user, elements[i], error);
+    return status;
+}
+
+/* ---- Patient Comments, Additional Patient History -------------------------------------------- */
+
+static bool has_entry(const struct mur_buffer *list, const char *entry, size_t length)
+{
+    const char *at = mur_buffer_text(list);
+    while (*at != '\0') {
+        const char *end = strstr(at, "; ");
+        size_t here = end != NULL ? (size_t)(end - at) : strlen(at);
+        if (here == length && memcmp(at, entry, length) == 0)
+            return true;
+        at += here + (end != NULL ? 2 : 0);
+    }
+    return false;
+}
+
+/* The entries "name=value" that are not there yet, as far as there is room. */
+static enum mur_status append_entries(struct mur_buffer *list, size_t *characters, const char *text,
+                                      struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    while (status == MUR_OK && *text != '\0') {
+        const char *end = strstr(text, "; ");
+        size_t length = end != NULL ? (size_t)(end - text) : strlen(text);
+        size_t more = mur_utf8_count((struct mur_slice){.data = text, .length = length}) + 2;
+        if (*characters + more <= LONG_TEXT && !has_entry(list, text, length)) {
+            status = mur_buffer_append_format(list, error, "%s%.*s", list->length > 0 ? "; " : "",
+                                              (int)length, text);
+            *characters += more;
+        }
+        text += length + (end != NULL ? 2 : 0);
+    }
+    return status;
+}
+
+enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
+                                     struct mur_database *database, enum mur_level level,
+                                     int64_t owner, uint32_t tag, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *sql = NULL;
+    sqlite3_stmt *row = NULL;
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
+    const struct mur_attribute_path one = mur_attribute_path_of(tag);
+    enum mur_status status =
+        mur_text_format(&sql, error,
+                        "SELECT DISTINCT v.text FROM (SELECT 1) CROSS JOIN %s"
+                        " CROSS JOIN isa_value v ON v.scan = m.isa_scan AND v.path = ?2"
+                        " AND v.path IN ('001021B0', '00104000') ORDER BY v.scan",
+                        series_of(level));
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(
+            database, row,
+            (struct mur_bind[]){MUR_I(owner), MUR_T(mur_attribute_path_format(path, &one))}, 2,
+            error);
+    int result = SQLITE_DONE;
+    bool any = false;
+    size_t characters = 0;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(row, 0);
+        /* One scan's text is answered as it stands. */
+        status = any ? append_entries(out, &characters, text, error)
+                     : mur_buffer_append_text(out, text, error);
+        if (!any)
+            characters = mur_utf8_count(mur_slice_of(text));
+        any = true;
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    if (status == MUR_OK)
+        *found = any;
+    return status;
+}
