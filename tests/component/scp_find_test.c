@@ -66,6 +66,12 @@ static void every_way_of_matching_works_over_the_wire(void **state)
                      2);
     assert_int_equal(count_studies(&node, MUR_TAG_ModalitiesInStudy, MUR_VR_CS, "CT"), 3);
     assert_int_equal(count_studies(&node, MUR_TAG_ModalitiesInStudy, MUR_VR_CS, "MR"), 0);
+    assert_int_equal(count_studies(&node, MUR_TAG_ModalitiesInStudy, MUR_VR_CS, "CT\\MR"), 3);
+    assert_int_equal(count_studies(&node, MUR_TAG_ModalitiesInStudy, MUR_VR_CS, "PT\\MR"), 0);
+    assert_int_equal(count_studies(&node, MUR_TAG_StudyDate, MUR_VR_DA, "-20240506"), 3);
+    assert_int_equal(count_studies(&node, MUR_TAG_StudyTime, MUR_VR_TM, "1015-"), 3);
+    assert_int_equal(count_studies(&node, MUR_TAG_StudyTime, MUR_VR_TM, "101501-"), 0);
+    assert_int_equal(count_studies(&node, MUR_TAG_StudyDescription, MUR_VR_LO, "thorax"), 0);
     assert_int_equal(count_studies(&node, MUR_TAG_StudyID, MUR_VR_SH, ""), 3);
     stop_node(&node);
 }
@@ -168,6 +174,119 @@ static void names_of_other_alphabets_are_found_and_labelled(void **state)
     assert_true(holds(&found.first, "ISO_IR 192"));
     assert_true(holds(&found.first, "M\xC3\xBCller^Zo\xC3\xAB"));
     mur_buffer_free(&found.first);
+    stop_node(&node);
+}
+
+/* Text of one key in the character sets of its request. */
+static unsigned count_named(struct node *node, const char *sets, const char *name)
+{
+    struct key keys[] = {{MUR_TAG_SpecificCharacterSet, MUR_VR_CS, sets},
+                         {MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "STUDY"},
+                         {MUR_TAG_PatientName, MUR_VR_PN, name}};
+    struct found found = find(node, STUDY_FIND, keys, MUR_COUNT(keys));
+    mur_buffer_free(&found.first);
+    assert_int_equal(found.status, 0);
+    return found.count;
+}
+
+static void names_are_asked_for_by_group_and_component_in_the_sets_of_the_request(void **state)
+{
+    (void)state;
+    struct node node;
+    start_node(&node, NULL);
+    struct object japanese = CT_OBJECT, chinese = CT_OBJECT;
+    japanese.patient_name = "Yamada^Tarou=山田^太郎=やまだ^たろう";
+    chinese.patient_name = "Wang^XiaoDong=王^小东";
+    chinese.study = "1.2.3.4.2";
+    chinese.series = "1.2.3.4.2.1";
+    chinese.sop_instance = "1.2.3.4.2.1.1";
+    chinese.patient_id = "M2";
+    store_one(&node, &japanese);
+    store_one(&node, &chinese);
+    static const struct {
+        const char *sets, *name;
+        unsigned count;
+    } cases[] = {
+        {"ISO_IR 192", "yamada*", 1},
+        {"ISO_IR 192", "YAMADA^TAROU", 1},
+        {"ISO_IR 192", "*^Tarou", 1},
+        {"ISO_IR 192", "=山田*", 1},
+        {"ISO_IR 192", "==やまだ*", 1},
+        {"ISO_IR 192", "=*^小东", 1},
+        {"ISO_IR 192", "wang*=王*", 1},
+        {"\\ISO 2022 IR 87", "=\x1B$B;3ED\x1B(B^*", 1},
+        {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B", 1},
+        {"GB18030", "=\xCD\xF5^*", 1},
+        {"GB18030", "=\xCD\xF5^\xD0\xA1\xB6\xAB", 1},
+        {"GBK", "=\xCD\xF5*", 1},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        unsigned count = count_named(&node, cases[i].sets, cases[i].name);
+        if (count != cases[i].count)
+            fail_msg("%s in %s: %u answers", cases[i].name, cases[i].sets, count);
+    }
+    stop_node(&node);
+}
+
+static void what_is_counted_and_gathered_answers_at_its_level(void **state)
+{
+    (void)state;
+    struct node node;
+    start_node(&node, NULL);
+    struct object object = CT_OBJECT;
+    static const char *const series[] = {"1.2.3.4.1.1", "1.2.3.4.1.1", "1.2.3.4.1.2"};
+    static const char *const images[] = {"1.2.3.4.1.1.1", "1.2.3.4.1.1.2", "1.2.3.4.1.2.1"};
+    for (int i = 0; i < 3; i++) {
+        object.series = series[i];
+        object.sop_instance = images[i];
+        object.sop_class = i == 2 ? mur_uid_MRImageStorage : CT_STORAGE;
+        object.modality = i == 2 ? "MR" : "CT";
+        store_one(&node, &object);
+    }
+#define BYTES(text) text, sizeof(text) - 1
+    const struct {
+        const char *level;
+        struct key key;
+        const char *element; /* as it stands in the answer */
+        size_t length;
+    } cases[] = {
+        {"PATIENT",
+         {MUR_TAG_NumberOfPatientRelatedStudies, MUR_VR_IS, ""},
+         BYTES("\x20\0\0\x12IS\2\0001 ")},
+        {"PATIENT",
+         {MUR_TAG_NumberOfPatientRelatedSeries, MUR_VR_IS, ""},
+         BYTES("\x20\0\2\x12IS\2\0002 ")},
+        {"PATIENT",
+         {MUR_TAG_NumberOfPatientRelatedInstances, MUR_VR_IS, ""},
+         BYTES("\x20\0\4\x12IS\2\0003 ")},
+        {"STUDY",
+         {MUR_TAG_NumberOfStudyRelatedSeries, MUR_VR_IS, ""},
+         BYTES("\x20\0\6\x12IS\2\0002 ")},
+        {"STUDY",
+         {MUR_TAG_NumberOfStudyRelatedInstances, MUR_VR_IS, ""},
+         BYTES("\x20\0\x08\x12IS\2\0003 ")},
+        {"SERIES",
+         {MUR_TAG_NumberOfSeriesRelatedInstances, MUR_VR_IS, ""},
+         BYTES("\x20\0\x09\x12IS\2\0002 ")},
+        {"STUDY", {MUR_TAG_ModalitiesInStudy, MUR_VR_CS, ""}, BYTES("\x08\0\x61\0CS\6\0CT\\MR ")},
+        {"STUDY", {MUR_TAG_SOPClassesInStudy, MUR_VR_UI, ""}, BYTES(CT_STORAGE "\\")},
+        {"SERIES", {MUR_TAG_InstanceAvailability, MUR_VR_CS, ""}, BYTES("ONLINE")},
+        {"IMAGE", {MUR_TAG_InstanceAvailability, MUR_VR_CS, ""}, BYTES("ONLINE")},
+    };
+#undef BYTES
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct key keys[] = {cases[i].key, {MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, cases[i].level}};
+        if (keys[0].tag > MUR_TAG_QueryRetrieveLevel) {
+            keys[1] = cases[i].key;
+            keys[0] = (struct key){MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, cases[i].level};
+        }
+        struct found found = find(&node, PATIENT_FIND, keys, 2);
+        assert_int_equal(found.pending_status, 0xFF00);
+        assert_int_equal(found.status, 0);
+        if (memmem(found.first.data, found.first.length, cases[i].element, cases[i].length) == NULL)
+            fail_msg("%08X of level %s", cases[i].key.tag, cases[i].level);
+        mur_buffer_free(&found.first);
+    }
     stop_node(&node);
 }
 
@@ -308,6 +427,8 @@ int main(void)
         cmocka_unit_test(identifiers_of_no_use_are_refused_with_a_reason),
         cmocka_unit_test(keys_that_are_not_supported_are_announced),
         cmocka_unit_test(names_of_other_alphabets_are_found_and_labelled),
+        cmocka_unit_test(names_are_asked_for_by_group_and_component_in_the_sets_of_the_request),
+        cmocka_unit_test(what_is_counted_and_gathered_answers_at_its_level),
         cmocka_unit_test(thousands_of_uids_in_one_key_are_matched),
         cmocka_unit_test(a_query_is_cancelled_and_the_association_goes_on),
         cmocka_unit_test(who_may_not_read_gets_no_context),

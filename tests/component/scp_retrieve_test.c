@@ -1,6 +1,9 @@
 /* C-MOVE and C-GET against a node: what arrives, what the counts say, what is refused. */
 #include "scp_support.h"
 
+#include <semaphore.h>
+#include <zlib.h>
+
 #include "dicom/data_set.h"
 #include "dicom/listener.h"
 
@@ -109,6 +112,8 @@ struct destination {
     uint16_t answer;
     const char *only_syntax; /* the one that is accepted, or NULL for the first proposed */
     unsigned abort_after;    /* so many instances; 0 = never */
+    unsigned holds_after;    /* so many instances; the answer then waits; 0 = never */
+    sem_t holding, go_on;
     struct received received;
     unsigned associations;
     char calling[17];
@@ -146,6 +151,10 @@ static void receive_instances(struct destination *destination, struct mur_associ
         if (destination->received.count == destination->abort_after) {
             mur_association_abort(association);
             return;
+        }
+        if (destination->received.count == destination->holds_after) {
+            (void)sem_post(&destination->holding);
+            (void)sem_wait(&destination->go_on);
         }
         mur_command_init_response(&response, &command, destination->answer);
         if (mur_message_write(association, id, &response, NULL, 0, NODE_PATIENCE_MS, NULL) !=
@@ -340,7 +349,151 @@ static void a_get_is_cancelled_and_the_association_goes_on(void **state)
     stop_node(&node);
 }
 
+static void a_deflated_object_of_odd_length_goes_out_with_a_nul(void **state)
+{
+    (void)state;
+    static const char *const deflated[] = {"1.2.840.10008.1.2.1.99"};
+    struct node node;
+    start_node(&node, NULL);
+    struct object object = CT_OBJECT;
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    unsigned char packed[4096];
+    size_t length = 0;
+    for (unsigned spaces = 0; length % 2 == 0; spaces++) { /* until it is odd */
+        char description[65];
+        assert_in_range(spaces, 0, 60);
+        (void)snprintf(description, sizeof(description), "%*s", (int)spaces * 2, "a");
+        object.description = description;
+        mur_buffer_clear(&bytes);
+        encode_object(&bytes, &object, EXPLICIT_LITTLE);
+        z_stream stream = {.next_in = (unsigned char *)bytes.data,
+                           .avail_in = (unsigned)bytes.length,
+                           .next_out = packed,
+                           .avail_out = sizeof(packed)};
+        assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+        length = stream.total_out;
+        (void)deflateEnd(&stream);
+    }
+    const struct mur_context_proposal contexts[] = {{STUDY_GET, explicit_only, 1, MUR_ROLE_DEFAULT},
+                                                    {CT_STORAGE, deflated, 1, MUR_ROLE_SCP}};
+    const struct mur_context_proposal store = {CT_STORAGE, deflated, 1, MUR_ROLE_DEFAULT};
+    struct mur_association *association = connect_client(&node, "CLIENT", &store, 1);
+    assert_int_equal(
+        store_bytes(association, CT_STORAGE, object.sop_instance, packed, length).status, 0);
+    release_client(association);
+    association = connect_client(&node, "CLIENT", contexts, 2);
+    struct mur_command request = command_for(MUR_C_GET_RQ, STUDY_GET);
+    const struct key keys[] = {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "STUDY"},
+                               {MUR_TAG_StudyInstanceUID, MUR_VR_UI, object.study}};
+    send_request(association, &request, keys, 2);
+    MUR_AUTO_BUFFER struct mur_buffer came = MUR_BUFFER_INIT;
+    struct mur_command command = read_response(association, &came);
+    assert_int_equal(command.field, MUR_C_STORE_RQ);
+    assert_int_equal(came.length, length + 1);
+    assert_memory_equal(came.data, packed, length);
+    assert_int_equal(came.data[length], 0);
+    struct mur_command response;
+    mur_command_init_response(&response, &command, 0);
+    assert_int_equal(mur_message_write(association, 3, &response, NULL, 0, NODE_PATIENCE_MS, NULL),
+                     MUR_OK);
+    assert_int_equal(read_response(association, &came).status, 0);
+    release_client(association);
+    stop_node(&node);
+}
+
 /* ---- C-MOVE ---- */
+
+static void a_move_is_cancelled_and_the_association_goes_on(void **state)
+{
+    (void)state;
+    struct node node;
+    struct destination destination = {.holds_after = 2};
+    make_node(&node, NULL);
+    (void)sem_init(&destination.holding, 0, 0);
+    (void)sem_init(&destination.go_on, 0, 0);
+    start_destination(&destination, &node);
+    run_node(&node);
+    fill_node(&node, 1, 5);
+    struct mur_association *association = connect_for(&node, STUDY_MOVE);
+    struct mur_command request = command_for(MUR_C_MOVE_RQ, STUDY_MOVE);
+    (void)snprintf(request.move_destination, sizeof(request.move_destination), "DEST");
+    request.has |= MUR_HAS_MOVE_DESTINATION;
+    send_request(association, &request, study_one, 2);
+    (void)sem_wait(&destination.holding);
+    struct mur_command cancel = {
+        .field = MUR_C_CANCEL_RQ, .has = MUR_HAS_RESPONDED_MESSAGE_ID, .responded_message_id = 7};
+    assert_int_equal(mur_message_write(association, 1, &cancel, NULL, 0, NODE_PATIENCE_MS, NULL),
+                     MUR_OK);
+    (void)sem_post(&destination.go_on);
+    struct retrieved retrieved = collect(association, 5, 0, 0);
+    assert_int_equal(retrieved.last.status, 0xFE00);
+    assert_int_equal(retrieved.last.completed, 2);
+    assert_int_equal(retrieved.last.remaining, 3);
+    send_request(association, &request, study_one, 2);
+    retrieved = collect(association, 5, 0, 0);
+    assert_int_equal(retrieved.last.status, 0);
+    assert_int_equal(retrieved.last.completed, 5);
+    release_client(association);
+    stop_destination(&destination);
+    assert_int_equal(destination.received.count, 7);
+    stop_node(&node);
+}
+
+static void every_level_and_lists_of_keys_are_moved(void **state)
+{
+    (void)state;
+    struct node node;
+    struct destination destination = {.answer = 0};
+    make_node(&node, NULL);
+    start_destination(&destination, &node);
+    run_node(&node);
+    fill_node(&node, 3, 2);
+    const struct {
+        const char *model;
+        struct key keys[4];
+        size_t count;
+        unsigned instances;
+    } cases[] = {
+        {mur_uid_PatientRootQueryRetrieveInformationModelMove,
+         {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "PATIENT"}, {MUR_TAG_PatientID, MUR_VR_LO, "M2"}},
+         2,
+         2},
+        {STUDY_MOVE,
+         {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "STUDY"},
+          {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.3.1\\1.2.3.3"}},
+         2,
+         4},
+        {STUDY_MOVE,
+         {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "SERIES"},
+          {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.3.1"},
+          {MUR_TAG_SeriesInstanceUID, MUR_VR_UI, "1.2.3.1.1"}},
+         3,
+         2},
+        {STUDY_MOVE,
+         {{MUR_TAG_SOPInstanceUID, MUR_VR_UI, "1.2.3.1.1.2"},
+          {MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "IMAGE"},
+          {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.3.1"},
+          {MUR_TAG_SeriesInstanceUID, MUR_VR_UI, "1.2.3.1.1"}},
+         4,
+         1},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct mur_association *association = connect_for(&node, cases[i].model);
+        struct mur_command request = command_for(MUR_C_MOVE_RQ, cases[i].model);
+        (void)snprintf(request.move_destination, sizeof(request.move_destination), "DEST");
+        request.has |= MUR_HAS_MOVE_DESTINATION;
+        send_request(association, &request, cases[i].keys, cases[i].count);
+        struct retrieved retrieved = collect(association, cases[i].instances, 0, 0);
+        assert_int_equal(retrieved.last.status, 0);
+        assert_int_equal(retrieved.last.completed, cases[i].instances);
+        assert_int_equal(retrieved.wrong_counts, 0);
+        release_client(association);
+    }
+    stop_destination(&destination);
+    assert_int_equal(destination.received.count, 9);
+    stop_node(&node);
+}
 
 static void a_study_is_moved_to_a_peer(void **state)
 {
@@ -625,6 +778,9 @@ int main(void)
         cmocka_unit_test(a_large_instance_comes_back_too),
         cmocka_unit_test(what_the_receiver_says_is_counted),
         cmocka_unit_test(a_get_is_cancelled_and_the_association_goes_on),
+        cmocka_unit_test(a_deflated_object_of_odd_length_goes_out_with_a_nul),
+        cmocka_unit_test(a_move_is_cancelled_and_the_association_goes_on),
+        cmocka_unit_test(every_level_and_lists_of_keys_are_moved),
         cmocka_unit_test(a_study_is_moved_to_a_peer),
         cmocka_unit_test(an_unknown_destination_is_a801),
         cmocka_unit_test(a_destination_that_is_not_there_fails_every_instance),

@@ -214,6 +214,119 @@ static void contexts_get_the_right_results(void **state)
     stop_node(&node);
 }
 
+static void each_of_128_contexts_is_answered_for_itself(void **state)
+{
+    (void)state;
+    static const char *const unknown[] = {"1.2.3.4.5.6"};
+    static const char *const both[] = {"1.2.3.4.5.6", IMPLICIT_LITTLE, EXPLICIT_LITTLE};
+    static const struct {
+        struct mur_context_proposal proposal;
+        enum mur_context_result result;
+    } kinds[] = {
+        {{CT_STORAGE, both, 3, MUR_ROLE_DEFAULT}, MUR_CONTEXT_ACCEPTED},
+        {{CT_STORAGE, unknown, 1, MUR_ROLE_DEFAULT}, MUR_CONTEXT_TRANSFER_SYNTAXES_NOT_SUPPORTED},
+        {{"1.2.3.4.5", both, 3, MUR_ROLE_DEFAULT}, MUR_CONTEXT_ABSTRACT_SYNTAX_NOT_SUPPORTED},
+        {{VERIFICATION, both, 3, MUR_ROLE_DEFAULT}, MUR_CONTEXT_ACCEPTED},
+    };
+    struct mur_context_proposal proposals[MUR_MAX_PRESENTATION_CONTEXTS];
+    for (size_t i = 0; i < MUR_COUNT(proposals); i++)
+        proposals[i] = kinds[i % 4].proposal;
+    struct node node;
+    start_node(&node, NULL);
+    struct mur_association *association =
+        connect_client(&node, "CLIENT", proposals, MUR_COUNT(proposals));
+    for (size_t i = 0; i < MUR_COUNT(proposals); i++) {
+        struct mur_presentation_context context;
+        assert_true(mur_association_get_context(&context, association, i));
+        assert_int_equal(context.id, 2 * i + 1);
+        assert_int_equal(context.result, kinds[i % 4].result);
+        if (context.result == MUR_CONTEXT_ACCEPTED)
+            assert_string_equal(context.accepted_transfer_syntax, IMPLICIT_LITTLE);
+    }
+    /* and the last one is as good as the first */
+    struct mur_command request = command_for(MUR_C_ECHO_RQ, VERIFICATION);
+    request.has |= MUR_HAS_MESSAGE_ID;
+    assert_int_equal(mur_message_write(association, 255, &request, NULL, 0, NODE_PATIENCE_MS, NULL),
+                     MUR_OK);
+    MUR_AUTO_BUFFER struct mur_buffer none = MUR_BUFFER_INIT;
+    assert_int_equal(read_response(association, &none).status, 0);
+    release_client(association);
+    stop_node(&node);
+}
+
+static void roles_are_granted_as_far_as_rights_go(void **state)
+{
+    (void)state;
+    struct node node;
+    make_node(&node, "dicom.unknown_peers=");
+    add_peer(&node, "READER", 104, MUR_RIGHTS_READ);
+    add_peer(&node, "WRITER", 104, MUR_RIGHTS_WRITE);
+    add_peer(&node, "BOTH", 104, MUR_RIGHTS_BOTH);
+    run_node(&node);
+    static const struct {
+        const char *calling;
+        enum mur_role proposed;
+        enum mur_context_result result;
+        enum mur_role accepted;
+    } cases[] = {
+        {"BOTH", MUR_ROLE_DEFAULT, MUR_CONTEXT_ACCEPTED, MUR_ROLE_DEFAULT},
+        {"BOTH", MUR_ROLE_SCU, MUR_CONTEXT_ACCEPTED, MUR_ROLE_SCU},
+        {"BOTH", MUR_ROLE_SCP, MUR_CONTEXT_ACCEPTED, MUR_ROLE_SCP},
+        {"BOTH", MUR_ROLE_BOTH, MUR_CONTEXT_ACCEPTED, MUR_ROLE_BOTH},
+        {"READER", MUR_ROLE_BOTH, MUR_CONTEXT_ACCEPTED, MUR_ROLE_SCP},
+        {"READER", MUR_ROLE_SCU, MUR_CONTEXT_USER_REJECTION, MUR_ROLE_DEFAULT},
+        {"WRITER", MUR_ROLE_BOTH, MUR_CONTEXT_ACCEPTED, MUR_ROLE_SCU},
+        {"WRITER", MUR_ROLE_SCP, MUR_CONTEXT_USER_REJECTION, MUR_ROLE_DEFAULT},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        const struct mur_context_proposal proposal = {CT_STORAGE, explicit_only, 1,
+                                                      cases[i].proposed};
+        struct mur_association *association = connect_client(&node, cases[i].calling, &proposal, 1);
+        struct mur_presentation_context context;
+        assert_true(mur_association_get_context(&context, association, 0));
+        assert_int_equal(context.result, cases[i].result);
+        if (context.result == MUR_CONTEXT_ACCEPTED)
+            assert_int_equal(context.accepted_role, cases[i].accepted);
+        release_client(association);
+    }
+    stop_node(&node);
+}
+
+static void what_becomes_of_other_content_under_a_stored_uid_is_configured(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting;
+        uint16_t status;
+        const char *kept;
+    } cases[] = {{"dicom.duplicates=keep", 0x0111, "Thorax"},
+                 {"dicom.duplicates=replace", 0, "Another"},
+                 {"dicom.duplicates=replace_changed", 0, "Another"}};
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct node node;
+        start_node(&node, cases[i].setting);
+        struct mur_association *association = connect_for(&node, CT_STORAGE);
+        struct object object = CT_OBJECT;
+        assert_int_equal(store_object(association, &object).status, 0);
+        object.description = "Another";
+        assert_int_equal(store_object(association, &object).status, cases[i].status);
+        release_client(association);
+        assert_int_equal(instances_of(&node), 1);
+        const char *model = mur_uid_StudyRootQueryRetrieveInformationModelFind;
+        association = connect_for(&node, model);
+        const struct key keys[] = {{MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, "STUDY"},
+                                   {MUR_TAG_StudyDescription, MUR_VR_LO, ""}};
+        struct mur_command request = command_for(MUR_C_FIND_RQ, model);
+        send_request(association, &request, keys, 2);
+        MUR_AUTO_BUFFER struct mur_buffer answer = MUR_BUFFER_INIT;
+        assert_int_equal(read_response(association, &answer).status, 0xFF00);
+        assert_true(holds(&answer, cases[i].kept));
+        assert_int_equal(read_response(association, &answer).status, 0);
+        release_client(association);
+        stop_node(&node);
+    }
+}
+
 static void unknown_classes_are_refused_when_the_switch_is_off(void **state)
 {
     (void)state;
@@ -299,6 +412,9 @@ int main(void)
         cmocka_unit_test(what_is_no_object_is_refused_and_leaves_nothing),
         cmocka_unit_test(a_sender_that_vanishes_leaves_nothing),
         cmocka_unit_test(contexts_get_the_right_results),
+        cmocka_unit_test(each_of_128_contexts_is_answered_for_itself),
+        cmocka_unit_test(roles_are_granted_as_far_as_rights_go),
+        cmocka_unit_test(what_becomes_of_other_content_under_a_stored_uid_is_configured),
         cmocka_unit_test(unknown_classes_are_refused_when_the_switch_is_off),
         cmocka_unit_test(an_object_of_a_future_syntax_and_class_is_kept_as_it_is),
         cmocka_unit_test(a_large_object_passes_through_little_memory),

@@ -44,6 +44,7 @@ static inline void open_archive(struct node *node)
     struct mur_error error = MUR_ERROR_INIT;
     struct mur_archive_options options = {.directory = node->directory,
                                           .durability = MUR_DURABILITY_PROCESS,
+                                          .duplicates = node->config->dicom_duplicates,
                                           .ae_title = node->config->node_ae_title};
     if (mur_archive_open(&node->archive, &options, &error) != MUR_OK)
         fail_msg("%s", error.message);
