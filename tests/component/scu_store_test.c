@@ -1,6 +1,8 @@
 /* C-STORE as client: folders, parallel associations, peers that break them, taking up again. */
 #include "scu_support.h"
 
+#include <sys/file.h>
+
 #include "scu/store.h"
 
 enum { RESULTS = 512 };
@@ -161,6 +163,40 @@ static void more_contexts_than_an_association_holds_are_spread(void **state)
     options.associations = 2;
     assert_int_equal(store_all(&options).stored, 150);
     assert_int_equal(instances_of(&node), 150);
+    remove_folder(&folder);
+    stop_node(&node);
+}
+
+/* A Data Set alone, as DCMTK writes it with -F. */
+static void write_bare(const struct folder *folder, const char *name, const char *uid,
+                       const char *transfer_syntax)
+{
+    char path[128];
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    struct object object = CT_OBJECT;
+    object.sop_instance = uid;
+    encode_object(&bytes, &object, transfer_syntax);
+    (void)snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    assert_int_equal(mur_file_write_all(path, bytes.data, bytes.length, 0644, NULL), MUR_OK);
+}
+
+static void files_without_preamble_are_sent_as_they_are(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    struct node node;
+    struct folder folder = make_folder();
+    start_node(&node, NULL);
+    write_bare(&folder, "explicit", "1.2.9.1", EXPLICIT_LITTLE);
+    write_bare(&folder, "implicit", "1.2.9.2", IMPLICIT_LITTLE);
+    const char *const paths[] = {folder.path};
+    struct mur_client client = client_of(&node);
+    struct mur_send_options options = options_for(&client, paths, &seen);
+    assert_int_equal(store_all(&options).stored, 2);
+    bool explicit_first = strcmp(seen.sent_as[0], EXPLICIT_LITTLE) == 0;
+    assert_string_equal(seen.sent_as[explicit_first ? 1 : 0], IMPLICIT_LITTLE);
+    assert_string_equal(seen.sent_as[explicit_first ? 0 : 1], EXPLICIT_LITTLE);
+    assert_int_equal(instances_of(&node), 2);
     remove_folder(&folder);
     stop_node(&node);
 }
@@ -452,6 +488,137 @@ static void what_was_acknowledged_is_not_sent_again(void **state)
     remove_folder(&folder);
 }
 
+static void write_object(const struct folder *folder, unsigned number, const char *description)
+{
+    char path[96], uid[32];
+    struct object object = CT_OBJECT;
+    (void)snprintf(path, sizeof path, "%s/%u.dcm", folder->path, number);
+    (void)snprintf(uid, sizeof uid, "1.2.9.%u", number);
+    object.sop_instance = uid;
+    object.description = description;
+    write_file(path, &object, EXPLICIT_LITTLE);
+}
+
+static void what_was_changed_since_is_sent_again(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    struct folder folder = make_folder();
+    char state_path[96];
+    (void)snprintf(state_path, sizeof state_path, "%s.state", folder.path);
+    fill_folder(&folder, 5, CT_STORAGE, EXPLICIT_LITTLE);
+    struct rude_peer peer = {.serve = serve_stores};
+    struct mur_client client = client_at(start_rude_peer(&peer));
+    const char *const paths[] = {folder.path};
+    struct mur_send_options options = options_for(&client, paths, &seen);
+    options.state_path = state_path;
+    assert_int_equal(store_all(&options).stored, 5);
+    write_object(&folder, 3, "now with another description");
+    struct mur_send_summary summary = store_all(&options);
+    assert_int_equal(summary.known, 4);
+    assert_int_equal(summary.stored, 1);
+    assert_int_equal(store_all(&options).known, 5);
+    stop_rude_peer(&peer);
+    (void)unlink(state_path);
+    remove_folder(&folder);
+}
+
+static void a_damaged_state_file_and_a_second_run_send_nothing(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    struct folder folder = make_folder();
+    char state_path[96];
+    (void)snprintf(state_path, sizeof state_path, "%s.state", folder.path);
+    fill_folder(&folder, 2, CT_STORAGE, EXPLICIT_LITTLE);
+    struct rude_peer peer = {.serve = serve_stores};
+    struct mur_client client = client_at(start_rude_peer(&peer));
+    const char *const paths[] = {folder.path};
+    struct mur_send_options options = options_for(&client, paths, &seen);
+    options.state_path = state_path;
+    assert_int_equal(store_all(&options).stored, 2);
+
+    struct mur_send_summary summary;
+    struct mur_error error = MUR_ERROR_INIT;
+    int held = open(state_path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    assert_int_equal(mur_scu_store(&summary, &options, &error), MUR_BUSY);
+    assert_int_equal(pwrite(held, "?", 1, 90), 1);
+    (void)close(held);
+    assert_int_equal(mur_scu_store(&summary, &options, &error), MUR_PARSE);
+    assert_non_null(strstr(error.message, "without this file everything is sent once more"));
+    assert_int_equal(__atomic_load_n(&peer.served, __ATOMIC_RELAXED), 2);
+    stop_rude_peer(&peer);
+    (void)unlink(state_path);
+    remove_folder(&folder);
+}
+
+/* Rewrites the last file when the first is stored. */
+static void change_the_last(void *user, const struct mur_send_result *result)
+{
+    const struct folder *folder = user;
+    if (result->outcome == MUR_SEND_STORED && strstr(result->path, "/5.dcm") == NULL)
+        write_object(folder, 5, "changed while the others were sent");
+}
+
+static void a_file_that_changes_meanwhile_is_not_sent_half(void **state)
+{
+    (void)state;
+    struct node node;
+    struct folder folder = make_folder();
+    start_node(&node, NULL);
+    for (unsigned i = 1; i <= 5; i++)
+        write_object(&folder, i, "as it was");
+    const char *paths[5];
+    char texts[5][96];
+    for (unsigned i = 0; i < 5; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%s/%u.dcm", folder.path, i + 1);
+        paths[i] = texts[i];
+    }
+    struct mur_client client = client_of(&node);
+    struct mur_send_options options = options_for(&client, paths, NULL);
+    options.path_count = 5;
+    options.on_result = change_the_last;
+    options.user = &folder;
+    struct mur_send_summary summary = store_all(&options);
+    assert_int_equal(summary.stored, 4);
+    assert_int_equal(summary.refused, 1);
+    assert_int_equal(instances_of(&node), 4);
+    remove_folder(&folder);
+    stop_node(&node);
+}
+
+static void abort_at_once(struct rude_peer *peer, struct mur_association *association)
+{
+    struct mur_command request;
+    uint8_t context_id = 0;
+    (void)read_request(&request, &context_id, association);
+    __atomic_add_fetch(&peer->served, 1, __ATOMIC_RELAXED);
+    mur_association_abort(association);
+}
+
+static void pauses_between_attempts_grow(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    struct folder folder = make_folder();
+    fill_folder(&folder, 1, CT_STORAGE, EXPLICIT_LITTLE);
+    struct rude_peer peer = {.serve = abort_at_once};
+    struct mur_client client = client_at(start_rude_peer(&peer));
+    const char *const paths[] = {folder.path};
+    struct mur_send_options options = options_for(&client, paths, &seen);
+    options.attempts = 4;
+    options.pause_ms = 20;
+    double begun = seconds_now();
+    struct mur_send_summary summary = store_all(&options);
+    double took = seconds_now() - begun;
+    assert_true(took >= 0.020 + 0.040 + 0.080);
+    assert_int_equal(summary.stored, 0);
+    assert_int_equal(__atomic_load_n(&peer.served, __ATOMIC_RELAXED), 4);
+    stop_rude_peer(&peer);
+    remove_folder(&folder);
+}
+
 static void who_stops_before_the_first_association_is_not_made_to_wait(void **state)
 {
     (void)state;
@@ -486,6 +653,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_are_sent_with_all_that_is_in_them),
         cmocka_unit_test(without_recursion_only_the_folder_itself_is_sent),
+        cmocka_unit_test(files_without_preamble_are_sent_as_they_are),
         cmocka_unit_test(several_associations_share_the_work),
         cmocka_unit_test(a_peer_that_takes_fewer_associations_gets_all_over_these),
         cmocka_unit_test(more_contexts_than_an_association_holds_are_spread),
@@ -498,6 +666,10 @@ int main(void)
         cmocka_unit_test(refusals_and_warnings_are_told_apart),
         cmocka_unit_test(nobody_there_is_an_error_at_once),
         cmocka_unit_test(what_was_acknowledged_is_not_sent_again),
+        cmocka_unit_test(what_was_changed_since_is_sent_again),
+        cmocka_unit_test(a_damaged_state_file_and_a_second_run_send_nothing),
+        cmocka_unit_test(a_file_that_changes_meanwhile_is_not_sent_half),
+        cmocka_unit_test(pauses_between_attempts_grow),
         cmocka_unit_test(who_stops_before_the_first_association_is_not_made_to_wait),
         cmocka_unit_test(a_folder_without_objects_is_told_of),
     };
