@@ -74,10 +74,11 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
     if (status == MUR_OK) {
         status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
         if (status == MUR_OK)
-            return mur_database_commit(archive->writer, error);
-        mur_database_rollback(archive->writer);
+            status = mur_database_commit(archive->writer, error);
+        else
+            mur_database_rollback(archive->writer);
     }
-    return status;
+    return status == MUR_OK ? mur_settling_recover(archive, error) : status;
 }
 
 static enum mur_status open_parts(struct mur_archive *archive,
@@ -130,6 +131,8 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->duplicates = options->duplicates;
     archive->fold_case = options->fold_case;
     archive->unknown_matches = options->unknown_matches;
+    archive->note = options->note;
+    archive->note_user = options->note_user;
     (void)pthread_mutex_init(&archive->mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
@@ -165,6 +168,7 @@ void mur_archive_close(struct mur_archive *archive)
     }
     for (size_t i = 0; i < archive->reader_count; i++)
         mur_database_close(archive->readers[i]);
+    mur_settling_close(archive);
     mur_manifest_close(&archive->manifest);
     mur_database_close(archive->writer);
     mur_store_close(archive->store);

@@ -34,6 +34,10 @@ struct mur_archive_options {
     bool fold_case;         /**< questions compare all text without case and diacritics */
     bool unknown_matches;   /**< questions take values that are not known for a match */
     bool header_wins; /**< isa.precedence: the header answers where it and the ISA-Tab differ */
+    /** Told of each instance that is taken out because it never became durable: nobody was told
+     * that it is stored. NULL = nobody is told. */
+    void (*note)(void *user, const char *sop_instance, const char *why);
+    void *note_user;
 };
 
 struct mur_archive;

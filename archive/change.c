@@ -11,7 +11,7 @@ static enum mur_status in_transaction(struct mur_archive *archive, change_functi
                                       void *user, struct mur_error *error)
 {
     (void)pthread_mutex_lock(&archive->write_mutex);
-    enum mur_status status = mur_database_begin(archive->writer, error);
+    enum mur_status status = mur_archive_begin(archive, true, error);
     if (status == MUR_OK) {
         mur_buffer_clear(&archive->manifest.lines);
         status = change(archive, user, error);

@@ -6,11 +6,10 @@
 
 #include "archive/internal.h"
 #include "core/clock.h"
-#include "core/file.h"
 #include "core/json.h"
 #include "core/json_write.h"
 
-enum { JSON_LIMIT = 32 * 1024 * 1024, CHUNK = 256 * 1024 };
+enum { JSON_LIMIT = 32 * 1024 * 1024 };
 
 void mur_commitment_free(struct mur_commitment *commitment)
 {
@@ -86,7 +85,7 @@ static enum mur_status in_transaction(struct mur_archive *archive, change_functi
                                       void *user, struct mur_error *error)
 {
     (void)pthread_mutex_lock(&archive->write_mutex);
-    enum mur_status status = mur_database_begin(archive->writer, error);
+    enum mur_status status = mur_archive_begin(archive, true, error);
     if (status == MUR_OK) {
         status = change(archive->writer, user, error);
         if (status == MUR_OK)
@@ -205,35 +204,17 @@ enum mur_status mur_archive_is_committed(bool *committed, struct mur_archive *ar
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* Whether the stored bytes are those that came. */
-static enum mur_status has_its_bytes(bool *out, struct mur_archive *archive,
+/* What another process has not on disk yet cannot be promised. (Our own is, or is gone, when the
+ * mark is made.) */
+static enum mur_status await_settled(struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error)
 {
-    MUR_AUTO_CLOSE int descriptor = -1;
-    MUR_AUTO(mur_xxh128) *digest = NULL;
-    MUR_AUTO_FREE uint8_t *chunk = malloc(CHUNK);
-    if (chunk == NULL)
-        return mur_error_no_memory(error);
-    enum mur_status status = mur_archive_open_item(&descriptor, archive, instance, error);
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
     if (status == MUR_OK)
-        status = mur_xxh128_create(&digest, error);
-    for (uint64_t done = 0; status == MUR_OK && done < instance->length;) {
-        uint64_t left = instance->length - done;
-        size_t count = 0;
-        status = mur_pread_full(&count, descriptor, chunk, left < CHUNK ? (size_t)left : CHUNK,
-                                (off_t)(instance->offset + done), instance->sop_instance, error);
-        if (status == MUR_OK && count == 0)
-            return mur_error_set(error, MUR_CORRUPT, "%s is cut short", instance->sop_instance);
-        if (status == MUR_OK)
-            mur_xxh128_update(digest, chunk, count);
-        done += count;
-    }
-    if (status != MUR_OK)
-        return status;
-    uint8_t found[MUR_XXH128_SIZE];
-    mur_xxh128_finish(found, digest);
-    *out = memcmp(found, instance->digest, sizeof(found)) == 0;
-    return MUR_OK;
+        status = mur_settling_await(archive, reader, instance->sop_instance, error);
+    mur_reader_return(archive, reader);
+    return status;
 }
 
 static enum mur_status check(struct mur_reference *reference, struct mur_instance *instance,
@@ -253,7 +234,9 @@ static enum mur_status check(struct mur_reference *reference, struct mur_instanc
         return MUR_OK;
     }
     struct mur_error reason = MUR_ERROR_INIT;
-    status = has_its_bytes(&whole, archive, instance, &reason);
+    status = await_settled(archive, instance, &reason);
+    if (status == MUR_OK)
+        status = mur_archive_has_its_bytes(&whole, archive, instance, &reason);
     if (status == MUR_NO_MEMORY)
         return mur_error_no_memory(error);
     reference->failure =

@@ -23,6 +23,7 @@ struct mur_ingest {
     struct mur_header *header;
     struct mur_xxh128 *digest;
     struct mur_new_instance record;
+    int64_t row; /**< that was made for it, 0 = none */
     bool submitted;
 
     struct mur_ingest *next; /**< in the queue; this and the next three: the archive's mutex */
@@ -49,8 +50,13 @@ struct mur_archive {
     enum mur_duplicates duplicates;
     bool fold_case, unknown_matches;
     struct mur_store *store;
-    struct mur_database *writer; /**< under write_mutex */
-    pthread_mutex_t write_mutex; /**< one batch, or one ISA-Tab, at a time */
+    struct mur_database *writer;  /**< under write_mutex */
+    pthread_mutex_t write_mutex;  /**< one batch, or one ISA-Tab, at a time; guards the next five */
+    struct mur_settling settling; /**< of the batch under way; last = 0: none */
+    struct mur_settling undone;   /**< what must be taken out first; last = 0: nothing */
+    bool settling_said;           /**< in the index */
+    void (*note)(void *user, const char *sop_instance, const char *why);
+    void *note_user;
     struct mur_manifest manifest;
 
     pthread_mutex_t mutex;  /**< guards all below */
@@ -99,6 +105,32 @@ struct mur_object_name mur_name_of(const struct mur_instance *instance);
 /** Takes the files of an instance that shall go: sidecar and object, NULL where there is none. */
 enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error);
+
+/* archive/settling.c: all but the first with the write mutex held */
+/** Whether the stored bytes are those that came. */
+enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive,
+                                          const struct mur_instance *instance,
+                                          struct mur_error *error);
+/** Begins a transaction, after what an earlier batch left to be undone.
+ * @param synced  the commit waits for the disk */
+enum mur_status mur_archive_begin(struct mur_archive *archive, bool synced,
+                                  struct mur_error *error);
+/** In the transaction: says that the rows of this batch are not on disk when it is committed. */
+enum mur_status mur_settling_put(struct mur_archive *archive, struct mur_ingest *const *batch,
+                                 size_t count, struct mur_error *error);
+/** Takes the rows of the batch out again; if it cannot, the next transaction does, or the next one
+ * who opens the archive. Files are displaced already. */
+void mur_settling_undo(struct mur_archive *archive);
+/** The batch is on disk, or undone, or was not committed. */
+void mur_settling_over(struct mur_archive *archive);
+void mur_settling_close(struct mur_archive *archive);
+/** Takes out what is not whole of the last batches of processes that are gone. */
+enum mur_status mur_settling_recover(struct mur_archive *archive, struct mur_error *error);
+/** Waits until an instance is on disk that another process may just be storing; makes it so when
+ * that process is gone. @p database needs no write mutex.
+ * @retval MUR_NOT_FOUND, MUR_CORRUPT  it did not become so */
+enum mur_status mur_settling_await(struct mur_archive *archive, struct mur_database *database,
+                                   const char *sop_instance, struct mur_error *error);
 
 /* archive/writer.c */
 /** Writes what is queued; not while archive->writing. The mutex is held, and let go meanwhile.

@@ -236,7 +236,7 @@ enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive
         return mur_error_no_memory(error);
     rows.count = scans->count;
     (void)pthread_mutex_lock(&archive->write_mutex);
-    status = mur_database_begin(archive->writer, error);
+    status = mur_archive_begin(archive, true, error);
     if (status == MUR_OK) {
         status = put_rows(&rows, archive, isa, scans, digest, error);
         if (status == MUR_OK)

@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "dicom/compare.h"
 
-enum { SYNCED_WITHIN = 16, GATHER_MOST_US = 2000, CHECKPOINT_PAGES = 2000 };
+enum { GATHER_MOST_US = 2000, CHECKPOINT_PAGES = 2000 };
 
 static bool failed(const struct mur_ingest *ingest)
 {
@@ -101,6 +101,7 @@ static void displace(struct mur_ingest *ingest)
         ingest->replaced[i] = NULL;
     }
     ingest->record.instance.version = 0;
+    ingest->row = 0;
     mur_object_displace(ingest->object);
     if (mur_header_sidecar(ingest->header) != NULL)
         mur_object_displace(mur_header_sidecar(ingest->header));
@@ -125,6 +126,7 @@ static enum mur_status insert(struct mur_ingest *ingest, struct mur_error *error
             mur_manifest_add_instance(&archive->manifest, record, id, ingest->origin.isa, error);
     record->values = NULL;
     record->value_count = 0;
+    ingest->row = id;
     return status;
 }
 
@@ -153,9 +155,14 @@ static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
     return status;
 }
 
-/* Their files and sidecars, and with @p names what was placed. */
-static enum mur_status sync_batch(struct mur_archive *archive, struct mur_ingest **batch,
-                                  size_t count, bool names, struct mur_error *error)
+static enum mur_status sync_log(void *user, struct mur_error *error)
+{
+    return mur_database_sync(user, error);
+}
+
+/* Files, sidecars, what was placed, and with @p log the index: all at once. */
+static enum mur_status sync_batch(struct mur_archive *archive, struct mur_ingest *const *batch,
+                                  size_t count, bool log, struct mur_error *error)
 {
     struct mur_object *objects[2 * MUR_BATCH];
     size_t used = 0;
@@ -166,24 +173,48 @@ static enum mur_status sync_batch(struct mur_archive *archive, struct mur_ingest
         if (mur_header_sidecar(batch[i]->header) != NULL)
             objects[used++] = mur_header_sidecar(batch[i]->header);
     }
-    return mur_store_sync(archive->store, objects, used, names, error);
+    return mur_store_sync(archive->store, objects, used, log ? sync_log : NULL, archive->writer,
+                          error);
 }
 
-/* All of the batch or nothing: on failure no row and no placed file stays.
- * @param sync_here  files are synced after they got their names, so that data and names are written
- *                   in one go */
-static enum mur_status write_batch(struct mur_archive *archive, struct mur_ingest **batch,
-                                   size_t count, bool sync_here, struct mur_error *error)
+/* When rows are committed: with them on disk, or before that. */
+enum order { FILES_FIRST, ALL_AT_ONCE };
+
+/* What takes the place of a whole one must be on disk before that goes; and a sidecar, which no
+ * digest vouches for. */
+static enum order order_of(const struct mur_archive *archive, struct mur_ingest *const *batch,
+                           size_t count)
 {
-    enum mur_status status = mur_database_begin(archive->writer, error);
+    for (size_t i = 0; i < count; i++)
+        if (batch[i]->replaced[0] != NULL || batch[i]->replaced[1] != NULL ||
+            mur_header_sidecar(batch[i]->header) != NULL)
+            return FILES_FIRST;
+    return archive->durable ? ALL_AT_ONCE : FILES_FIRST;
+}
+
+/* One transaction: all of the batch or nothing. @param[in,out] order  in which to do it; when it
+ * turns out to be the other one, nothing was done */
+static enum mur_status commit_batch(enum order *order, struct mur_archive *archive,
+                                    struct mur_ingest *const *batch, size_t count,
+                                    struct mur_error *error)
+{
+    enum mur_status status = mur_archive_begin(archive, *order == FILES_FIRST, error);
     if (status != MUR_OK)
         return status;
     mur_buffer_clear(&archive->manifest.lines);
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         if (!failed(batch[i]))
             status = take(batch[i], error);
-    if (status == MUR_OK)
-        status = sync_batch(archive, batch, sync_here ? count : 0, true, error);
+    if (status == MUR_OK && *order == ALL_AT_ONCE &&
+        order_of(archive, batch, count) == FILES_FIRST) {
+        *order = FILES_FIRST;
+        mur_database_rollback(archive->writer);
+        return MUR_OK;
+    }
+    if (status == MUR_OK && *order == FILES_FIRST)
+        status = sync_batch(archive, batch, count, false, error);
+    else if (status == MUR_OK)
+        status = mur_settling_put(archive, batch, count, error);
     if (status == MUR_OK)
         status = mur_manifest_write(&archive->manifest, archive->writer, error);
     if (status == MUR_OK)
@@ -192,31 +223,60 @@ static enum mur_status write_batch(struct mur_archive *archive, struct mur_inges
     return status;
 }
 
-static void write_alone(struct mur_archive *archive, struct mur_ingest *ingest)
+static void displace_all(struct mur_ingest *const *batch, size_t count)
 {
-    struct mur_error error = MUR_ERROR_INIT;
-    if (write_batch(archive, &ingest, 1, true, &error) != MUR_OK) {
-        displace(ingest);
-        ingest->error = error;
+    for (size_t i = 0; i < count; i++)
+        displace(batch[i]);
+}
+
+/* What was there already is on disk, or about to be by another process. */
+static void await_others(struct mur_archive *archive, struct mur_ingest *const *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!failed(batch[i]) && batch[i]->outcome == MUR_UNCHANGED) {
+            struct mur_error error = MUR_ERROR_INIT;
+            if (mur_settling_await(archive, archive->writer, batch[i]->record.instance.sop_instance,
+                                   &error) != MUR_OK)
+                batch[i]->error = error;
+        }
+}
+
+/* All of the batch is on disk at return or, on failure, no row and no placed file stays. */
+static enum mur_status write_batch(struct mur_archive *archive, struct mur_ingest *const *batch,
+                                   size_t count, struct mur_error *error)
+{
+    enum order order = order_of(archive, batch, count);
+    const enum order wanted = order;
+    enum mur_status status = commit_batch(&order, archive, batch, count, error);
+    if (status == MUR_OK && order != wanted) {
+        displace_all(batch, count);
+        status = commit_batch(&order, archive, batch, count, error);
+    } else if (status == MUR_OK && order == ALL_AT_ONCE) {
+        status = sync_batch(archive, batch, count, true, error);
+        if (status != MUR_OK) {
+            displace_all(batch, count);
+            mur_settling_undo(archive);
+        }
     }
+    mur_settling_over(archive);
+    if (status != MUR_OK)
+        displace_all(batch, count);
+    else
+        await_others(archive, batch, count);
+    return status;
 }
 
 static void settle(struct mur_archive *archive, struct mur_ingest **batch, size_t count)
 {
-    /* Other processes wait for the index meanwhile: no long batches are synced within. */
-    bool sync_here = count <= SYNCED_WITHIN;
     struct mur_error error = MUR_ERROR_INIT;
-    enum mur_status status = sync_here ? MUR_OK : sync_batch(archive, batch, count, false, &error);
     (void)pthread_mutex_lock(&archive->write_mutex);
-    if (status == MUR_OK)
-        status = write_batch(archive, batch, count, sync_here, &error);
-    if (status != MUR_OK) {
+    if (write_batch(archive, batch, count, &error) != MUR_OK) {
         /* One of them may have spoilt it for the others: each is tried by itself. */
-        for (size_t i = 0; i < count; i++)
-            displace(batch[i]);
-        for (size_t i = 0; i < count; i++)
-            if (!failed(batch[i]))
-                write_alone(archive, batch[i]);
+        for (size_t i = 0; i < count; i++) {
+            struct mur_error own = MUR_ERROR_INIT;
+            if (!failed(batch[i]) && (count == 1 || write_batch(archive, &batch[i], 1, &own)))
+                batch[i]->error = count == 1 ? error : own;
+        }
     }
     (void)pthread_mutex_unlock(&archive->write_mutex);
     for (size_t i = 0; i < count; i++)

@@ -44,6 +44,13 @@ static void wait_for_the_end(const sigset_t *signals)
                  received == SIGINT ? "interrupted" : "told to end");
 }
 
+/* Nobody was told that it is stored, so it is no loss. */
+static void note_taken_out(void *user, const char *sop_instance, const char *why)
+{
+    (void)user;
+    mur_log_warning(MUR_LOG_ARCHIVE, "%s is taken out again: it %s", sop_instance, why);
+}
+
 int mur_command_serve(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
@@ -72,6 +79,7 @@ int mur_command_serve(struct mur_cli *cli)
         .fold_case = config->find_fold_case,
         .unknown_matches = config->find_unknown_matches,
         .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
+        .note = note_taken_out,
     };
     enum mur_status status = mur_archive_open(&archive, &options, &error);
     if (status == MUR_OK)

@@ -105,7 +105,8 @@ static const struct {
     void (*function)(sqlite3_context *, int, sqlite3_value **);
 } sql_functions[] = {{"mur_time", sql_time}, {"mur_fold", sql_fold}};
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- waiting for the disk ----------------------------------------------------------------------
+ */
 
 static enum mur_status execute(struct mur_database *database, const char *sql, const char *doing,
                                struct mur_error *error)
@@ -113,6 +114,45 @@ static enum mur_status execute(struct mur_database *database, const char *sql, c
     int result = sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
     return result == SQLITE_OK ? MUR_OK : mur_sqlite_error(error, database, result, doing);
 }
+
+/* Between transactions only. */
+static enum mur_status set_synced(struct mur_database *database, bool synced,
+                                  struct mur_error *error)
+{
+    enum mur_status status =
+        execute(database, synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                "setting durability", error);
+    if (status == MUR_OK)
+        database->unsynced = !synced;
+    return status;
+}
+
+enum mur_status mur_database_sync(struct mur_database *database, struct mur_error *error)
+{
+    sqlite3_file *log = NULL;
+    int result = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (result == SQLITE_OK && log != NULL && log->pMethods != NULL)
+        result = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (result == SQLITE_OK)
+        return MUR_OK;
+    database->log_lost = true;
+    return mur_error_set(error, MUR_IO, "%s: cannot sync the log: %s", database->path,
+                         sqlite3_errstr(result));
+}
+
+/* What a failed sync may have lost must not stand before what is written now: all goes into the
+ * database and the log is cut. */
+static enum mur_status begin_log_anew(struct mur_database *database, struct mur_error *error)
+{
+    int result =
+        sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (result != SQLITE_OK)
+        return mur_sqlite_error(error, database, result, "beginning the log anew");
+    database->log_lost = false;
+    return MUR_OK;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static enum mur_status read_pragma(int64_t *out, struct mur_database *database, const char *sql,
                                    struct mur_error *error)
@@ -184,6 +224,8 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
     if (database == NULL)
         return mur_error_no_memory(error);
     database->mode = mode;
+    database->durable = durable;
+    database->unsynced = true;
     enum mur_status status = mur_text_copy(&database->path, mur_slice_of(path), error);
     if (status != MUR_OK)
         return status;
@@ -205,9 +247,7 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
     if (mode == MUR_DATABASE_WRITE) {
         status = execute(database, "PRAGMA journal_mode = WAL", "switching to WAL", error);
         if (status == MUR_OK)
-            status = execute(database,
-                             durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
-                             "setting durability", error);
+            status = set_synced(database, durable, error);
         if (status == MUR_OK)
             status = migrate(database, error);
         (void)sqlite3_wal_hook(database->handle, note_log, database);
@@ -439,9 +479,15 @@ void mur_forget_series(struct mur_database *database)
     memset(database->known, 0, sizeof database->known);
 }
 
-enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error)
+static enum mur_status begin(struct mur_database *database, bool synced, struct mur_error *error)
 {
-    enum mur_status status = mur_run(database, "BEGIN IMMEDIATE", NULL, 0, error);
+    enum mur_status status = MUR_OK;
+    if (database->log_lost)
+        status = begin_log_anew(database, error);
+    if (status == MUR_OK && synced == database->unsynced)
+        status = set_synced(database, synced, error);
+    if (status == MUR_OK)
+        status = mur_run(database, "BEGIN IMMEDIATE", NULL, 0, error);
     if (status != MUR_OK)
         return status;
     int64_t version = 0;
@@ -455,6 +501,16 @@ enum mur_status mur_database_begin(struct mur_database *database, struct mur_err
     database->data_version = version;
     database->pending_count = 0;
     return MUR_OK;
+}
+
+enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error)
+{
+    return begin(database, database->durable, error);
+}
+
+enum mur_status mur_database_begin_unsynced(struct mur_database *database, struct mur_error *error)
+{
+    return begin(database, false, error);
 }
 
 enum mur_status mur_count_pending(struct mur_database *database, struct mur_error *error)

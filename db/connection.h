@@ -47,6 +47,9 @@ struct mur_database {
     bool header_wins;                /**< isa.precedence = "header" */
     int64_t data_version; /**< changes when another connection commits: known is forgotten then */
     int log_pages;        /**< of the WAL, after the last commit */
+    bool durable;         /**< commits wait for the disk, but for unsynced ones */
+    bool unsynced;        /**< so is the connection set just now */
+    bool log_lost;        /**< a sync of the WAL failed: it must be begun anew */
     struct mur_pending_count *pending;
     size_t pending_count;
     size_t pending_capacity;

@@ -18,12 +18,14 @@
 
 struct mur_database;
 
+enum { MUR_SETTLING_TOKEN_SIZE = 17 };
+
 enum mur_database_mode {
     MUR_DATABASE_WRITE, /**< makes and migrates the file */
     MUR_DATABASE_READ,
 };
 
-/** @param durable  commits survive loss of power (WAL, synchronous FULL), else the process alone
+/** @param durable  commits survive loss of power (WAL), else the process alone
  * @retval MUR_UNSUPPORTED  made by a newer version; MUR_CORRUPT  not an index, or damaged */
 MUR_NODISCARD
 enum mur_status mur_database_open(struct mur_database **out, const char *path,
@@ -43,10 +45,18 @@ void mur_database_set_matching(struct mur_database *database, bool fold_case, bo
 /** Waits for other writers up to 60 s. @retval MUR_BUSY */
 MUR_NODISCARD
 enum mur_status mur_database_begin(struct mur_database *database, struct mur_error *error);
+/** The same, but its commit does not wait for the disk: mur_database_sync() does. */
+MUR_NODISCARD
+enum mur_status mur_database_begin_unsynced(struct mur_database *database, struct mur_error *error);
 /** On failure everything since begin is rolled back. */
 MUR_NODISCARD
 enum mur_status mur_database_commit(struct mur_database *database, struct mur_error *error);
 void mur_database_rollback(struct mur_database *database);
+/** Waits until all commits of this connection are on disk; it may be called by another thread than
+ * the one that writes, while none writes. After a failure nothing can be written until the log
+ * could be begun anew, since the system tells of a lost write but once. */
+MUR_NODISCARD
+enum mur_status mur_database_sync(struct mur_database *database, struct mur_error *error);
 
 /** Length of the write-ahead log after this connection's last commit, in pages. */
 int mur_database_log_pages(const struct mur_database *database);
@@ -149,6 +159,33 @@ enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database 
 MUR_NODISCARD
 enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
                                                  struct mur_error *error);
+
+/* ---- what is not on disk yet ------------------------------------------------------------------
+ */
+
+/** Instances, by the rows from first to last, that a process committed before they were on disk. */
+struct mur_settling {
+    char token[MUR_SETTLING_TOKEN_SIZE]; /**< of the process */
+    int64_t first, last;
+};
+
+/** The last batch of a process: takes the place of the one before. */
+MUR_NODISCARD
+enum mur_status mur_database_put_settling(struct mur_database *database,
+                                          const struct mur_settling *settling,
+                                          struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_drop_settling(struct mur_database *database, const char *token,
+                                           struct mur_error *error);
+/** Those of all processes. @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_list_settling(struct mur_settling **out, size_t *count,
+                                           struct mur_database *database, struct mur_error *error);
+/** The first instance in rows @p after + 1 to @p last. @param[out] found  false: none is left */
+MUR_NODISCARD
+enum mur_status mur_database_next_instance(bool *found, struct mur_instance *out,
+                                           struct mur_database *database, int64_t after,
+                                           int64_t last, struct mur_error *error);
 
 /* ---- identity -------------------------------------------------------------------------------- */
 

@@ -34,47 +34,68 @@ bool mur_database_knows_series(struct mur_database *database, const char *study_
     return known_slot(database, key)->key == key;
 }
 
+#define INSTANCE_COLUMNS                                                                           \
+    "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "              \
+    "i.data_length, i.digest, i.version, i.sop_uid FROM instance i"                                \
+    " JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"                             \
+    " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE "
+
+static void read_instance(struct mur_instance *out, sqlite3_stmt *row)
+{
+    struct mur_instance instance = {.id = sqlite3_column_int64(row, 0),
+                                    .series = sqlite3_column_int64(row, 1),
+                                    .offset = (uint64_t)sqlite3_column_int64(row, 6),
+                                    .length = (uint64_t)sqlite3_column_int64(row, 7),
+                                    .version = (unsigned)sqlite3_column_int(row, 9)};
+    char *const texts[] = {instance.sop_class, instance.transfer_syntax, instance.study_instance,
+                           instance.series_instance};
+    for (int i = 0; i < (int)MUR_COUNT(texts); i++)
+        (void)snprintf(texts[i], MUR_UID_TEXT_SIZE, "%s",
+                       (const char *)sqlite3_column_text(row, i + 2));
+    (void)snprintf(instance.sop_instance, MUR_UID_TEXT_SIZE, "%s",
+                   (const char *)sqlite3_column_text(row, 10));
+    if (sqlite3_column_bytes(row, 8) == (int)sizeof instance.digest)
+        memcpy(instance.digest, sqlite3_column_blob(row, 8), sizeof instance.digest);
+    *out = instance;
+}
+
+static enum mur_status find_one(bool *found, struct mur_instance *out,
+                                struct mur_database *database, const char *sql,
+                                const struct mur_bind *binds, size_t count, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds, count, error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(row);
+        if (result == SQLITE_ROW)
+            read_instance(out, row);
+        else if (result != SQLITE_DONE)
+            status = mur_sqlite_error(error, database, result, "looking for an instance");
+        if (status == MUR_OK)
+            *found = result == SQLITE_ROW;
+    }
+    mur_statement_done(database, row);
+    return status;
+}
+
 enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out,
                                            struct mur_database *database, const char *sop_instance,
                                            struct mur_error *error)
 {
-    sqlite3_stmt *row = NULL;
-    enum mur_status status = mur_statement_get(
-        &row, database,
-        "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "
-        "i.data_length, i.digest,"
-        " i.version FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
-        " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE i.sop_uid "
-        "= ?",
-        error);
-    if (status == MUR_OK)
-        status = mur_bind_all(database, row, &MUR_T(sop_instance), 1, error);
-    if (status == MUR_OK) {
-        int result = sqlite3_step(row);
-        if (result == SQLITE_ROW) {
-            struct mur_instance instance = {.id = sqlite3_column_int64(row, 0),
-                                            .series = sqlite3_column_int64(row, 1),
-                                            .offset = (uint64_t)sqlite3_column_int64(row, 6),
-                                            .length = (uint64_t)sqlite3_column_int64(row, 7),
-                                            .version = (unsigned)sqlite3_column_int(row, 9)};
-            char *const texts[] = {instance.sop_class, instance.transfer_syntax,
-                                   instance.study_instance, instance.series_instance};
-            for (int i = 0; i < (int)MUR_COUNT(texts); i++)
-                (void)snprintf(texts[i], MUR_UID_TEXT_SIZE, "%s",
-                               (const char *)sqlite3_column_text(row, i + 2));
-            (void)snprintf(instance.sop_instance, MUR_UID_TEXT_SIZE, "%s", sop_instance);
-            if (sqlite3_column_bytes(row, 8) == (int)sizeof instance.digest)
-                memcpy(instance.digest, sqlite3_column_blob(row, 8), sizeof instance.digest);
-            *out = instance;
-            *found = true;
-        } else if (result == SQLITE_DONE) {
-            *found = false;
-        } else {
-            status = mur_sqlite_error(error, database, result, "looking for an instance");
-        }
-    }
-    mur_statement_done(database, row);
-    return status;
+    return find_one(found, out, database, INSTANCE_COLUMNS "i.sop_uid = ?", &MUR_T(sop_instance), 1,
+                    error);
+}
+
+enum mur_status mur_database_next_instance(bool *found, struct mur_instance *out,
+                                           struct mur_database *database, int64_t after,
+                                           int64_t last, struct mur_error *error)
+{
+    const struct mur_bind binds[] = {MUR_I(after), MUR_I(last)};
+    return find_one(found, out, database,
+                    INSTANCE_COLUMNS "i.id > ? AND i.id <= ? ORDER BY i.id LIMIT 1", binds,
+                    MUR_COUNT(binds), error);
 }
 
 enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *database,

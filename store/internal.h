@@ -1,20 +1,53 @@
-/** What store.c and recover.c share. */
+/** What the files of store/ share. */
 #ifndef MUR_STORE_INTERNAL_H
 #define MUR_STORE_INTERNAL_H
 
-#include <pthread.h> /* ci-allow: several threads create objects and number them */
+#include <pthread.h> /* ci-allow: objects are begun by many threads, and synced by some */
 #include <stdatomic.h>
 
 #include "store/store.h"
 
-enum { MUR_OBJECT_HEAD = 8192 };
+enum { MUR_OBJECT_HEAD = 8192, MUR_SYNC_THREADS = 12 };
 
 #define MUR_INCOMING_PREFIX ".incoming-"
 #define MUR_INCOMING_LOCK "owner"
 
+/** One file or folder to be synced. */
+struct mur_sync {
+    int descriptor;
+    bool folder;
+    int failure; /**< errno, 0 = none; valid once it is finished */
+    /* the syncer's mutex: */
+    enum { MUR_SYNC_NONE, MUR_SYNC_QUEUED, MUR_SYNC_RUNNING, MUR_SYNC_DONE } state;
+    bool awaited;
+    struct mur_sync *next;
+};
+
+struct mur_syncer {
+    pthread_mutex_t mutex; /**< guards all below */
+    pthread_cond_t begun, done;
+    struct mur_sync *first, **last; /**< the queue */
+    size_t idle;                    /**< threads that wait and were not called */
+    size_t called;
+    bool closing;
+    pthread_t threads[MUR_SYNC_THREADS];
+    size_t count;
+};
+
+/* store/syncer.c */
+void mur_syncer_init(struct mur_syncer *syncer);
+void mur_syncer_destroy(struct mur_syncer *syncer); /**< nothing is under way any more */
+/** @p sync is not touched until it is finished or cancelled. */
+void mur_sync_begin(struct mur_syncer *syncer, struct mur_sync *sync);
+/** Waits for its end; does it here where no thread has begun. */
+void mur_sync_finish(struct mur_syncer *syncer, struct mur_sync *sync);
+/** Gives it up; also one that was never begun. */
+void mur_sync_cancel(struct mur_syncer *syncer, struct mur_sync *sync);
+
 struct mur_store {
     char *directory;
     char *incoming; /**< directory/.incoming-<token> */
+    char token[MUR_STORE_TOKEN_SIZE];
     int directory_fd;
     int incoming_lock; /**< held locked while this process lives */
     bool sync;
@@ -24,6 +57,7 @@ struct mur_store {
     char **touched;        /**< folders with new entries since the last sync; sorted, unique */
     size_t touched_count;
     size_t touched_capacity;
+    struct mur_syncer syncer;
 };
 
 struct mur_object {
@@ -32,7 +66,7 @@ struct mur_object {
     char *incoming; /**< first name */
     char *placed;   /**< second name, NULL until placed */
     uint64_t length;
-    int sync_failure; /**< errno of a sync, 0 = none */
+    struct mur_sync sync; /**< begun when the object is finished */
     size_t gathered;
     char head[MUR_OBJECT_HEAD]; /**< small writes (Part 10 header, first PDVs) are gathered */
 };

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/digest.h"
@@ -23,6 +24,8 @@ enum {
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
     PLACE_TRIES = 5,
+    AWAIT_STEP_MS = 2,
+    AWAIT_MOST_MS = 60000,
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -69,8 +72,9 @@ static enum mur_status make_incoming(struct mur_store *store, struct mur_error *
     uint64_t token;
     if (getrandom(&token, sizeof token, 0) != (ssize_t)sizeof token)
         return mur_error_set_errno(error, errno, "cannot get random bytes");
+    (void)snprintf(store->token, sizeof store->token, "%016" PRIx64, token);
     enum mur_status status = mur_text_format(
-        &store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%016" PRIx64, store->directory, token);
+        &store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%s", store->directory, store->token);
     if (status != MUR_OK)
         return status;
     if (mkdir(store->incoming, FOLDER_MODE) != 0)
@@ -98,6 +102,7 @@ enum mur_status mur_store_open(struct mur_store **out, const struct mur_store_op
     store->sync = options->sync;
     store->min_free = options->min_free;
     (void)pthread_mutex_init(&store->mutex, NULL);
+    mur_syncer_init(&store->syncer);
     enum mur_status status =
         mur_text_copy(&store->directory, mur_slice_of(options->directory), error);
     if (status != MUR_OK)
@@ -115,6 +120,7 @@ void mur_store_close(struct mur_store *store)
 {
     if (store == NULL)
         return;
+    mur_syncer_destroy(&store->syncer);
     if (store->incoming_lock >= 0) {
         char path[PATH_MAX];
         int length = snprintf(path, sizeof path, "%s/" MUR_INCOMING_LOCK, store->incoming);
@@ -133,6 +139,75 @@ void mur_store_close(struct mur_store *store)
     (void)pthread_mutex_destroy(&store->mutex);
     free(store);
 }
+
+/* ---- what is committed but not on disk yet -----------------------------------------------------
+ */
+
+const char *mur_store_token(const struct mur_store *store)
+{
+    return store->token;
+}
+
+/* A lock of the open file, beside the one that says that the process lives. */
+static int set_lock(int descriptor, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+    return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
+void mur_store_set_settling(struct mur_store *store, bool settling)
+{
+    (void)set_lock(store->incoming_lock, settling ? F_WRLCK : F_UNLCK);
+}
+
+static enum mur_status incoming_of(char **out, const struct mur_store *store, const char *token,
+                                   const char *file, struct mur_error *error)
+{
+    return mur_text_format(out, error, "%s/" MUR_INCOMING_PREFIX "%s%s", store->directory, token,
+                           file);
+}
+
+enum mur_status mur_store_await_settled(struct mur_store *store, const char *token,
+                                        struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = incoming_of(&path, store, token, "/" MUR_INCOMING_LOCK, error);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (descriptor < 0 && errno == ENOENT)
+        return MUR_OK; /* it is gone */
+    if (descriptor < 0)
+        return mur_error_set_errno(error, errno, "cannot open %s", path);
+    const struct timespec pause = {.tv_nsec = AWAIT_STEP_MS * 1000000L};
+    for (int waited = 0; set_lock(descriptor, F_RDLCK) != 0; waited += AWAIT_STEP_MS) {
+        if (errno != EAGAIN && errno != EACCES)
+            return mur_error_set_errno(error, errno, "cannot lock %s", path);
+        if (waited >= AWAIT_MOST_MS)
+            return mur_error_set(error, MUR_BUSY, "another process is still writing it; try again");
+        (void)nanosleep(&pause, NULL);
+    }
+    return MUR_OK;
+}
+
+enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,
+                                   struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = incoming_of(&path, store, token, "", error);
+    if (status != MUR_OK)
+        return status;
+    if (access(path, F_OK) == 0)
+        *alive = true;
+    else if (errno == ENOENT)
+        *alive = false;
+    else
+        status = mur_error_set_errno(error, errno, "cannot look at %s", path);
+    return status;
+}
+
+/* ---- room --------------------------------------------------------------------------------------
+ */
 
 enum mur_status mur_store_check_space(struct mur_store *store, struct mur_error *error)
 {
@@ -214,7 +289,7 @@ static enum mur_status new_object(struct mur_object **out, struct mur_store *sto
     object->incoming = NULL;
     object->placed = NULL;
     object->length = 0;
-    object->sync_failure = 0;
+    object->sync = (struct mur_sync){.descriptor = -1};
     object->gathered = 0;
     status = mur_text_format(&object->incoming, error, "%s/%lu", store->incoming,
                              atomic_fetch_add(&store->next_number, 1));
@@ -252,6 +327,7 @@ enum mur_status mur_object_create(struct mur_object **out, struct mur_store *sto
         open(object->incoming, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (object->descriptor < 0)
         return mur_error_set_errno(error, errno, "cannot make %s", object->incoming);
+    object->sync.descriptor = object->descriptor;
     *out = MUR_STEAL(object);
     return MUR_OK;
 }
@@ -307,7 +383,7 @@ enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *e
 {
     enum mur_status status = write_through(object, NULL, 0, error);
     if (status == MUR_OK && object->store->sync)
-        (void)sync_file_range(object->descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a hint */
+        mur_sync_begin(&object->store->syncer, &object->sync);
     return status;
 }
 
@@ -404,6 +480,7 @@ void mur_object_free(struct mur_object *object)
 {
     if (object == NULL)
         return;
+    mur_sync_cancel(&object->store->syncer, &object->sync);
     if (object->incoming != NULL)
         (void)unlink(object->incoming);
     if (object->descriptor >= 0)

@@ -25,6 +25,8 @@
 struct mur_store;
 struct mur_object;
 
+enum { MUR_STORE_TOKEN_SIZE = 17 };
+
 struct mur_store_options {
     const char *directory; /**< objects/; made if absent */
     bool sync;             /**< make files and directories durable; false: leave it to the system */
@@ -56,7 +58,7 @@ enum mur_status mur_object_create(struct mur_object **out, struct mur_store *sto
 MUR_NODISCARD
 enum mur_status mur_object_write(struct mur_object *object, const void *bytes, size_t length,
                                  struct mur_error *error);
-/** Writes out what is buffered and has the system begin to write to disk, without waiting. */
+/** Writes out what is buffered and has a thread of the store begin to sync it, without waiting. */
 MUR_NODISCARD
 enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error);
 /** Gives the finished object its place. A file that is there already without being known to the
@@ -84,15 +86,40 @@ void mur_object_free(struct mur_object *object); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_object, mur_object_free)
 
 /**
- * Waits until the bytes of @p objects are on disk and, with @p names, the places of all objects
- * that were placed since they were synced last (nothing to do without options.sync). All are synced
- * at once: disk and file system then need little more time than for one. An object that failed
- * fails again when asked again, since the system tells of a lost write but once. One caller at a
- * time.
+ * Waits until the bytes of @p objects, which are finished, are on disk and the places of all
+ * objects that were placed since they were synced last (nothing to do without options.sync). All
+ * are synced at once: disk and file system then need little more time than for one. An object that
+ * failed fails again when asked again, since the system tells of a lost write but once. One caller
+ * at a time.
+ * @param also  what this thread syncs meanwhile, or NULL
  */
+typedef enum mur_status (*mur_store_sync_function)(void *user, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const *objects,
-                               size_t count, bool names, struct mur_error *error);
+                               size_t count, mur_store_sync_function also, void *user,
+                               struct mur_error *error);
+
+/** Waits until a file that perhaps another process placed, and its folders, are on disk. */
+MUR_NODISCARD
+enum mur_status mur_store_sync_stored(struct mur_store *store, const struct mur_object_name *name,
+                                      const char *suffix, struct mur_error *error);
+
+/* A process is known by the token of its incoming folder. It may say that it commits what is not on
+ * disk yet, and others wait until that is decided. */
+
+/** "" before the first object. Valid as long as the store. */
+const char *mur_store_token(const struct mur_store *store);
+/** From now on, or no more. To be called between the first object and the end of the store. */
+void mur_store_set_settling(struct mur_store *store, bool settling);
+/** Waits while the process of @p token lives and is settling. @retval MUR_BUSY for too long */
+MUR_NODISCARD
+enum mur_status mur_store_await_settled(struct mur_store *store, const char *token,
+                                        struct mur_error *error);
+/** Whether the process of @p token has its incoming folder: after mur_store_recover(), whether it
+ * lives. */
+MUR_NODISCARD
+enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,
+                                   struct mur_error *error);
 
 /** Opens a stored file. @retval MUR_NOT_FOUND */
 MUR_NODISCARD

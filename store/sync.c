@@ -1,68 +1,24 @@
-/* Syncing many files at once: each waits for the same commit of the file system's journal. */
-#include <aio.h>
+/* What makes objects and their names durable. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "store/internal.h"
-
-struct task {
-    struct mur_object *object; /* or else a folder */
-    struct aiocb request;
-    bool under_way; /* by a thread of the C library */
-    int failure;
-};
-
-static void sync_here(struct task *task)
-{
-    int descriptor = task->request.aio_fildes;
-    if (descriptor < 0)
-        return; /* a folder that is gone */
-    int result = task->object != NULL ? fdatasync(descriptor) : fsync(descriptor);
-    task->failure = result != 0 ? errno : 0;
-}
-
-static void start(struct task *task)
-{
-    task->request.aio_sigevent.sigev_notify = SIGEV_NONE;
-    task->under_way = task->request.aio_fildes >= 0 &&
-                      aio_fsync(task->object != NULL ? O_DSYNC : O_SYNC, &task->request) == 0;
-    if (!task->under_way)
-        sync_here(task);
-}
-
-static void finish(struct task *task)
-{
-    if (!task->under_way)
-        return;
-    const struct aiocb *const request = &task->request;
-    while ((task->failure = aio_error(request)) == EINPROGRESS)
-        (void)aio_suspend(&request, 1, NULL);
-    (void)aio_return(&task->request);
-}
-
-static void run(struct task *tasks, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        start(&tasks[i]);
-    if (count > 0)
-        sync_here(&tasks[0]);
-    for (size_t i = 1; i < count; i++)
-        finish(&tasks[i]);
-}
 
 /* Folders with new names: taken out of the store while they are synced, so that nobody who begins
  * an object waits meanwhile. */
 struct folders {
     char **names;
+    struct mur_sync *syncs;
     size_t count;
 };
 
 static struct folders take_folders(struct mur_store *store)
 {
     (void)pthread_mutex_lock(&store->mutex);
-    struct folders folders = {store->touched, store->touched_count};
+    struct folders folders = {.names = store->touched, .count = store->touched_count};
     store->touched = NULL;
     store->touched_count = store->touched_capacity = 0;
     (void)pthread_mutex_unlock(&store->mutex);
@@ -85,76 +41,114 @@ static void free_folders(struct folders folders)
     free(folders.names);
 }
 
-static enum mur_status open_folders(struct task *tasks, const struct mur_store *store,
-                                    struct folders folders, struct mur_error *error)
+static enum mur_status begin_folders(struct folders *folders, struct mur_store *store,
+                                     struct mur_error *error)
 {
-    for (size_t i = 0; i < folders.count; i++) {
-        const char *folder = folders.names[i];
+    folders->syncs = calloc(folders->count + 1, sizeof *folders->syncs);
+    if (folders->syncs == NULL)
+        return mur_error_no_memory(error);
+    for (size_t i = 0; i < folders->count; i++)
+        folders->syncs[i] = (struct mur_sync){.descriptor = -1, .folder = true};
+    for (size_t i = 0; i < folders->count; i++) {
+        const char *folder = folders->names[i];
         int descriptor = openat(store->directory_fd, folder[0] != '\0' ? folder : ".",
                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (descriptor < 0 &&
-            errno != ENOENT) /* gone: what was placed there was taken away again */
+        if (descriptor < 0 && errno == ENOENT)
+            continue; /* gone: what was placed there was taken away again */
+        if (descriptor < 0)
             return mur_error_set_errno(error, errno, "cannot open folder %s/%s", store->directory,
                                        folder);
-        tasks[i].request.aio_fildes = descriptor;
+        folders->syncs[i].descriptor = descriptor;
+        mur_sync_begin(&store->syncer, &folders->syncs[i]);
     }
     return MUR_OK;
 }
 
-static enum mur_status judge(const struct mur_store *store, const struct task *objects,
-                             size_t object_count, const struct task *tasks, struct folders folders,
-                             struct mur_error *error)
+static enum mur_status finish_folders(struct folders *folders, struct mur_store *store,
+                                      struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
-    for (size_t i = 0; i < object_count; i++) {
-        struct mur_object *object = objects[i].object;
-        if (object->sync_failure == 0)
-            object->sync_failure = objects[i].failure;
-        if (status == MUR_OK && object->sync_failure != 0)
-            status = mur_error_set_errno(error, object->sync_failure, "cannot sync %s",
-                                         object->incoming);
+    for (size_t i = 0; folders->syncs != NULL && i < folders->count; i++) {
+        struct mur_sync *sync = &folders->syncs[i];
+        if (sync->descriptor < 0)
+            continue;
+        mur_sync_finish(&store->syncer, sync);
+        (void)close(sync->descriptor);
+        if (status == MUR_OK && sync->failure != 0)
+            status = mur_error_set_errno(error, sync->failure, "cannot sync folder %s/%s",
+                                         store->directory, folders->names[i]);
     }
-    for (size_t i = 0; status == MUR_OK && i < folders.count; i++)
-        if (tasks[i].failure != 0)
-            status = mur_error_set_errno(error, tasks[i].failure, "cannot sync folder %s/%s",
-                                         store->directory, folders.names[i]);
+    free(folders->syncs);
     return status;
 }
 
-static enum mur_status sync_all(const struct mur_store *store, struct mur_object *const *objects,
-                                size_t count, struct folders folders, struct mur_error *error)
+static enum mur_status finish_objects(struct mur_store *store, struct mur_object *const *objects,
+                                      size_t count, struct mur_error *error)
 {
-    MUR_AUTO_FREE struct task *tasks = calloc(count + folders.count + 1, sizeof *tasks);
-    if (tasks == NULL)
-        return mur_error_no_memory(error);
+    enum mur_status status = MUR_OK;
     for (size_t i = 0; i < count; i++) {
-        tasks[i].object = objects[i];
-        tasks[i].request.aio_fildes = objects[i]->descriptor;
+        mur_sync_finish(&store->syncer, &objects[i]->sync);
+        if (status == MUR_OK && objects[i]->sync.failure != 0)
+            status = mur_error_set_errno(error, objects[i]->sync.failure, "cannot sync %s",
+                                         objects[i]->incoming);
     }
-    struct task *of_folders = tasks + count;
-    for (size_t i = 0; i < folders.count; i++)
-        of_folders[i].request.aio_fildes = -1;
-    enum mur_status status = open_folders(of_folders, store, folders, error);
-    if (status == MUR_OK) {
-        run(tasks, count + folders.count);
-        status = judge(store, tasks, count, of_folders, folders, error);
-    }
-    for (size_t i = 0; i < folders.count; i++)
-        if (of_folders[i].request.aio_fildes >= 0)
-            (void)close(of_folders[i].request.aio_fildes);
     return status;
 }
 
 enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const *objects,
-                               size_t count, bool names, struct mur_error *error)
+                               size_t count, mur_store_sync_function also, void *user,
+                               struct mur_error *error)
 {
     if (!store->sync)
         return MUR_OK;
-    struct folders folders = names ? take_folders(store) : (struct folders){NULL, 0};
-    enum mur_status status = sync_all(store, objects, count, folders, error);
-    if (names && status != MUR_OK)
-        give_folders_back(store, folders);
-    else
+    struct folders folders = take_folders(store);
+    enum mur_status status = begin_folders(&folders, store, error);
+    enum mur_status other = MUR_OK;
+    if (status == MUR_OK && also != NULL)
+        status = also(user, error);
+    other = finish_objects(store, objects, count, status == MUR_OK ? error : NULL);
+    if (status == MUR_OK)
+        status = other;
+    other = finish_folders(&folders, store, status == MUR_OK ? error : NULL);
+    if (status == MUR_OK)
+        status = other;
+    if (status == MUR_OK)
         free_folders(folders);
+    else
+        give_folders_back(store, folders);
     return status;
+}
+
+/* ---- what another process may not have synced --------------------------------------------------
+ */
+
+static enum mur_status sync_one(int descriptor, bool folder, const char *path,
+                                struct mur_error *error)
+{
+    if ((folder ? fsync(descriptor) : fdatasync(descriptor)) != 0)
+        return mur_error_set_errno(error, errno, "cannot sync %s", path);
+    return MUR_OK;
+}
+
+/* The file, its folder, and the folders above, up to the store's own. */
+enum mur_status mur_store_sync_stored(struct mur_store *store, const struct mur_object_name *name,
+                                      const char *suffix, struct mur_error *error)
+{
+    if (!store->sync)
+        return MUR_OK;
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status != MUR_OK)
+        return status;
+    for (int level = 0; level < 5; level++) {
+        MUR_AUTO_CLOSE int descriptor =
+            open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (level > 0 ? O_DIRECTORY : 0));
+        if (descriptor < 0)
+            return mur_error_set_errno(error, errno, "cannot open %s", path);
+        status = sync_one(descriptor, level > 0, path, error);
+        if (status != MUR_OK)
+            return status;
+        *strrchr(path, '/') = '\0';
+    }
+    return MUR_OK;
 }

@@ -261,6 +261,14 @@ CREATE TABLE manifest (
 ) STRICT;
 INSERT INTO manifest VALUES (1, 0);
 
+-- What a process committed last, before it was on disk: instances first to last. They are looked at when the
+-- process is gone without an end.
+CREATE TABLE settling (
+  token TEXT PRIMARY KEY,                -- of the process, as in objects/.incoming-TOKEN
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Answers to requests for storage commitment that a peer has not got yet (PS3.4 Annex J). The result is made
 -- when it is sent.
 CREATE TABLE commitment (

@@ -81,7 +81,7 @@ static struct mur_object *write_object(struct mur_store *store, size_t length)
     assert_int_equal(mur_object_write(object, bytes, length, NULL), MUR_OK);
     free(bytes);
     assert_int_equal(mur_object_finish(object, NULL), MUR_OK);
-    assert_int_equal(mur_store_sync(store, &object, 1, false, NULL), MUR_OK);
+    assert_int_equal(mur_store_sync(store, &object, 1, NULL, NULL, NULL), MUR_OK);
     return object;
 }
 
@@ -90,7 +90,7 @@ static void a_placed_object_is_read_back_and_leaves_no_other_file(void **state)
     struct fixture *f = *state;
     struct mur_object *object = write_object(f->store, 100000);
     assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
-    assert_int_equal(mur_store_sync(f->store, NULL, 0, true, &f->error), MUR_OK);
+    assert_int_equal(mur_store_sync(f->store, NULL, 0, NULL, NULL, &f->error), MUR_OK);
     assert_int_equal(mur_object_length(object), 100004);
     mur_object_free(object);
     int fd = -1;
@@ -142,7 +142,7 @@ static void a_folder_that_is_gone_again_needs_no_sync(void **state)
     struct mur_object *object = write_object(f->store, 10);
     assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
     mur_object_displace(object);
-    assert_int_equal(mur_store_sync(f->store, &object, 1, true, &f->error), MUR_OK);
+    assert_int_equal(mur_store_sync(f->store, &object, 1, NULL, NULL, &f->error), MUR_OK);
     mur_object_free(object);
 }
 
