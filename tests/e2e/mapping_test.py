@@ -359,5 +359,36 @@ class MappingTest(unittest.TestCase):
                 self.assertEqual(node.dciodvfy_errors(path), [], name)
 
 
+class VariedTablesTest(unittest.TestCase):
+    """The same facts in columns of other kinds, spellings and units (tests/phantom/README.md)."""
+
+    # What repeats the columns as they are.
+    NAMES_COLUMNS = {"PatientComments", "AdditionalPatientHistory"}
+
+    def attributes(self, data_dir):
+        objects = {}
+        for path in data_dir.rglob("*.dcm"):
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            objects[header.SOPInstanceUID] = {
+                element.keyword: str(element.value) for element in header
+                if not element.tag.is_private and element.keyword not in self.NAMES_COLUMNS}
+        return objects
+
+    def test_they_give_the_same_attributes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            node.run(os.environ["MURPACS_PHANTOM"], root / "varied", "--tables", "varied")
+            found = []
+            for name, dataset in (("plain", os.environ["MURPACS_PHANTOM_DATA"]),
+                                  ("varied", root / "varied")):
+                scans, _ = node.import_dataset(root / f"{name}-archive", dataset)
+                self.assertEqual({scan["status"] for scan in scans}, {"imported"})
+                found.append(self.attributes(root / f"{name}-archive"))
+            plain, varied = found
+            self.assertEqual(set(plain), set(varied))
+            for uid, attributes in plain.items():
+                self.assertEqual(attributes, varied[uid])
+
+
 if __name__ == "__main__":
     unittest.main()

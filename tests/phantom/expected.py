@@ -25,7 +25,7 @@ MODALITIES = {"computed tomography": "CT", "magnetic resonance imaging": "MR"}
 
 
 def read_rows(path):
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file, delimiter="\t"))
 
 
@@ -94,7 +94,8 @@ def count_study(root, study):
                     sessions[sample]["converted"] = True
                 else:
                     sessions[sample]["native"].add(uid)
-                strain = sources[sample]["Characteristics[Animal strain]"]
+                strain = next(value for header, value in sources[sample].items()
+                              if "strain" in header.lower())
                 patients.add(sources[sample]["Source Name"])
                 result["image_series"] += 1
                 result["image_instances"] += slices

@@ -12,6 +12,7 @@ struct table {
     bool quoted;
     bool in_header;
     bool in_row;
+    const struct study *varied; /* NULL: as the profile has it */
 };
 
 static struct table table_create(const char *folder, const char *name, bool quoted)
@@ -30,16 +31,30 @@ static void cell(struct table *table, const char *text)
 
 static void end_row(struct table *table)
 {
-    fputc('\n', table->file);
+    fputs(table->varied != NULL && table->varied->crlf ? "\r\n" : "\n", table->file);
     table->in_row = false;
 }
 
 static void column(struct table *table, const char *header, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* How this study writes a column; NULL: as the others do. */
+static const struct variant *variant_of(const struct table *table, const char *header)
+{
+    for (size_t i = 0; table->varied != NULL && i < table->varied->table_count; i++)
+        if (strcmp(table->varied->tables[i].header, header) == 0)
+            return &table->varied->tables[i];
+    return NULL;
+}
+
 static void column(struct table *table, const char *header, const char *format, ...)
 {
     char text[256];
+    const struct variant *variant = variant_of(table, header);
+    if (variant != NULL && variant->to[0] == '\0')
+        return;
+    if (variant != NULL)
+        header = variant->to;
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
@@ -51,7 +66,10 @@ static void column(struct table *table, const char *header, const char *format, 
 
 static void term_column(struct table *table, const char *header, const struct term *term)
 {
+    const struct variant *variant = variant_of(table, header);
     column(table, header, "%s", term->text);
+    if (variant != NULL && variant->place != UNIT_WITH_TERM)
+        return;
     column(table, "Term Source REF", "%s", term->source);
     column(table, "Term Accession Number", "%s", term->accession);
 }
@@ -74,14 +92,26 @@ static void quantity(struct table *table, const char *header, const char *value,
                      const struct term *unit)
 {
     const struct term none = {"", "", ""};
+    const struct variant *variant = variant_of(table, header);
+    const char *name = variant != NULL && variant->unit != NULL ? variant->unit : unit->text;
+    if (variant != NULL && variant->place == UNIT_IN_CELL) {
+        column(table, header, "%s%s%s", value, value[0] != '\0' ? " " : "",
+               value[0] != '\0' ? name : "");
+        return;
+    }
     column(table, header, "%s", value);
-    term_column(table, "Unit", value[0] != '\0' ? unit : &none);
+    if (variant == NULL || variant->place == UNIT_WITH_TERM)
+        term_column(table, "Unit", value[0] != '\0' ? unit : &none);
+    else if (variant->place == UNIT_ALONE)
+        column(table, "Unit", "%s", value[0] != '\0' ? name : "");
 }
 
 static void number(struct table *table, const char *header, double value, const struct term *unit)
 {
     char text[32];
-    format_text(text, sizeof text, "%.6g", value);
+    const struct variant *variant = variant_of(table, header);
+    double factor = variant != NULL && variant->factor > 0 ? variant->factor : 1;
+    format_text(text, sizeof text, "%.6g", value * factor);
     quantity(table, header, text, unit);
 }
 
@@ -240,13 +270,21 @@ static void assay_row(struct table *table, const struct scan *scan, const struct
     end_row(table);
 }
 
+static void vary(struct table *table, const struct study *study, bool varied)
+{
+    table->varied = varied ? study : NULL;
+    if (varied && study->byte_order_mark)
+        fputs("\xef\xbb\xbf", table->file);
+}
+
 static void write_study_table(const char *folder, const struct plan *plan,
-                              const struct study *study)
+                              const struct study *study, bool varied)
 {
     char name[64];
     bool first = true;
     format_text(name, sizeof name, "s_%s.txt", study->id);
     struct table table = table_create(folder, name, true);
+    vary(&table, study, varied);
     for (size_t s = 0; s < plan->session_count; s++) {
         const struct session *session = &plan->sessions[s];
         if (session->animal->study != study)
@@ -262,10 +300,11 @@ static void write_study_table(const char *folder, const struct plan *plan,
 }
 
 static void write_assay_table(const char *folder, const char *name, const struct plan *plan,
-                              const struct study *study, bool is_ct)
+                              const struct study *study, bool is_ct, bool varied)
 {
     bool first = true;
     struct table table = table_create(folder, name, false);
+    vary(&table, study, varied);
     for (size_t s = 0; s < plan->scan_count; s++) {
         const struct scan *scan = &plan->scans[s];
         if (scan->session->animal->study != study || kind_is_ct(scan->kind) != is_ct)
@@ -498,7 +537,7 @@ static void write_assays(struct table *t, const char *ct_file, const char *mr_fi
 }
 
 static void write_study(struct table *investigation, const char *folder, const struct plan *plan,
-                        const struct study *study)
+                        const struct study *study, bool varied)
 {
     char study_file[64];
     char ct_file[64];
@@ -519,19 +558,19 @@ static void write_study(struct table *investigation, const char *folder, const s
     write_assays(investigation, has_ct ? ct_file : NULL, has_mr ? mr_file : NULL);
     write_protocols(investigation, has_ct, has_mr);
     write_contacts(investigation, study);
-    write_study_table(folder, plan, study);
+    write_study_table(folder, plan, study, varied);
     if (has_ct)
-        write_assay_table(folder, ct_file, plan, study, true);
+        write_assay_table(folder, ct_file, plan, study, true, varied);
     if (has_mr)
-        write_assay_table(folder, mr_file, plan, study, false);
+        write_assay_table(folder, mr_file, plan, study, false, varied);
 }
 
-void isa_write(const char *folder, const struct plan *plan)
+void isa_write(const char *folder, const struct plan *plan, bool varied)
 {
     struct table investigation = table_create(folder, "i_Investigation.txt", true);
     write_sources(&investigation);
     write_investigation_head(&investigation);
     for (size_t s = 0; s < STUDY_COUNT; s++)
-        write_study(&investigation, folder, plan, &studies[s]);
+        write_study(&investigation, folder, plan, &studies[s], varied);
     close_file(investigation.file, investigation.path);
 }

@@ -4,7 +4,9 @@
 #include "tests/phantom/plan.h"
 
 /** Writes the plan's ISA-Tab into @p folder: one investigation, and per study one study table and
- * one assay table for each modality. Needs no image. */
-void isa_write(const char *folder, const struct plan *plan);
+ * one assay table for each modality. Needs no image.
+ * @param varied  each study writes the profile's fields in its own way: kinds of columns, spelling,
+ * units, ends of lines */
+void isa_write(const char *folder, const struct plan *plan, bool varied);
 
 #endif

@@ -1,5 +1,6 @@
 /*
  * phantom OUT_DIR [--scale small|full] [--seed N] [--threads N] [--only-isa]
+ *         [--tables plain|varied]
  *
  * Writes a dataset of made-up mice like the one that the node was built for: images, outlines and
  * ISA-Tab. It shares no code with the node, so that the node is tested by files it did not write.
@@ -56,7 +57,8 @@ static void write_all_scans(const char *folder, const struct plan *plan, unsigne
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: phantom OUT_DIR [--scale small|full] [--seed N] [--threads N] [--only-isa]\n",
+    fputs("usage: phantom OUT_DIR [--scale small|full] [--seed N] [--threads N] [--only-isa] "
+          "[--tables plain|varied]\n",
           stderr);
     exit(EXIT_USAGE);
 }
@@ -78,6 +80,7 @@ int main(int argc, char **argv)
 {
     const char *folder = NULL;
     const char *scale = "small";
+    const char *tables = "plain";
     uint64_t seed = 1;
     bool only_isa = false;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -88,6 +91,8 @@ int main(int argc, char **argv)
             only_isa = true;
         } else if (strcmp(argv[i], "--scale") == 0 && value != NULL) {
             scale = argv[++i];
+        } else if (strcmp(argv[i], "--tables") == 0 && value != NULL) {
+            tables = argv[++i];
         } else if (strcmp(argv[i], "--seed") == 0) {
             seed = parse_number(value);
             i++;
@@ -101,10 +106,12 @@ int main(int argc, char **argv)
         }
     }
     bool full = strcmp(scale, "full") == 0;
-    if (folder == NULL || (!full && strcmp(scale, "small") != 0))
+    bool varied = strcmp(tables, "varied") == 0;
+    if (folder == NULL || (!full && strcmp(scale, "small") != 0) ||
+        (!varied && strcmp(tables, "plain") != 0))
         usage();
     struct plan plan = plan_make(seed, full);
-    isa_write(folder, &plan);
+    isa_write(folder, &plan, varied);
     if (!only_isa)
         write_all_scans(folder, &plan, threads < THREADS_MAX ? (unsigned)threads : THREADS_MAX);
     plan_clear(&plan);

@@ -278,12 +278,71 @@ static const struct style nude_styles[][COUNT(nude_kinds)] = {
      {DICOM_FOLDER, UINT16, NO_OUTLINE, 0}},
 };
 
+/* ---- varied tables: what other laboratories make of the same profile ---- */
+
+#define CHARACTERISTIC(name) "Characteristics[" name "]"
+#define PARAMETER(name) "Parameter Value[" name "]"
+
+/* as the profile has it: units with terms, columns where they belong */
+static const struct variant hcc_tables[] = {
+    {PARAMETER("Coil"), "Parameter Value[Receive coil]", UNIT_ALONE, NULL, 0},
+};
+
+/* comments and factors, units in names and cells */
+static const struct variant fibrosis_tables[] = {
+    {CHARACTERISTIC("Organism"), "Comment[Species]", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Animal strain"), "Comment[Strain]", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Sex"), "Factor Value[gender]", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Age"), "Characteristics[Age (days)]", UNIT_IN_NAME, "", 0},
+    {CHARACTERISTIC("Body weight"), "Characteristics[Weight]", UNIT_IN_CELL, "g", 0},
+    {PARAMETER("Image modality"), "Comment[Imaging modality]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Brand"), "Comment[Manufacturer]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Repetition time"), "Parameter Value[TR]", UNIT_ALONE, "s", 1e-3},
+    {PARAMETER("Echo time"), "Comment[TE (ms)]", UNIT_IN_NAME, "", 0},
+    {PARAMETER("Magnetic field strength"), "Parameter Value[Field strength]", UNIT_IN_CELL, "T", 0},
+    {PARAMETER("Organ health status"), "Comment[Organ status]", UNIT_ALONE, NULL, 0},
+};
+
+/* other units, columns of the scan as comments behind the image */
+static const struct variant diet_tables[] = {
+    {CHARACTERISTIC("Body weight"), "Characteristics[Body mass]", UNIT_ALONE, "mg", 1000},
+    {CHARACTERISTIC("Genotype"), "Comment[Genotype]", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Health status"), "Comment[Health status]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Device name"), "Comment[Scanner]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Tube voltage"), "Comment[Tube voltage]", UNIT_ALONE, "V", 1000},
+    {PARAMETER("Tube current"), "Parameter Value[Tube current (mA)]", UNIT_IN_NAME, "", 1e-3},
+    {PARAMETER("Exposure time per projection"), "Parameter Value[Exposure time]", UNIT_ALONE, "s",
+     1e-3},
+    {PARAMETER("Reconstructed voxel size"), "Parameter Value[Voxel size]", UNIT_ALONE, "mm", 1e-3},
+};
+
+/* spelling */
+static const struct variant icam_tables[] = {
+    {CHARACTERISTIC("Animal strain"), "Characteristics [animal_strain]", UNIT_WITH_TERM, NULL, 0},
+    {CHARACTERISTIC("Sex"), "Characteristics[SEX ]", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Disease model"), "Characteristics[disease-model]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Image modality"), "Parameter value[image modality]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Contrast agent name"), "Parameter Value[contrast_agent]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Tube voltage"), "Parameter value[X-ray tube voltage]", UNIT_ALONE, "kVp", 0},
+    {PARAMETER("Tube current"), "Parameter Value[Tube Current]", UNIT_ALONE, "\xc2\xb5""A", 0},
+};
+
+/* the fields that the profile requires and hardly more: no organism */
+static const struct variant nude_tables[] = {
+    {CHARACTERISTIC("Organism"), "", UNIT_ALONE, NULL, 0},
+    {CHARACTERISTIC("Age"), "Factor Value[age]", UNIT_IN_CELL, "d", 0},
+    {CHARACTERISTIC("Sex"), "Comment[sex]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Coil"), "Characteristics[RF coil]", UNIT_ALONE, NULL, 0},
+    {PARAMETER("Flip angle"), "Parameter Value[Flip angle]", UNIT_IN_CELL, "\xc2\xb0", 0},
+};
+
 /* ---- the studies ---- */
 
 #define TABLES(name)                                                                               \
     .groups = name##_groups, .group_count = COUNT(name##_groups), .kinds = name##_kinds,           \
     .kind_count = COUNT(name##_kinds), .styles = &name##_styles[0][0],                             \
-    .variant_count = COUNT(name##_styles)
+    .variant_count = COUNT(name##_styles), .tables = name##_tables,                                \
+    .table_count = COUNT(name##_tables)
 #define BRUECKNER "Br\xc3\xbc" "ckner"
 
 const struct study studies[STUDY_COUNT] = {
@@ -303,7 +362,8 @@ const struct study studies[STUDY_COUNT] = {
      .affiliation = "Institute for Phantom Imaging", .ethics = "PH-81-2020-A007",
      .supplier = "Janvier Labs", .sex = "male", .animal_prefix = "Mouse_",
      .scanner_prefix = "20fib", .factors = DIET_FACTOR | TREATMENT_FACTOR, .first_day = 18295,
-     .age_days = 56, .centre_z = -9, .weeks = {12}, .week_count = 1, TABLES(fibrosis)},
+     .age_days = 56, .centre_z = -9, .weeks = {12}, .week_count = 1, TABLES(fibrosis),
+     .byte_order_mark = true},
     {.id = "WD-OBG-2019", .title = "Western diet with and without oat beta-glucan",
      .description = "Whole-body CT: liver volume and distribution of fat, livers outlined by hand.",
      .design = "parallel group design", .creator_first = "Lena", .creator_last = "Quist",
@@ -318,7 +378,8 @@ const struct study studies[STUDY_COUNT] = {
      .second_last = "Holt", .affiliation = "Centre for Virtual Mice", .ethics = "PH-84-2017-D045",
      .supplier = "The Jackson Laboratory", .sex = "male", .animal_prefix = "IC",
      .scanner_prefix = "icam-", .factors = GENOTYPE_FACTOR | DIET_FACTOR, .first_day = 17560,
-     .age_days = 49, .centre_z = -4, .weeks = {12}, .week_count = 1, TABLES(icam)},
+     .age_days = 49, .centre_z = -4, .weeks = {12}, .week_count = 1, TABLES(icam),
+     .crlf = true},
     {.id = "NUDE-CTMR-2022", .title = "Superimposable CT and MRI of healthy nude mice",
      .description = "CT and water/fat-separated MRI in the same holder, for registration "
                     "and attenuation maps.",

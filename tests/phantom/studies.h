@@ -95,6 +95,17 @@ struct style {
     unsigned flags;
 };
 
+enum unit_place { UNIT_WITH_TERM, UNIT_ALONE, UNIT_IN_CELL, UNIT_IN_NAME };
+
+/** How one study writes a column that the others write otherwise. */
+struct variant {
+    const char *header; /* what it stands for */
+    const char *to; /* "" when this study has no such column; in its name, if so, with the unit */
+    enum unit_place place;
+    const char *unit; /* NULL: the usual one */
+    double factor;    /* numbers are multiplied with; 0 = 1 */
+};
+
 enum factor { WEEK_FACTOR = 1, DIET_FACTOR = 2, GENOTYPE_FACTOR = 4, TREATMENT_FACTOR = 8 };
 
 struct study {
@@ -116,6 +127,9 @@ struct study {
     size_t kind_count;
     const struct style *styles; /* variant_count rows of kind_count styles */
     size_t variant_count;
+    const struct variant *tables; /* of varied tables */
+    size_t table_count;
+    bool crlf, byte_order_mark; /* of varied tables */
 };
 
 extern const struct study studies[STUDY_COUNT];
