@@ -138,6 +138,20 @@ static bool same_label(struct mur_slice text, const char *label, bool *exact)
     return i == text.length;
 }
 
+bool mur_isa_same_label(const char *text, const char *label)
+{
+    bool exact = false;
+    return same_label(mur_slice_of(text), label, &exact);
+}
+
+const char *mur_isa_section_title(const char *text)
+{
+    for (int kind = 0; kind < SECTION_COUNT; kind++)
+        if (mur_ascii_equal_ignore_case(text, sections[kind].title))
+            return sections[kind].title;
+    return NULL;
+}
+
 /** Comment[name] with any blanks and case. */
 static bool split_comment(struct mur_slice *name, struct mur_slice text)
 {

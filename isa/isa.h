@@ -230,7 +230,7 @@ const struct mur_isa_node *mur_isa_find_source(const struct mur_isa_study *study
 bool mur_isa_column_declared(const struct mur_isa_study *study, const struct mur_isa_table *table,
                              uint32_t column);
 
-/** Whether a file cell is a URL: recorded, never fetched. */
+/** Whether a file cell is a URL or a URN: recorded, never fetched. */
 bool mur_isa_is_url(const char *cell);
 
 /**

@@ -32,6 +32,8 @@ enum mur_isa_kind mur_isa_kind_of(const char *name)
 
 bool mur_isa_is_url(const char *cell)
 {
+    if (strncasecmp(cell, "urn:", 4) == 0)
+        return true;
     size_t scheme = 0;
     while (isalnum((unsigned char)cell[scheme]))
         scheme++;

@@ -48,6 +48,11 @@ MUR_NODISCARD
 enum mur_status mur_isa_read_investigation(const struct mur_isa_reader *reader, const char *path,
                                            struct mur_error *error);
 
+/** The title of a section of the investigation file as the specification spells it, or NULL. */
+const char *mur_isa_section_title(const char *text);
+/** Whether a label is spelt so, blanks and case apart. */
+bool mur_isa_same_label(const char *text, const char *label);
+
 /** Reads a table. *@p readable is false, and diagnosed, when there is none.
  * @param name  the cell that names it; @param folder  of the investigation file */
 MUR_NODISCARD

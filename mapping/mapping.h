@@ -99,7 +99,9 @@ struct mur_scan {
     const struct mur_isa_study *isa_study; /**< borrowed from the archive */
     const struct mur_isa_assay *isa_assay; /**< borrowed from the archive */
     uint32_t first_row;                    /**< of the assay's table */
-    const char *study;                     /**< identifier */
+    const uint32_t *rows;                  /**< all of them, ascending */
+    uint32_t row_count;
+    const char *study; /**< identifier */
     const char *study_title;
     const char *source;  /**< the animal; several joined by '+' when pooled */
     const char *sample;  /**< the animal at a session */

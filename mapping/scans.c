@@ -530,7 +530,15 @@ static enum mur_status add_scan(struct mur_builder *builder, const char *name, c
     builder->sample_count = 0;
     builder->source_count = 0;
     builder->value_count = 0;
-    enum mur_status status = resolve_nodes(builder, error);
+    uint32_t *kept = NULL;
+    enum mur_status status =
+        mur_isa_allocate(&kept, builder->list->strings, count, sizeof *kept, error);
+    if (status != MUR_OK)
+        return status;
+    memcpy(kept, rows, count * sizeof *kept);
+    scan.rows = kept;
+    scan.row_count = count;
+    status = resolve_nodes(builder, error);
     if (status == MUR_OK)
         status = name_scan(builder, error);
     if (status == MUR_OK)
