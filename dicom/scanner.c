@@ -449,13 +449,12 @@ static enum mur_status begin_element(struct mur_scanner *scanner, uint32_t tag, 
 }
 
 static enum mur_status take_element_head(struct mur_scanner *scanner, const unsigned char *head,
-                                         struct mur_error *error)
+                                         size_t size, struct mur_error *error)
 {
     const struct item *item = &scanner->items[scanner->depth];
     bool big_endian = item->encoding.big_endian;
     uint32_t tag = read_tag(head, big_endian);
     uint64_t begin = scanner->offset;
-    size_t size = head_size(scanner, head, HEAD_SIZE);
     if (size > item->limit - begin)
         return fail_at(scanner, error, tag, "an element begins where an item must end");
     if (tag == 0 && scanner->depth == 0 && memcmp(head, "\0\0\0\0\0\0\0\0", 8) == 0) {
@@ -619,10 +618,10 @@ static enum mur_status hold(struct mur_scanner *scanner, const unsigned char *by
 }
 
 static enum mur_status take_head(struct mur_scanner *scanner, const unsigned char *head,
-                                 struct mur_error *error)
+                                 size_t size, struct mur_error *error)
 {
     if (scanner->state == AT_ELEMENT)
-        return take_element_head(scanner, head, error);
+        return take_element_head(scanner, head, size, error);
     if (scanner->state == AT_ITEM)
         return take_item_head(scanner, head, error);
     return take_fragment_head(scanner, head, error);
@@ -635,8 +634,9 @@ static enum mur_status feed_head(struct mur_scanner *scanner, const unsigned cha
     size_t have = (size_t)(end - *at);
     if (scanner->head_used == 0 && have >= HEAD_SIZE) {
         const unsigned char *head = *at;
-        *at += head_size(scanner, head, HEAD_SIZE);
-        return take_head(scanner, head, error);
+        size_t size = head_size(scanner, head, HEAD_SIZE);
+        *at += size;
+        return take_head(scanner, head, size, error);
     }
     size_t size = 8;
     for (;;) {
@@ -648,7 +648,7 @@ static enum mur_status feed_head(struct mur_scanner *scanner, const unsigned cha
         scanner->head[scanner->head_used++] = *(*at)++;
     }
     scanner->head_used = 0;
-    return take_head(scanner, scanner->head, error);
+    return take_head(scanner, scanner->head, size, error);
 }
 
 /* The end of a value that was passed over. */
