@@ -75,5 +75,9 @@ MUR_NODISCARD
 enum mur_status mur_builder_modality(struct mur_builder *builder, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status mur_builder_values(struct mur_builder *builder, struct mur_error *error);
+/** When all scans are there: those of one animal, or of one session, have the same values of that
+ * level. Of contradicting ones the first is kept. */
+MUR_NODISCARD
+enum mur_status mur_builder_agree(struct mur_builder *builder, struct mur_error *error);
 
 #endif

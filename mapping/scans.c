@@ -627,6 +627,8 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
         }
         mur_isa_index_free(&builder.said); /* the next study may hear it again */
     }
+    if (status == MUR_OK)
+        status = mur_builder_agree(&builder, error);
     mur_isa_index_free(&builder.said);
     mur_view_free(&builder.study_view);
     mur_view_free(&builder.assay_view);

@@ -17,6 +17,22 @@ struct gathering {
     struct mur_isa_index known;
 };
 
+/** "23.4", or "23.4 g" when the mapping knows the unit. */
+static bool read_number(double *out, const struct mur_mapping *mapping, const char *text)
+{
+    struct mur_decimal number;
+    struct mur_slice rest = {"", 0};
+    struct mur_error ignored = MUR_ERROR_INIT;
+    if (mur_parse_double(out, mur_slice_of(text), &ignored) == MUR_OK)
+        return true;
+    if (mur_decimal_read(&number, &rest, mur_slice_of(text), &ignored) != MUR_OK ||
+        mur_mapping_unit(mapping, rest) == NULL)
+        return false;
+    size_t length = strlen(text) - rest.length; /* the unit ends the trimmed cell */
+    return mur_parse_double(out, mur_slice_trim((struct mur_slice){text, length}), &ignored) ==
+           MUR_OK;
+}
+
 static enum mur_status gather(struct gathering *to, enum mur_level level,
                               const struct mur_isa_value *value, struct mur_error *error)
 {
@@ -41,15 +57,13 @@ static enum mur_status gather(struct gathering *to, enum mur_level level,
         to->items = items;
         to->capacity = capacity;
     }
-    struct mur_error ignored = MUR_ERROR_INIT;
     struct mur_scan_attribute *item = &to->items[to->count++];
     *item = (struct mur_scan_attribute){.level = level,
                                         .kind = value->kind,
                                         .name = value->name,
                                         .text = value->value,
                                         .unit = value->unit};
-    item->has_number =
-        mur_parse_double(&item->number, mur_slice_of(value->value), &ignored) == MUR_OK;
+    item->has_number = read_number(&item->number, to->builder->mapping, value->value);
     return MUR_OK;
 }
 

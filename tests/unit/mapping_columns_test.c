@@ -566,6 +566,57 @@ static void samples_of_one_animal_are_its_sessions(void **state)
     assert_string_equal(fixture->list->scans[1].session, "p2");
 }
 
+static void scans_of_one_session_say_the_same_of_it(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT", "Source Name\tSample Name\nm1\tp1\nm1\tp2\n",
+                "Sample Name\tProtocol REF\tParameter Value[Sex]\tParameter Value[Disease model]\t"
+                "Date\tAssay Name\tImage File\n"
+                "p1\tscan\tfemale\t\t2022-03-01\ta1\tx.nii\n"
+                "p1\tscan\t\tMASH\t2022-03-02\ta2\ty.nii\n"
+                "p2\tscan\tmale\t\t2022-06-01\ta3\tz.nii\n");
+    for (size_t i = 0; i < 3; i++) {
+        const struct mur_scan *scan = &fixture->list->scans[i];
+        expect_of(scan, "PatientSex", "F", "of the animal");
+        expect_of(scan, "AdmittingDiagnosesDescription", i < 2 ? "MASH" : NULL, "of the session");
+        expect_of(scan, "StudyDate", i < 2 ? "20220301" : "20220601", "of the session");
+        expect_of(scan, "SeriesDate",
+                  i == 0   ? "20220301"
+                  : i == 1 ? "20220302"
+                           : "20220601",
+                  "of the scan");
+        for (size_t v = 1; v < scan->value_count; v++)
+            assert_true(
+                mur_attribute_path_compare(&scan->values[v - 1].path, &scan->values[v].path) < 0);
+    }
+    assert_non_null(said(fixture, "contradicting-value", "PatientSex of animal 'm1' is 'F'"));
+    assert_non_null(said(fixture, "contradicting-value", "StudyDate of session 'p1'"));
+}
+
+static void numbers_with_a_unit_in_the_cell_are_numbers(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT",
+                "Source Name\tCharacteristics[Weight]\tCharacteristics[Lot]\tSample Name\n"
+                "m1\t21.3 g\t21.3 parrots\tp1\n",
+                "Sample Name\tAssay Name\tImage File\np1\ta1\tx.nii\n");
+    const struct mur_scan *scan = &fixture->list->scans[0];
+    size_t seen = 0;
+    for (size_t i = 0; i < scan->isa_attribute_count; i++) {
+        const struct mur_scan_attribute *is = &scan->isa_attributes[i];
+        if (strcmp(is->name, "Weight") == 0) {
+            assert_true(is->has_number);
+            assert_true(is->number > 21.29 && is->number < 21.31);
+            assert_string_equal(is->text, "21.3 g");
+            seen++;
+        } else if (strcmp(is->name, "Lot") == 0) {
+            assert_false(is->has_number);
+            seen++;
+        }
+    }
+    assert_int_equal(seen, 2);
+}
+
 static void long_names_of_animals_stay_different(void **state)
 {
     struct fixture *fixture = *state;
@@ -745,6 +796,8 @@ int main(void)
         cmocka_unit_test(modalities_are_those_of_dicom),
         cmocka_unit_test(pooled_animals_are_one_patient_and_contradictions_are_said),
         cmocka_unit_test(samples_of_one_animal_are_its_sessions),
+        cmocka_unit_test(scans_of_one_session_say_the_same_of_it),
+        cmocka_unit_test(numbers_with_a_unit_in_the_cell_are_numbers),
         cmocka_unit_test(long_names_of_animals_stay_different),
         cmocka_unit_test(ear_tags_and_chips_are_other_patient_ids),
         cmocka_unit_test(masks_are_listed_in_one_cell_or_one_a_row),
