@@ -256,8 +256,10 @@ enum mur_status mur_query_read(struct mur_query_keys *out, struct mur_error *err
     enum mur_status status = read_keys(out, mur_query_words.keys, false, error);
     if (status == MUR_OK)
         status = read_keys(out, mur_query_words.matches, false, error);
+    size_t matched = out->count;
     if (status == MUR_OK)
         status = read_keys(out, mur_query_words.returns, true, error);
+    out->returned = out->count - matched;
     return status;
 }
 
@@ -283,6 +285,17 @@ static enum mur_status set_level(enum mur_level *out, struct mur_dataset *identi
                                   mur_level_name(level), error);
 }
 
+/* What is matched is returned anyway. */
+static enum mur_status put_return_key(struct mur_dataset *identifier, const struct mur_key *key,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_FREE char *value = NULL;
+    enum mur_status status = mur_key_get(&value, key, identifier, error);
+    if (status != MUR_OK || value[0] != '\0')
+        return status;
+    return mur_keys_put(identifier, key, 1, error);
+}
+
 enum mur_status mur_query_identifier(struct mur_dataset **out, enum mur_level *level,
                                      const struct mur_query_keys *keys, const char *path,
                                      struct mur_error *error)
@@ -291,7 +304,9 @@ enum mur_status mur_query_identifier(struct mur_dataset **out, enum mur_level *l
     enum mur_status status = path != NULL ? mur_keys_load(&identifier, path, error)
                                           : mur_dataset_create(&identifier, error);
     if (status == MUR_OK)
-        status = mur_keys_put(identifier, keys->keys, keys->count, error);
+        status = mur_keys_put(identifier, keys->keys, keys->count - keys->returned, error);
+    for (size_t i = keys->count - keys->returned; status == MUR_OK && i < keys->count; i++)
+        status = put_return_key(identifier, &keys->keys[i], error);
     if (status == MUR_OK)
         status = set_level(level, identifier, keys->model, error);
     if (status == MUR_OK)
@@ -348,6 +363,12 @@ enum mur_status mur_query_receiver(struct mur_receiver **out, const char *folder
         .user = user,
     };
     return mur_receiver_create(out, &options, error);
+}
+
+int mur_client_receiver_fail(const struct mur_cli *cli, const struct mur_error *error)
+{
+    (void)mur_cli_fail(cli, error);
+    return error->status == MUR_MISMATCH ? MUR_EXIT_WARNING : MUR_EXIT_OUTPUT;
 }
 
 void mur_client_warn_relational(const struct mur_cli *cli)

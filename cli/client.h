@@ -111,6 +111,7 @@ enum { MUR_KEYS_LIMIT = 256 };
 struct mur_query_keys {
     struct mur_key keys[MUR_KEYS_LIMIT]; /**< -k, -m, then -r */
     size_t count;
+    size_t returned; /**< how many of them, the last ones, are of -r: they replace no value */
     enum mur_model model;
 };
 
@@ -157,6 +158,9 @@ MUR_NODISCARD
 enum mur_status mur_query_receiver(struct mur_receiver **out, const char *folder,
                                    struct mur_dataset *asked, mur_received_callback *on_object,
                                    void *user, struct mur_error *error);
+
+/** Prints why objects could not be taken. @return the exit code */
+int mur_client_receiver_fail(const struct mur_cli *cli, const struct mur_error *error);
 
 /** Warns that the peer did not agree to a relational identifier. */
 void mur_client_warn_relational(const struct mur_cli *cli);

@@ -88,7 +88,7 @@ static int get(const struct mur_cli *cli, struct mur_get_options *options)
         return mur_client_fail(cli, &error);
     int code = mur_client_print_retrieval(cli, &result, MUR_C_GET_RQ, "came");
     if (mur_receiver_failure(options->receiver, &error) != MUR_OK)
-        return mur_cli_fail(cli, &error);
+        return mur_client_receiver_fail(cli, &error);
     return code;
 }
 
@@ -112,8 +112,9 @@ int mur_command_get(struct mur_cli *cli)
                                     cli, &error);
     if (status == MUR_INVALID)
         return mur_cli_usage(cli, "%s", error.message);
-    if (status != MUR_OK)
-        return mur_cli_fail(cli, &error);
+    if (status != MUR_OK) /* an identifier is there: then it is the folder */
+        return identifier != NULL ? mur_client_receiver_fail(cli, &error)
+                                  : mur_cli_fail(cli, &error);
     options.identifier = identifier;
     options.receiver = receiver;
     return get(cli, &options);

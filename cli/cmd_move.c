@@ -53,7 +53,7 @@ static enum mur_status open_landing(struct run *run, const struct mur_cli *cli,
 {
     if (folder == NULL)
         return MUR_OK;
-    const struct mur_landing_options options = {
+    struct mur_landing_options options = {
         .bind_address = bind_address != NULL ? bind_address : cli->config->dicom_bind,
         .port = (uint16_t)(port >= 0 ? port : cli->config->dicom_port),
         .ae_title = run->options.destination,
@@ -62,10 +62,9 @@ static enum mur_status open_landing(struct run *run, const struct mur_cli *cli,
     enum mur_status status =
         mur_query_receiver(&run->receiver, folder, run->options.identifier, on_object, NULL, error);
     run->options.receiver = run->receiver;
-    struct mur_landing_options with_receiver = options;
-    with_receiver.receiver = run->receiver;
+    options.receiver = run->receiver;
     if (status == MUR_OK)
-        status = mur_landing_create(&run->landing, &with_receiver, error);
+        status = mur_landing_create(&run->landing, &options, error);
     if (status == MUR_OK && !cli->quiet)
         (void)fprintf(stderr, "taking objects for %s at %s port %u\n", options.ae_title,
                       options.bind_address, mur_landing_port(run->landing));
@@ -93,7 +92,7 @@ static int move(const struct mur_cli *cli, struct run *run)
         (void)fprintf(stderr, "%llu of them in %s\n",
                       (unsigned long long)mur_receiver_count(run->receiver), folder);
     if (mur_receiver_failure(run->receiver, &error) != MUR_OK)
-        return mur_cli_fail(cli, &error);
+        return mur_client_receiver_fail(cli, &error);
     return code;
 }
 
@@ -113,7 +112,10 @@ static int prepare_and_move(struct mur_cli *cli, struct run *run, const char *pa
         status = open_landing(run, cli, &error);
     if (status == MUR_INVALID)
         return mur_cli_usage(cli, "%s", error.message);
-    return status == MUR_OK ? move(cli, run) : mur_cli_fail(cli, &error);
+    if (status == MUR_OK)
+        return move(cli, run);
+    bool is_folder = run->options.identifier != NULL && run->receiver == NULL;
+    return is_folder ? mur_client_receiver_fail(cli, &error) : mur_cli_fail(cli, &error);
 }
 
 int mur_command_move(struct mur_cli *cli)

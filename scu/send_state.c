@@ -62,7 +62,8 @@ static enum mur_status check_head(const struct mur_send_state *state, const stru
     int64_t version = 0;
     if (what == NULL || strcmp(what, "store") != 0 || whom == NULL ||
         mur_json_get_int(&version, mur_json_get(head, "version"), NULL) != MUR_OK || version != 1)
-        return mur_error_set(error, MUR_PARSE, "%s is no state file of this program", state->path);
+        return mur_error_set(error, MUR_MISMATCH, "%s is no state file of this program",
+                             state->path);
     if (strcmp(whom, peer) != 0)
         return mur_error_set(error, MUR_MISMATCH,
                              "%s is about %s, not %s: give each peer a state file of its own",
@@ -78,7 +79,7 @@ static enum mur_status take_row(struct mur_send_state *state, const struct mur_j
     int64_t size = 0;
     enum mur_status status = uid != NULL && mur_uid_acceptable(mur_slice_of(uid))
                                  ? MUR_OK
-                                 : mur_error_set(error, MUR_PARSE, "no UID");
+                                 : mur_error_set(error, MUR_MISMATCH, "no UID");
     if (status == MUR_OK)
         status = mur_json_get_int(&size, mur_json_get(row, "size"), error);
     if (status == MUR_OK)
@@ -119,10 +120,15 @@ static enum mur_status take_lines(struct mur_send_state *state, struct mur_slice
         }
         if (status == MUR_OK)
             status = take_row(state, json, error);
-        if (status != MUR_OK)
-            return mur_error_prefix(error,
-                                    "%s:%zu (without this file everything is sent once more)",
-                                    state->path, number);
+        if (status == MUR_NO_MEMORY)
+            return status;
+        if (status != MUR_OK) {
+            const struct mur_error reason =
+                error != NULL ? *error : (struct mur_error)MUR_ERROR_INIT;
+            return mur_error_set(error, MUR_MISMATCH,
+                                 "%s:%zu (without this file everything is sent once more): %s",
+                                 state->path, number, reason.message);
+        }
     }
     if (state->count > 0)
         qsort(state->rows, state->count, sizeof *state->rows, compare);
@@ -184,7 +190,8 @@ static enum mur_status read_file(struct mur_send_state *state, const char *peer,
     while (whole.length > 0 && whole.data[whole.length - 1] != '\n')
         whole.length--;
     if (whole.length == 0 && text.length > 0 && text.data[0] != '{')
-        return mur_error_set(error, MUR_PARSE, "%s is no state file of this program", state->path);
+        return mur_error_set(error, MUR_MISMATCH, "%s is no state file of this program",
+                             state->path);
     status = take_lines(state, whole, peer, error);
     /* What a crash has torn goes. */
     if (status == MUR_OK && whole.length < text.length &&

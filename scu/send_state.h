@@ -30,9 +30,8 @@ struct mur_sent {
 /**
  * Opens the file, or begins it.
  * @param[in] peer  whom it is about
- * @retval MUR_MISMATCH  it is about another peer
+ * @retval MUR_MISMATCH  it is about another peer, something else, or damaged
  * @retval MUR_BUSY      another process sends by it
- * @retval MUR_PARSE     it is something else
  */
 MUR_NODISCARD
 enum mur_status mur_send_state_open(struct mur_send_state **out, const char *path, const char *peer,

@@ -545,7 +545,7 @@ static void a_damaged_state_file_and_a_second_run_send_nothing(void **state)
     assert_int_equal(mur_scu_store(&summary, &options, &error), MUR_BUSY);
     assert_int_equal(pwrite(held, "?", 1, 90), 1);
     (void)close(held);
-    assert_int_equal(mur_scu_store(&summary, &options, &error), MUR_PARSE);
+    assert_int_equal(mur_scu_store(&summary, &options, &error), MUR_MISMATCH);
     assert_non_null(strstr(error.message, "without this file everything is sent once more"));
     assert_int_equal(__atomic_load_n(&peer.served, __ATOMIC_RELAXED), 2);
     stop_rude_peer(&peer);

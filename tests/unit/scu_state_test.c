@@ -122,7 +122,7 @@ static void something_else_is_refused_and_left_alone(void **unused)
         struct mur_send_state *state = NULL;
         MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
         assert_int_equal(mur_file_write_all(path, texts[i], strlen(texts[i]), 0644, NULL), MUR_OK);
-        assert_int_equal(mur_send_state_open(&state, path, PEER, NULL), MUR_PARSE);
+        assert_int_equal(mur_send_state_open(&state, path, PEER, NULL), MUR_MISMATCH);
         assert_int_equal(mur_file_read_all(&text, path, 10000, NULL), MUR_OK);
         assert_string_equal(mur_buffer_text(&text), texts[i]);
     }
