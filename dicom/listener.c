@@ -430,7 +430,8 @@ static enum mur_status hand_out(struct mur_association **out, struct mur_listene
         return status;
     if (strcmp(mur_association_application_context(association), "1.2.840.10008.3.1.1.1") != 0) {
         mur_association_reject(association, 1, 1, 2);
-        return mur_error_set(error, MUR_MISMATCH, "application context %s is not DICOM's",
+        return mur_error_set(error, MUR_MISMATCH, "%s proposes application context %s, not DICOM's",
+                             mur_association_calling_ae_title(association),
                              mur_association_application_context(association));
     }
     *out = MUR_STEAL(association);
