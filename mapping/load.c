@@ -837,6 +837,8 @@ static enum mur_status read_when(struct mur_rule *rule, const struct mur_mapping
     status = read_keys(&rule->is, group, "is", mur_text_fold, error);
     if (status == MUR_OK)
         status = read_attributes(&rule->remove, &rule->remove_count, group, "remove", error);
+    if (status == MUR_OK && (rule->is.count == 0 || rule->remove_count == 0))
+        status = mur_setting_error(group, error, "\"when\" needs \"is\" and \"remove\"");
     return status;
 }
 

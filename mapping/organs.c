@@ -379,6 +379,10 @@ enum mur_status mur_labels_read(struct mur_labels *out, const char *path, struct
     MUR_AUTO_LABELS struct mur_labels labels = {NULL, 0};
     size_t capacity = 0;
     struct mur_slice rest = {mur_buffer_text(&text), text.length};
+    if (rest.length >= 3 && memcmp(rest.data, "\xEF\xBB\xBF", 3) == 0) {
+        rest.data += 3; /* a byte order mark */
+        rest.length -= 3;
+    }
     for (size_t number = 1; status == MUR_OK && rest.length > 0; number++) {
         const char *end = memchr(rest.data, '\n', rest.length);
         size_t length = end == NULL ? rest.length : (size_t)(end - rest.data);

@@ -88,8 +88,16 @@ static enum mur_status identify(struct mur_scan_segment *segment, struct mur_bui
     return status;
 }
 
+static enum mur_status report_cut(struct mur_builder *builder, uint32_t row, const char *what,
+                                  const char *text, struct mur_error *error)
+{
+    return mur_builder_report(builder, MUR_ISA_WARNING, "value-cut", builder->assay->table.path,
+                              builder->assay->table.lines[row], error,
+                              "%s '%s' has more than 64 characters and was cut", what, text);
+}
+
 static enum mur_status set_label(struct mur_scan_segment *segment, struct mur_builder *builder,
-                                 const char *given, struct mur_error *error)
+                                 const char *given, uint32_t row, struct mur_error *error)
 {
     const char *text = given[0] != '\0' ? given : segment->organ;
     bool cut = false;
@@ -98,8 +106,9 @@ static enum mur_status set_label(struct mur_scan_segment *segment, struct mur_bu
         (void)snprintf(number, sizeof number, "label %lld", (long long)segment->label_value);
         text = number;
     }
-    return mur_mapping_fit(&segment->label, &cut, MUR_VR_LO, false, mur_slice_of(text),
-                           builder->list->strings, error);
+    enum mur_status status = mur_mapping_fit(&segment->label, &cut, MUR_VR_LO, false,
+                                             mur_slice_of(text), builder->list->strings, error);
+    return status == MUR_OK && cut ? report_cut(builder, row, "the label", text, error) : status;
 }
 
 /** How it was made (0062,0008): a term of the standard, by table. */
@@ -117,6 +126,8 @@ static enum mur_status set_algorithm(struct mur_scan_segment *segment, struct mu
         name = method; /* a name is wanted unless MANUAL (0062,0009) */
     enum mur_status status = mur_mapping_fit(&segment->algorithm_name, &cut, MUR_VR_LO, false,
                                              mur_slice_of(name), builder->list->strings, error);
+    if (status == MUR_OK && cut)
+        status = report_cut(builder, row, "the algorithm", name, error);
     if (status == MUR_OK && method[0] != '\0' && entry == NULL)
         status =
             mur_builder_report(builder, MUR_ISA_WARNING, "unknown-value",
@@ -250,8 +261,9 @@ static enum mur_status read_row(struct drafts *drafts, struct mur_builder *build
         if (status == MUR_OK)
             status = identify(segment, builder, &organ, row, error);
         if (status == MUR_OK)
-            status = set_label(segment, builder,
-                               mur_builder_cell(NULL, builder, MUR_ROLE_SEGMENT_LABEL, row), error);
+            status =
+                set_label(segment, builder,
+                          mur_builder_cell(NULL, builder, MUR_ROLE_SEGMENT_LABEL, row), row, error);
         if (status == MUR_OK)
             status = set_algorithm(segment, builder, row, error);
         segment->health = mur_builder_cell(NULL, builder, MUR_ROLE_ORGAN_HEALTH, row);

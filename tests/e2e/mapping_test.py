@@ -3,6 +3,7 @@
 imported, has the attributes that it should, and no error in the eyes of dciodvfy."""
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import unittest
@@ -357,6 +358,23 @@ class MappingTest(unittest.TestCase):
             for series in scan["images"] + scan["segmentations"]:
                 path = self.paths[series["SeriesInstanceUID"]][0]
                 self.assertEqual(node.dciodvfy_errors(path), [], name)
+
+
+class CodesTest(unittest.TestCase):
+    # Those that pydicom's tables of context groups lack, with where they come from.
+    KNOWN = {"113276009": "marked as unverified", "67769002": "SlicerTotalSegmentator",
+             "407976008": "gadobutrol, CID 12 is extensible", "440223009": "gadoxetate, likewise"}
+
+    def test_codes_of_the_tables_stand_in_the_dictionaries(self):
+        from pydicom.sr._concepts_dict import concepts
+        known = {(scheme, code) for scheme in ("SCT", "DCM")
+                 for by_code in concepts[scheme].values() for code in by_code}
+        for name in ("organs.cfg", "isa-mapping.cfg"):
+            text = re.sub(r"#.*", "", (node.SOURCE / "etc" / name).read_text(encoding="utf-8"))
+            codes = re.findall(r'\["([^"]*)", "(SCT|DCM)", "[^"]*"\]', text)
+            self.assertGreater(len(codes), 5)
+            for code, scheme in codes:
+                self.assertTrue((scheme, code) in known or code in self.KNOWN, (name, code))
 
 
 class VariedTablesTest(unittest.TestCase):

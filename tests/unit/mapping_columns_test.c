@@ -364,6 +364,8 @@ static void strains_are_kept_as_they_are_written(void **state)
          "GeneticModificationsSequence.GeneticModificationsDescription", "Icam1⁻/⁻", NULL},
         {SOURCE, "Characteristics[Genotype]", "Icam1⁻/⁻",
          "GeneticModificationsSequence.GeneticModificationsNomenclature", "UNSPECIFIED", NULL},
+        {SOURCE, "Characteristics[Genotype]", "Icam1+/+ (wild-type)",
+         "GeneticModificationsSequence.GeneticModificationsDescription", NULL, NULL},
         {SOURCE, "Characteristics[Genotype]", "wild type",
          "GeneticModificationsSequence.GeneticModificationsDescription", NULL, NULL},
         {SOURCE, "Characteristics[Genotype]\tTerm Source REF\tTerm Accession Number",
@@ -417,6 +419,7 @@ static void a_contrast_agent_makes_the_contrast_module(void **state)
         {CT, "Parameter Value[Contrast agent name]", "none", "ContrastBolusAgent", NULL, NULL},
         /* enhanced, with what is not said */
         {CT, "Parameter Value[Source]", "contrast-enhanced", "ContrastBolusAgent", "", NULL},
+        {CT, "Parameter Value[Source]", "Post-contrast", "ContrastBolusAgent", "", NULL},
         {CT, "Parameter Value[Source]", "native", "ContrastBolusAgent", NULL, NULL},
         {CT, "Parameter Value[Source]", "native", "00990015", "native", NULL},
         {CT, "Parameter Value[Source]\tParameter Value[Contrast agent name]", "native\tGadovist",
@@ -617,21 +620,6 @@ static void numbers_with_a_unit_in_the_cell_are_numbers(void **state)
     assert_int_equal(seen, 2);
 }
 
-static void long_names_of_animals_stay_different(void **state)
-{
-    struct fixture *fixture = *state;
-    read_tables(fixture, "CT",
-                "Source Name\tSample Name\n" SIXTY_FOUR "-1\tp1\n" SIXTY_FOUR "-2\tp2\n",
-                "Sample Name\tAssay Name\tImage File\np1\ta1\tx.nii\np2\ta2\ty.nii\n");
-    const char *one = value_of(&fixture->list->scans[0], "PatientID");
-    const char *two = value_of(&fixture->list->scans[1], "PatientID");
-    assert_non_null(one);
-    assert_non_null(two);
-    assert_int_equal(strlen(one), 64);
-    assert_string_not_equal(one, two);
-    assert_non_null(said(fixture, "value-cut", "PatientID"));
-}
-
 static void ear_tags_and_chips_are_other_patient_ids(void **state)
 {
     static const struct column_case cases[] = {
@@ -681,6 +669,18 @@ static void who_drew_outlines_made_them_and_not_the_scan(void **state)
                 "p1\tscan\tBruker\tScan, Ann\ta1\tx.nii\toutline\tliver\tDoe, Jo\tl.nii\n");
     expect_of(&fixture->list->scans[0], "OperatorsName", "Scan^Ann", "of the scan");
     assert_string_equal(fixture->list->scans[0].segmentations[0].creator, "Doe^Jo");
+}
+
+static void long_names_of_organs_are_cut_and_it_is_said(void **state)
+{
+    struct fixture *fixture = *state;
+    read_tables(fixture, "CT", "Source Name\tSample Name\nm1\tp1\n",
+                "Sample Name\tAssay Name\tImage File\tParameter Value[Organ]\t"
+                "Derived Data File\np1\ta1\tx.nii\t" SIXTY_FOUR "4\tl.nii\n");
+    const struct mur_scan_segment *is = fixture->list->scans[0].segmentations[0].segments;
+    assert_string_equal(is->label, SIXTY_FOUR);
+    assert_string_equal(is->organ, SIXTY_FOUR "4");
+    assert_non_null(said(fixture, "value-cut", SIXTY_FOUR "4"));
 }
 
 static void a_label_description_of_the_study_holds_for_all_maps(void **state)
@@ -798,10 +798,10 @@ int main(void)
         cmocka_unit_test(samples_of_one_animal_are_its_sessions),
         cmocka_unit_test(scans_of_one_session_say_the_same_of_it),
         cmocka_unit_test(numbers_with_a_unit_in_the_cell_are_numbers),
-        cmocka_unit_test(long_names_of_animals_stay_different),
         cmocka_unit_test(ear_tags_and_chips_are_other_patient_ids),
         cmocka_unit_test(masks_are_listed_in_one_cell_or_one_a_row),
         cmocka_unit_test(who_drew_outlines_made_them_and_not_the_scan),
+        cmocka_unit_test(long_names_of_organs_are_cut_and_it_is_said),
         cmocka_unit_test(a_label_description_of_the_study_holds_for_all_maps),
         cmocka_unit_test(labels_and_files_may_have_meanings_of_the_site),
     };

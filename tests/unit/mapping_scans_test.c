@@ -620,6 +620,14 @@ static void a_bad_mapping_names_its_line(void **state)
          ":4: {x} is no field"},
         {"version = 1;\nroles = {};\nfields = ( { name = \"a\"; to = ( { private = 5; } ); } );\n",
          "from 16 to 127"},
+        {"version = 1;\nroles = {};\nrules = (\n{ when = \"x\"; is = [\"a\"]; } );\n",
+         ":4: \"when\": there is no field \"x\""},
+        {"version = 1;\nroles = {};\nfields = ( { name = \"x\"; } );\nrules = (\n{ when = \"x\"; "
+         "remove = [\"PatientSex\"]; } );\n",
+         ":5: \"when\" needs \"is\" and \"remove\""},
+        {"version = 1;\nroles = {};\nrules = (\n{ start = \"ContrastBolusStartTime\"; } );\n",
+         ":4: \"start\" names a time"},
+        {"version = 1;\nroles = {};\nrules = (\n{ append = \"Nope\"; } );\n", ":4: \"Nope\""},
     };
     for (size_t i = 0; i < MUR_COUNT(cases); i++) {
         struct mur_error error = MUR_ERROR_INIT;
@@ -742,7 +750,7 @@ static void organs_are_found_by_the_names_people_write(void **state)
 static void label_descriptions_of_itk_snap_are_read(void **state)
 {
     put(*state, "labels.txt",
-        "################\n# ITK-SnAP Label Description File\n"
+        "\xEF\xBB\xBF################\n# ITK-SnAP Label Description File\n"
         "    0     0    0    0        0  0  0    \"Clear Label\"\n"
         "    1   255    0    0        1  1  1    \"Liver\"\r\n"
         "   10     0  255    7      0.5  1  1    \"Left lung\"\n");
