@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/find_isa.h"
 #include "core/own.h"
 #include "core/text.h"
 #include "dicom/header_json.h"
@@ -19,11 +20,16 @@ enum {
 
 static int limit;
 static int combined_datetime;
+static char **isa_words;
 
 struct poptOption mur_find_options[] = {
     MUR_QUERY_OPTIONS,
     {"return", 'r', POPT_ARG_ARGV, &mur_query_words.returns, 0,
      "an attribute to be told of; may be repeated (default: the usual ones of the level)", "KEY"},
+    {"isa", '\0', POPT_ARG_ARGV, &isa_words, 0,
+     "a column of the ISA-Tab, at a murpacs: \"Factor Value[diet]=western*\", \"Age>=150\", "
+     "\"Age=150..200\"; \"diet\" only tells; may be repeated, all must match",
+     "COLUMN[=VALUE]"},
     {"limit", '\0', POPT_ARG_INT, &limit, 0, "cancel after so many answers", "N"},
     {"combined", '\0', POPT_ARG_NONE, &combined_datetime, 0,
      "match a date and a time as one, from the first moment to the last, rather than these hours "
@@ -38,7 +44,8 @@ struct poptOption mur_find_options[] = {
 struct columns {
     struct mur_key keys[COLUMNS_LIMIT];
     char names[COLUMNS_LIMIT][MUR_KEY_NAME_SIZE];
-    size_t widths[COLUMNS_LIMIT]; /* in characters */
+    const struct mur_isa_question *isa[COLUMNS_LIMIT]; /* instead of a key */
+    size_t widths[COLUMNS_LIMIT];                      /* in characters */
     size_t count;
 };
 
@@ -87,6 +94,16 @@ static void add_column(struct columns *columns, const struct mur_key *key)
     memcpy(columns->names[columns->count++], name, sizeof name);
 }
 
+/* One that is named by its heading in the ISA-Tab. */
+static void add_isa_column(struct columns *columns, const struct mur_isa_question *question)
+{
+    if (columns->count == COLUMNS_LIMIT)
+        return;
+    columns->isa[columns->count] = question;
+    columns->widths[columns->count] = mur_utf8_count(mur_slice_of(question->heading));
+    (void)snprintf(columns->names[columns->count++], MUR_KEY_NAME_SIZE, "%s", question->heading);
+}
+
 /* Whether something is asked for, rather than only matched. */
 static bool asks(const struct mur_query_keys *keys)
 {
@@ -124,6 +141,7 @@ struct questions {
     struct mur_dataset *identifiers[QUERIES_LIMIT];
     size_t count;
     struct mur_query_keys keys;
+    struct mur_isa_questions isa;
     struct columns columns;
 };
 
@@ -131,6 +149,7 @@ static void free_questions(struct questions *questions)
 {
     for (size_t i = 0; i < questions->count; i++)
         mur_dataset_free(questions->identifiers[i]);
+    mur_isa_questions_free(&questions->isa);
 }
 
 static enum mur_status add_question(struct questions *questions, const char *path,
@@ -143,6 +162,9 @@ static enum mur_status add_question(struct questions *questions, const char *pat
     if (status != MUR_OK)
         return status;
     questions->identifiers[questions->count++] = identifier;
+    status = mur_isa_questions_put(identifier, &questions->isa, error);
+    if (status != MUR_OK)
+        return status;
     for (size_t i = 0; i < questions->keys.count; i++)
         add_column(&questions->columns, &questions->keys.keys[i]);
     if (path != NULL)
@@ -155,12 +177,16 @@ static enum mur_status read_questions(struct questions *out, const char *const *
                                       struct mur_error *error)
 {
     enum mur_status status = mur_query_read(&out->keys, error);
+    if (status == MUR_OK)
+        status = mur_isa_questions_read(&out->isa, isa_words, error);
     if (status == MUR_OK && count > QUERIES_LIMIT)
         status = mur_error_set(error, MUR_INVALID, "more than %d query files", QUERIES_LIMIT);
     if (status == MUR_OK && count == 0)
         status = add_question(out, NULL, error);
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         status = add_question(out, paths[i], error);
+    for (size_t i = 0; i < out->isa.count; i++)
+        add_isa_column(&out->columns, &out->isa.list[i]);
     return status;
 }
 
@@ -169,18 +195,16 @@ static enum mur_status read_questions(struct questions *out, const char *const *
 struct printer {
     const struct mur_cli *cli;
     struct columns *columns;
+    const struct mur_isa_questions *isa;
     bool terminal;
     bool printed_head;
     char **cells; /* of the rows held back: columns->count each */
     size_t rows;
 };
 
-static bool is_uid(const struct mur_key *key)
+static bool is_uid(const char *name)
 {
-    size_t count = 0;
-    char name[MUR_KEY_NAME_SIZE];
-    (void)mur_key_name(name, key);
-    count = strlen(name);
+    size_t count = strlen(name);
     return count > 3 && strcmp(name + count - 3, "UID") == 0;
 }
 
@@ -191,13 +215,16 @@ static enum mur_status make_cell(char **out, const struct printer *printer, size
     MUR_AUTO_FREE char *text = NULL;
     MUR_AUTO_BUFFER struct mur_buffer cell = MUR_BUFFER_INIT;
     const struct mur_key *key = &printer->columns->keys[column];
-    enum mur_status status = mur_key_get(&text, key, answer, error);
+    const struct mur_isa_question *isa = printer->columns->isa[column];
+    enum mur_status status = isa != NULL ? mur_isa_question_answer(&text, isa, answer, error)
+                                         : mur_key_get(&text, key, answer, error);
     if (status == MUR_OK)
         status = mur_client_append_safe(&cell, text, error);
     if (status != MUR_OK)
         return status;
     struct mur_slice slice = mur_slice_of(mur_buffer_text(&cell));
-    if (!printer->terminal || is_uid(key) || mur_utf8_count(slice) <= CELL_SHOWN)
+    if (!printer->terminal || is_uid(printer->columns->names[column]) ||
+        mur_utf8_count(slice) <= CELL_SHOWN)
         return mur_text_copy(out, slice, error);
     size_t length = 0;
     for (size_t count = 0; count < CELL_SHOWN - 1; count++)
@@ -316,6 +343,11 @@ static enum mur_status on_answer(void *user, const struct mur_find_answer *answe
         mur_dataset_read(&dataset, answer->bytes, answer->length, answer->transfer_syntax, error);
     if (status != MUR_OK)
         return mur_error_prefix(error, "an answer of the peer");
+    MUR_AUTO_FREE char *cells = NULL;
+    if (printer->isa->count > 0) /* whether the peer has understood */
+        status = mur_isa_question_answer(&cells, &printer->isa->list[0], dataset, error);
+    if (status != MUR_OK)
+        return status;
     return mur_client_words.json != 0 ? print_json(printer, dataset, error)
                                       : add_row(printer, dataset, error);
 }
@@ -323,8 +355,10 @@ static enum mur_status on_answer(void *user, const struct mur_find_answer *answe
 static int find(const struct mur_cli *cli, struct questions *questions, struct mur_client *client)
 {
     struct mur_error error = MUR_ERROR_INIT;
-    struct printer printer = {
-        .cli = cli, .columns = &questions->columns, .terminal = isatty(STDOUT_FILENO) == 1};
+    struct printer printer = {.cli = cli,
+                              .columns = &questions->columns,
+                              .isa = &questions->isa,
+                              .terminal = isatty(STDOUT_FILENO) == 1};
     struct mur_find_result result;
     printer.cells = calloc(ROWS_HELD * (questions->columns.count + 1), sizeof *printer.cells);
     if (printer.cells == NULL)

@@ -4,10 +4,12 @@ tells of: the scans that answer are those of the tables, no more and no fewer. T
 the tables, which are read here without the node's code."""
 import csv
 import fnmatch
+import json
 import os
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -356,6 +358,72 @@ class Search(unittest.TestCase):
                 self.compare(found, wanted, f"{key}={convert(text)}")
                 asked += 1
         self.assertGreater(asked, 80)
+
+    # -- murpacs find --isa --------------------------------------------------------------------------
+
+    def find_isa(self, *words, check=True):
+        more = [word for one in words for word in ("--isa", one)]
+        done = node.murpacs("find", "127.0.0.1", self.served.port, "-aec", "MURPACS", "-L", "SERIES",
+                            "-r", "SeriesInstanceUID", "--json", *more, check=check)
+        return {self.finder.scan_of[json.loads(line)["0020000E"]["Value"][0]]
+                for line in done.stdout.splitlines()}
+
+    def test_columns_are_asked_for_by_their_headings(self):
+        def diet(_, name, text):
+            return name == "diet" and text.startswith("Western")
+
+        def age(low, high):
+            return lambda _, name, text: name == "Age" and low <= float(text) <= high
+
+        western = scans_with(self.tables, diet)
+        self.assertTrue(western)
+        self.compare(self.find_isa("Factor Value[diet]=Western*"), western, "diet")
+        self.compare(self.find_isa("diet=Western*", "Age>=150"),
+                     western & scans_with(self.tables, age(150, 1e9)), "diet and age")
+        self.compare(self.find_isa("Characteristics[Age]=150..200"),
+                     scans_with(self.tables, age(150, 200)), "age")
+        self.compare(self.find_isa("age<=140"), scans_with(self.tables, age(0, 140)), "age")
+        self.compare(self.find_isa("Parameter Value[diet]=Western*"), set(), "no such parameter")
+        for text in NEW_VALUES:
+            self.compare(self.find_isa(f"cage µ={text}"),
+                         self.scans_with("factor", NEW_COLUMN, text), text)
+
+    def test_the_table_shows_the_columns_that_were_asked_for(self):
+        done = node.murpacs("find", "127.0.0.1", self.served.port, "-aec", "MURPACS", "-r",
+                            "PatientID", "--isa", "Source Name=Mouse_01", "--isa", "week=24", "--isa",
+                            "Characteristics[Age]")
+        head, row = done.stdout.splitlines()
+        self.assertEqual(re.split("  +", head), ["PatientID", "Source Name", "week", "Age"])
+        self.assertEqual(re.split("  +", row), ["LIV-HCC-2021:Mouse_01", "Mouse_01", "24", "170"])
+
+    def test_what_cannot_be_asked_for_is_refused(self):
+        for word in ("diet!=chow", "Age>5", "Age>=old", "=x"):
+            done = node.murpacs("find", "127.0.0.1", self.served.port, "--isa", word, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(word, done.stderr)
+
+    def test_a_peer_that_is_no_murpacs_is_told_apart(self):
+        folder = self.root / "dcmqrscp"
+        (folder / "db").mkdir(parents=True)
+        port = node.free_port()
+        (folder / "dcmqrscp.cfg").write_text(
+            f'NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 4\n'
+            "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+            f"AETable BEGIN\nOTHER {folder}/db RW (9, 1024mb) ANY\nAETable END\n", encoding="ascii")
+        peer = subprocess.Popen(["dcmqrscp", "-c", folder / "dcmqrscp.cfg"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            node.wait_for_port(port)
+            image = next((DATASET / "LIV-HCC-2021").rglob("*.dcm"))
+            node.run("storescu", "-aec", "OTHER", "127.0.0.1", port, image)
+            done = node.murpacs("find", "127.0.0.1", port, "-aec", "OTHER", "-r", "PatientID",
+                                "--isa", "diet=nothing", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stdout, "")
+            self.assertIn("no murpacs", done.stderr)
+        finally:
+            peer.terminate()
+            peer.wait()
 
     # -- what is not ours ----------------------------------------------------------------------------
 
