@@ -111,6 +111,9 @@ static enum mur_status open_parts(struct mur_archive *archive,
         status = mur_manifest_open(&archive->manifest, archive->directory, error);
     if (status == MUR_OK)
         status = recover(archive, error);
+    if (status == MUR_OK && options->serving && archive->durable &&
+        mur_store_check_space(archive->store, NULL) == MUR_OK)
+        mur_database_prepare_log(archive->writer);
     return status;
 }
 

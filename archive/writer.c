@@ -130,8 +130,9 @@ static enum mur_status insert(struct mur_ingest *ingest, struct mur_error *error
     return status;
 }
 
-/* Takes one instance into the open transaction. MUR_EXISTS fails this one alone. */
-static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
+/* Takes one instance into the open transaction. MUR_EXISTS fails this one alone.
+ * @param last  of the batch: no more names are to come */
+static enum mur_status take(struct mur_ingest *ingest, bool last, struct mur_error *error)
 {
     struct mur_instance stored;
     bool found = false;
@@ -150,6 +151,8 @@ static enum mur_status take(struct mur_ingest *ingest, struct mur_error *error)
     ingest->outcome = MUR_STORED;
     if (status == MUR_OK)
         status = place(ingest, error);
+    if (status == MUR_OK && last)
+        mur_store_begin_names(ingest->archive->store);
     if (status == MUR_OK)
         status = insert(ingest, error);
     return status;
@@ -204,7 +207,7 @@ static enum mur_status commit_batch(enum order *order, struct mur_archive *archi
     mur_buffer_clear(&archive->manifest.lines);
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         if (!failed(batch[i]))
-            status = take(batch[i], error);
+            status = take(batch[i], i + 1 == count, error);
     if (status == MUR_OK && *order == ALL_AT_ONCE &&
         order_of(archive, batch, count) == FILES_FIRST) {
         *order = FILES_FIRST;

@@ -10,6 +10,7 @@
 
 enum {
     BUSY_MS = 60000,
+    LOG_SIZE = 34 << 20,
     LOG_LIMIT = 8000, /* pages of the WAL, below journal_size_limit: else it would be cut and grow
                           again, and a log that grows takes longer to sync */
 };
@@ -138,6 +139,28 @@ enum mur_status mur_database_sync(struct mur_database *database, struct mur_erro
     database->log_lost = true;
     return mur_error_set(error, MUR_IO, "%s: cannot sync the log: %s", database->path,
                          sqlite3_errstr(result));
+}
+
+void mur_database_prepare_log(struct mur_database *database)
+{
+    enum { PIECE = 1 << 20 };
+    MUR_AUTO_FREE void *zeros = calloc(1, PIECE);
+    sqlite3_file *log = NULL;
+    sqlite3_int64 old = 0;
+    /* What follows is no one's while nobody else can write; SQLite reads up to what is no frame. */
+    if (zeros == NULL || mur_database_begin_unsynced(database, NULL) != MUR_OK)
+        return;
+    int result = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (result == SQLITE_OK && log != NULL && log->pMethods != NULL &&
+        log->pMethods->xFileSize(log, &old) == SQLITE_OK) {
+        for (sqlite3_int64 at = old; result == SQLITE_OK && at < LOG_SIZE; at += PIECE)
+            result = log->pMethods->xWrite(log, zeros, PIECE, at);
+        if (result == SQLITE_OK)
+            (void)log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+        else
+            (void)log->pMethods->xTruncate(log, old);
+    }
+    mur_database_rollback(database);
 }
 
 /* What a failed sync may have lost must not stand before what is written now: all goes into the

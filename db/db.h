@@ -65,6 +65,10 @@ int mur_database_log_pages(const struct mur_database *database);
  * log has grown long. */
 void mur_database_checkpoint(struct mur_database *database);
 
+/** Gives the log its size at once, filled with zeros, where there is room: a file that grows takes
+ * longer to sync. */
+void mur_database_prepare_log(struct mur_database *database);
+
 /* ---- instances ------------------------------------------------------------------------------- */
 
 /** @param[out] found  false: no such instance, @p out untouched */

@@ -44,6 +44,13 @@ void mur_sync_finish(struct mur_syncer *syncer, struct mur_sync *sync);
 /** Gives it up; also one that was never begun. */
 void mur_sync_cancel(struct mur_syncer *syncer, struct mur_sync *sync);
 
+/** Folders that are being synced. */
+struct mur_folders {
+    char **names;
+    struct mur_sync *syncs;
+    size_t count;
+};
+
 struct mur_store {
     char *directory;
     char *incoming; /**< directory/.incoming-<token> */
@@ -57,6 +64,7 @@ struct mur_store {
     char **touched;        /**< folders with new entries since the last sync; sorted, unique */
     size_t touched_count;
     size_t touched_capacity;
+    struct mur_folders folders; /**< of the one caller who syncs names */
     struct mur_syncer syncer;
 };
 
@@ -70,6 +78,10 @@ struct mur_object {
     size_t gathered;
     char head[MUR_OBJECT_HEAD]; /**< small writes (Part 10 header, first PDVs) are gathered */
 };
+
+/** Remembers a folder whose entries must be synced. */
+enum mur_status mur_store_touch(struct mur_store *store, const char *folder,
+                                struct mur_error *error);
 
 /** "ab/<study>/<series>" below objects/, and the file's own name. */
 struct mur_object_place {

@@ -247,8 +247,8 @@ static enum mur_status touch(struct mur_store *store, const char *folder, struct
     return status;
 }
 
-static enum mur_status touch_locked(struct mur_store *store, const char *folder,
-                                    struct mur_error *error)
+enum mur_status mur_store_touch(struct mur_store *store, const char *folder,
+                                struct mur_error *error)
 {
     if (!store->sync)
         return MUR_OK;
@@ -400,7 +400,7 @@ static enum mur_status make_folders(struct mur_store *store, const char *folder,
             char *slash = strrchr(path, '/');
             if (slash != NULL)
                 *slash = '\0';
-            enum mur_status status = touch_locked(store, slash != NULL ? path : "", error);
+            enum mur_status status = mur_store_touch(store, slash != NULL ? path : "", error);
             if (status != MUR_OK)
                 return status;
         } else if (errno != EEXIST) {
@@ -437,7 +437,7 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
         if (status != MUR_OK)
             return status;
     }
-    status = touch_locked(store, place.folder, error);
+    status = mur_store_touch(store, place.folder, error);
     if (status != MUR_OK) {
         (void)unlink(path);
         return status;

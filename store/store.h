@@ -99,6 +99,10 @@ enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const
                                size_t count, mur_store_sync_function also, void *user,
                                struct mur_error *error);
 
+/** Begins to sync the places of what was placed, for mur_store_sync() to come; by the same caller.
+ */
+void mur_store_begin_names(struct mur_store *store);
+
 /** Waits until a file that perhaps another process placed, and its folders, are on disk. */
 MUR_NODISCARD
 enum mur_status mur_store_sync_stored(struct mur_store *store, const struct mur_object_name *name,

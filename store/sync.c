@@ -7,79 +7,63 @@
 
 #include "store/internal.h"
 
-/* Folders with new names: taken out of the store while they are synced, so that nobody who begins
- * an object waits meanwhile. */
-struct folders {
-    char **names;
-    struct mur_sync *syncs;
-    size_t count;
-};
-
-static struct folders take_folders(struct mur_store *store)
+/* Folders with new names are taken out of the store while they are synced, so that nobody who
+ * begins an object waits meanwhile. A folder that cannot be opened fails when it is finished. */
+static void begin_folders(struct mur_store *store)
 {
+    struct mur_folders *folders = &store->folders;
     (void)pthread_mutex_lock(&store->mutex);
-    struct folders folders = {.names = store->touched, .count = store->touched_count};
+    *folders = (struct mur_folders){.names = store->touched, .count = store->touched_count};
     store->touched = NULL;
     store->touched_count = store->touched_capacity = 0;
     (void)pthread_mutex_unlock(&store->mutex);
-    return folders;
-}
-
-/* After a failure they stay to be synced. The writer placed nothing meanwhile. */
-static void give_folders_back(struct mur_store *store, struct folders folders)
-{
-    (void)pthread_mutex_lock(&store->mutex);
-    store->touched = folders.names;
-    store->touched_count = store->touched_capacity = folders.count;
-    (void)pthread_mutex_unlock(&store->mutex);
-}
-
-static void free_folders(struct folders folders)
-{
-    for (size_t i = 0; i < folders.count; i++)
-        free(folders.names[i]);
-    free(folders.names);
-}
-
-static enum mur_status begin_folders(struct folders *folders, struct mur_store *store,
-                                     struct mur_error *error)
-{
-    folders->syncs = calloc(folders->count + 1, sizeof *folders->syncs);
-    if (folders->syncs == NULL)
-        return mur_error_no_memory(error);
-    for (size_t i = 0; i < folders->count; i++)
-        folders->syncs[i] = (struct mur_sync){.descriptor = -1, .folder = true};
-    for (size_t i = 0; i < folders->count; i++) {
+    if (folders->count > 0)
+        folders->syncs = calloc(folders->count, sizeof *folders->syncs);
+    for (size_t i = 0; folders->syncs != NULL && i < folders->count; i++) {
+        struct mur_sync *sync = &folders->syncs[i];
         const char *folder = folders->names[i];
         int descriptor = openat(store->directory_fd, folder[0] != '\0' ? folder : ".",
                                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (descriptor < 0 && errno == ENOENT)
-            continue; /* gone: what was placed there was taken away again */
-        if (descriptor < 0)
-            return mur_error_set_errno(error, errno, "cannot open folder %s/%s", store->directory,
-                                       folder);
-        folders->syncs[i].descriptor = descriptor;
-        mur_sync_begin(&store->syncer, &folders->syncs[i]);
+        *sync = (struct mur_sync){.descriptor = descriptor, .folder = true};
+        if (descriptor >= 0)
+            mur_sync_begin(&store->syncer, sync);
+        else if (errno != ENOENT) /* gone: what was placed there was taken away again */
+            sync->failure = errno;
     }
-    return MUR_OK;
 }
 
-static enum mur_status finish_folders(struct folders *folders, struct mur_store *store,
-                                      struct mur_error *error)
+/* What failed stays to be synced. */
+static enum mur_status finish_folders(struct mur_store *store, struct mur_error *error)
 {
+    struct mur_folders *folders = &store->folders;
     enum mur_status status = MUR_OK;
+    if (folders->count > 0 && folders->syncs == NULL)
+        status = mur_error_no_memory(error);
     for (size_t i = 0; folders->syncs != NULL && i < folders->count; i++) {
         struct mur_sync *sync = &folders->syncs[i];
-        if (sync->descriptor < 0)
-            continue;
-        mur_sync_finish(&store->syncer, sync);
-        (void)close(sync->descriptor);
+        if (sync->descriptor >= 0) {
+            mur_sync_finish(&store->syncer, sync);
+            (void)close(sync->descriptor);
+        }
         if (status == MUR_OK && sync->failure != 0)
             status = mur_error_set_errno(error, sync->failure, "cannot sync folder %s/%s",
                                          store->directory, folders->names[i]);
     }
+    for (size_t i = 0; i < folders->count; i++) {
+        if (status != MUR_OK)
+            (void)!mur_store_touch(store, folders->names[i], NULL);
+        free(folders->names[i]);
+    }
+    free(folders->names);
     free(folders->syncs);
+    *folders = (struct mur_folders){.count = 0};
     return status;
+}
+
+void mur_store_begin_names(struct mur_store *store)
+{
+    if (store->sync && store->folders.count == 0)
+        begin_folders(store);
 }
 
 static enum mur_status finish_objects(struct mur_store *store, struct mur_object *const *objects,
@@ -101,22 +85,17 @@ enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const
 {
     if (!store->sync)
         return MUR_OK;
-    struct folders folders = take_folders(store);
-    enum mur_status status = begin_folders(&folders, store, error);
-    enum mur_status other = MUR_OK;
-    if (status == MUR_OK && also != NULL)
-        status = also(user, error);
-    other = finish_objects(store, objects, count, status == MUR_OK ? error : NULL);
+    mur_store_begin_names(store);
+    enum mur_status status = also != NULL ? also(user, error) : MUR_OK;
+    enum mur_status other = finish_objects(store, objects, count, status == MUR_OK ? error : NULL);
     if (status == MUR_OK)
         status = other;
-    other = finish_folders(&folders, store, status == MUR_OK ? error : NULL);
-    if (status == MUR_OK)
-        status = other;
-    if (status == MUR_OK)
-        free_folders(folders);
-    else
-        give_folders_back(store, folders);
-    return status;
+    other = finish_folders(store, status == MUR_OK ? error : NULL);
+    if (status == MUR_OK && other == MUR_OK) { /* with what got names since they were begun */
+        begin_folders(store);
+        other = finish_folders(store, error);
+    }
+    return status == MUR_OK ? other : status;
 }
 
 /* ---- what another process may not have synced --------------------------------------------------
