@@ -108,6 +108,8 @@ static enum mur_status open_parts(struct mur_archive *archive,
     if (status == MUR_OK && options->header_wins)
         mur_database_prefer_header(archive->writer);
     if (status == MUR_OK)
+        mur_archive_watch_links(archive, options->links);
+    if (status == MUR_OK)
         status = mur_manifest_open(&archive->manifest, archive->directory, error);
     if (status == MUR_OK)
         status = recover(archive, error);

@@ -20,6 +20,8 @@
 #include "core/progress.h"
 #include "db/instance.h"
 
+struct mur_link_rules;
+
 struct mur_archive_options {
     const char *directory; /**< made if absent */
     enum mur_durability durability;
@@ -33,6 +35,9 @@ struct mur_archive_options {
                                  mur_attributes_extend(); NULL = nothing */
     bool fold_case;         /**< questions compare all text without case and diacritics */
     bool unknown_matches;   /**< questions take values that are not known for a match */
+    /** By which objects that come without a table find their scan (mapping/links.h); borrowed, NULL
+     * = none do. */
+    const struct mur_link_rules *links;
     bool header_wins; /**< isa.precedence: the header answers where it and the ISA-Tab differ */
     /** Told of each instance that is taken out because it never became durable: nobody was told
      * that it is stored. NULL = nobody is told. */

@@ -4,20 +4,18 @@
 
 #include "archive/internal.h"
 
-typedef enum mur_status change_function(struct mur_archive *archive, void *user,
-                                        struct mur_error *error);
-
-static enum mur_status in_transaction(struct mur_archive *archive, change_function *change,
-                                      void *user, struct mur_error *error)
+enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
+                                   mur_change_function *change, void *user,
+                                   struct mur_error *error)
 {
     (void)pthread_mutex_lock(&archive->write_mutex);
     enum mur_status status = mur_archive_begin(archive, true, error);
     if (status == MUR_OK) {
         mur_buffer_clear(&archive->manifest.lines);
         status = change(archive, user, error);
-        if (status == MUR_OK)
+        if (status == MUR_OK && keep)
             status = mur_manifest_write(&archive->manifest, archive->writer, error);
-        if (status == MUR_OK)
+        if (status == MUR_OK && keep)
             status = mur_database_commit(archive->writer, error);
         else
             mur_database_rollback(archive->writer);
@@ -49,7 +47,7 @@ enum mur_status mur_archive_link(bool *changed, struct mur_archive *archive, con
                                  const struct mur_isa_link *isa, struct mur_error *error)
 {
     struct link link = {.series = series, .isa = isa};
-    enum mur_status status = in_transaction(archive, link_series, &link, error);
+    enum mur_status status = mur_archive_change(archive, true, link_series, &link, error);
     if (status == MUR_OK)
         *changed = link.changed > 0;
     return status;
@@ -117,7 +115,7 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
     if (files == NULL)
         return mur_error_no_memory(error);
     removal.files = files;
-    enum mur_status status = in_transaction(archive, remove_rows, &removal, error);
+    enum mur_status status = mur_archive_change(archive, true, remove_rows, &removal, error);
     for (size_t i = 0; i < count * FILES; i++) {
         if (status == MUR_OK && files[i] != NULL)
             mur_object_displace(files[i]);
@@ -173,7 +171,7 @@ enum mur_status mur_archive_reindex_attributes(size_t *headers, struct mur_archi
     struct reindex reindex = {.archive = archive};
     for (int64_t before = -1; status == MUR_OK && before != reindex.after;) {
         before = reindex.after;
-        status = in_transaction(archive, reindex_piece, &reindex, error);
+        status = mur_archive_change(archive, true, reindex_piece, &reindex, error);
         mur_progress_update(progress, reindex.headers, total, NULL);
     }
     if (status == MUR_OK)

@@ -8,6 +8,7 @@
 #include "archive/header.h"
 #include "core/digest.h"
 #include "db/db.h"
+#include "mapping/links.h"
 #include "store/store.h"
 
 enum { MUR_READERS = 64, MUR_BATCH = 256 };
@@ -49,6 +50,7 @@ struct mur_archive {
     bool durable;
     enum mur_duplicates duplicates;
     bool fold_case, unknown_matches;
+    const struct mur_link_rules *links; /**< borrowed; may be NULL */
     struct mur_store *store;
     struct mur_database *writer;  /**< under write_mutex */
     pthread_mutex_t write_mutex;  /**< one batch, or one ISA-Tab, at a time; guards the next five */
@@ -94,6 +96,15 @@ enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char 
                                       const struct mur_isa_link *isa, struct mur_error *error);
 enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const char *sop_instance,
                                          const char *why, struct mur_error *error);
+/** Somebody said to which scan a series belongs. @param isa  NULL: to none */
+enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const char *series,
+                                          const struct mur_isa_link *isa, struct mur_error *error);
+/** ... and took it back. */
+enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const char *series,
+                                           struct mur_error *error);
+enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
+                                     const struct mur_isa_version *version,
+                                     struct mur_error *error);
 /** Appends the lines and tells the index how long the file is. */
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);
@@ -101,7 +112,22 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
 /** Borrows the UIDs. */
 struct mur_object_name mur_name_of(const struct mur_instance *instance);
 
+/* archive/link.c */
+/** Has late series find their scans by the rules of the options. */
+void mur_archive_watch_links(struct mur_archive *archive, const struct mur_link_rules *rules);
+/** Keys of a scan for the index; borrowed from @p keys and the rules. @param[out] out  free() */
+enum mur_status mur_archive_scan_keys(struct mur_isa_key **out, size_t *count,
+                                      struct mur_link_keys *keys,
+                                      const struct mur_link_rules *rules,
+                                      const struct mur_scan *scan, struct mur_error *error);
+
 /* archive/change.c */
+/** One transaction with what it adds to the manifest. @param keep  false: all is taken back */
+typedef enum mur_status mur_change_function(struct mur_archive *archive, void *user,
+                                            struct mur_error *error);
+enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
+                                   mur_change_function *change, void *user,
+                                   struct mur_error *error);
 /** Takes the files of an instance that shall go: sidecar and object, NULL where there is none. */
 enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error);

@@ -7,6 +7,7 @@
 
 #include "archive/archive.h"
 #include "core/error.h"
+#include "db/db.h"
 #include "isa/isa.h"
 #include "mapping/mapping.h"
 
@@ -15,7 +16,10 @@ struct mur_isa_rows {
     char *dataset; /**< identifier under which it is known */
     int64_t *scans;
     size_t count;
-    size_t changed;   /**< scans that are new or say something else than before */
+    size_t added, changed, gone; /**< scans that are new, say something else, are not there now */
+    size_t relinked;             /**< late series that belong to another scan now, or to none */
+    int64_t version;             /**< in force, from 1 */
+    char folder[64];             /**< where its tables are kept, relative to the archive */
     bool new_version; /**< the tables differ from those that were kept */
 };
 void mur_isa_rows_free(struct mur_isa_rows *rows); /**< the content; NULL is fine */
@@ -27,14 +31,71 @@ MUR_NODISCARD
 enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
                                            struct mur_error *error);
 
+/** One thing that a new version of an ISA-Tab says otherwise. Texts are borrowed for the call. */
+struct mur_isa_change {
+    enum { MUR_ISA_SCAN_NEW, MUR_ISA_SCAN_GONE, MUR_ISA_SCAN_CHANGED } kind;
+    const char *study, *source, *assay_file, *assay;
+    /* Of MUR_ISA_SCAN_CHANGED, a call for each attribute: */
+    const char *attribute;    /**< "characteristic:Age", or a keyword that follows from others */
+    const char *before, *now; /**< "" where it has none; several values separated by "; " */
+    bool of_subject;          /**< said of the animal: told once for each of its scans */
+};
+
+struct mur_isa_options {
+    const char *dataset; /**< of which it is a new version; NULL: as the tables or the folder say */
+    bool dry_run;        /**< all is tried and taken back */
+    enum mur_status (*on_change)(void *user, const struct mur_isa_change *change,
+                                 struct mur_error *error); /**< may be NULL */
+    void *user;
+};
+
 /**
  * Takes an ISA-Tab, or a new version of it, in one transaction: what is linked to a scan whose row
- * has changed answers with the new values at once. Objects are not touched. The same tables again
- * change nothing.
+ * has changed answers with the new values at once, what is linked to one that is gone by its header.
+ * Late series find their scans by the rules of the archive's options. Objects are not touched. The
+ * same tables again change nothing, but for links by changed rules.
  */
 MUR_NODISCARD
 enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive *archive,
                                     const struct mur_isa *isa, const struct mur_scan_list *scans,
+                                    const struct mur_isa_options *options,
                                     struct mur_error *error);
+
+/** Versions that were applied, dataset by dataset. */
+MUR_NODISCARD
+enum mur_status mur_archive_each_isa_version(
+    struct mur_archive *archive,
+    enum mur_status (*each)(void *user, const struct mur_isa_version *one, struct mur_error *error),
+    void *user, struct mur_error *error);
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+/** Series without a scan, scans without a series. */
+struct mur_loose_functions {
+    /** @param rule  that knows several scans for it, or ""; @param candidates  STUDY/ASSAY of these,
+     * separated by ", " */
+    enum mur_status (*series)(void *user, const struct mur_loose_series *one, const char *rule,
+                              const char *candidates, struct mur_error *error);
+    mur_isa_scan_function *scan;
+};
+MUR_NODISCARD
+enum mur_status mur_archive_each_loose(struct mur_archive *archive,
+                                       const struct mur_loose_functions *functions, void *user,
+                                       struct mur_error *error);
+
+struct mur_link_outcome {
+    bool changed;
+    bool to_rules; /**< taken back: rules decide again. Else it has no scan from now on */
+};
+/**
+ * Links a series by hand: that outlives new tables and reindex.
+ * @param scan  its name: ASSAY, STUDY/ASSAY, STUDY/FILE/ASSAY or DATASET/STUDY/FILE/ASSAY. NULL: a
+ *        link by hand is taken back; one by rules or tables is cut, by hand
+ * @retval MUR_NOT_FOUND  no such series or scan; MUR_INVALID  several scans of that name
+ */
+MUR_NODISCARD
+enum mur_status mur_archive_link_by_hand(struct mur_link_outcome *out, struct mur_archive *archive,
+                                         const char *series, const char *scan,
+                                         struct mur_error *error);
 
 #endif

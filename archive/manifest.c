@@ -102,6 +102,49 @@ enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char 
     return end_line(manifest, &json, error);
 }
 
+enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const char *series,
+                                          const struct mur_isa_link *isa, struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "linked");
+    mur_json_member_string(&json, "series", series);
+    mur_json_member_string(&json, "by", "hand");
+    if (isa != NULL)
+        write_isa(&json, isa);
+    return end_line(manifest, &json, error);
+}
+
+enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const char *series,
+                                           struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "unlinked");
+    mur_json_member_string(&json, "series", series);
+    return end_line(manifest, &json, error);
+}
+
+enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
+                                     const struct mur_isa_version *version,
+                                     struct mur_error *error)
+{
+    char applied[MUR_ISO_SIZE];
+    mur_clock_format_us(applied, version->applied_us);
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "isa");
+    mur_json_member_string(&json, "dataset", version->dataset);
+    mur_json_member_int(&json, "version", version->version);
+    mur_json_member_string(&json, "folder", version->folder);
+    mur_json_member_string(&json, "digest", version->digest);
+    mur_json_member_string(&json, "applied", applied);
+    return end_line(manifest, &json, error);
+}
+
 enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const char *sop_instance,
                                          const char *why, struct mur_error *error)
 {

@@ -4,6 +4,7 @@
 
 #include "archive/archive.h"
 #include "archive/commitment.h"
+#include "cli/archive.h"
 #include "cli/cli.h"
 #include "core/log.h"
 #include "core/own.h"
@@ -102,16 +103,11 @@ static enum mur_status remove_uid(struct mur_cli *cli, struct mur_archive *archi
 int mur_command_delete(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
-    const struct mur_config *config = cli->config;
     if (cli->argument_count == 0)
         return mur_cli_usage(cli, "a UID is needed");
-    MUR_AUTO(mur_archive) *archive = NULL;
-    const struct mur_archive_options options = {.directory = config->node_data_dir,
-                                                .existing = true,
-                                                .durability = config->dicom_durability,
-                                                .ae_title = config->node_ae_title};
-    enum mur_status status = mur_archive_open(&archive, &options, &error);
+    MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
+    enum mur_status status = mur_cli_open_archive(&of, cli->config, &error);
     for (size_t i = 0; status == MUR_OK && i < cli->argument_count; i++)
-        status = remove_uid(cli, archive, cli->arguments[i], &error);
+        status = remove_uid(cli, of.archive, cli->arguments[i], &error);
     return status == MUR_OK ? MUR_EXIT_OK : mur_cli_fail(cli, &error);
 }

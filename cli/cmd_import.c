@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/isa.h"
 #include "core/file.h"
@@ -278,18 +279,14 @@ static int run_tree(struct mur_archive *archive, struct printer *printer, const 
     return status == MUR_OK ? finish(printer, &summary, "all files") : -1;
 }
 
-static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct printer *printer,
+static int run_dataset(struct mur_cli *cli, const struct mur_cli_archive *of, struct printer *printer,
                        const char *directory, struct mur_error *error)
 {
-    const struct mur_config *config = cli->config;
-    MUR_AUTO(mur_mapping) *mapping = NULL;
     MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
     struct mur_import_summary summary = {0};
-    enum mur_status status =
-        mur_mapping_load(&mapping, config->isa_mapping_file, config->isa_organs_file, error);
     const struct mur_import_options options = {
         .directory = directory,
-        .mapping = mapping,
+        .mapping = of->mapping,
         .dry_run = dry_run != 0,
         .threads = (unsigned)threads,
         .progress = reporter(printer),
@@ -297,8 +294,7 @@ static int run_dataset(struct mur_cli *cli, struct mur_archive *archive, struct 
         .user = printer,
         .cancelled = &cancelled,
     };
-    if (status == MUR_OK)
-        status = mur_import(&summary, archive, &options, &diagnostics, error);
+    enum mur_status status = mur_import(&summary, of->archive, &options, &diagnostics, error);
     mur_progress_line_free(printer->line);
     printer->line = NULL;
     print_diagnostics(cli, &diagnostics);
@@ -319,20 +315,12 @@ int mur_command_import(struct mur_cli *cli)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
 
-    MUR_AUTO(mur_archive) *archive = NULL;
-    const struct mur_archive_options options = {
-        .directory = config->node_data_dir,
-        .durability = config->dicom_durability,
-        .ae_title = config->node_ae_title,
-        .min_free = config->store_min_free,
-        .duplicates = config->dicom_duplicates,
-        .attributes = config->index_attributes,
-        .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
-    };
+    MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     struct printer printer = {.cli = cli};
-    enum mur_status status = MUR_OK;
-    if (dry_run == 0)
-        status = mur_archive_open(&archive, &options, &error);
+    enum mur_status status = mur_cli_load_links(&of, config, &error);
+    const struct mur_archive_options options = mur_cli_archive_options(config, &of);
+    if (status == MUR_OK && dry_run == 0)
+        status = mur_archive_open(&of.archive, &options, &error);
     if (status == MUR_OK && as_json == 0 && !cli->quiet)
         status = mur_progress_line_create(&printer.line, "import", &error);
     MUR_AUTO(mur_unpacked) *source = NULL;
@@ -341,8 +329,8 @@ int mur_command_import(struct mur_cli *cli)
     int code = -1;
     if (status == MUR_OK) {
         const char *directory = mur_unpacked_directory(source);
-        code = plain_dicom != 0 ? run_tree(archive, &printer, directory, &error)
-                                : run_dataset(cli, archive, &printer, directory, &error);
+        code = plain_dicom != 0 ? run_tree(of.archive, &printer, directory, &error)
+                                : run_dataset(cli, &of, &printer, directory, &error);
     }
     printer_free(&printer);
     if (code >= 0)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "archive/archive.h"
+#include "cli/archive.h"
 #include "cli/cli.h"
 #include "core/log.h"
 #include "scp/scp.h"
@@ -66,28 +67,20 @@ int mur_command_serve(struct mur_cli *cli)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 
-    MUR_AUTO(mur_archive) *archive = NULL;
+    MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     MUR_AUTO(mur_scp) *scp = NULL;
-    const struct mur_archive_options options = {
-        .directory = config->node_data_dir,
-        .durability = config->dicom_durability,
-        .serving = true,
-        .ae_title = config->node_ae_title,
-        .min_free = config->store_min_free,
-        .duplicates = config->dicom_duplicates,
-        .attributes = config->index_attributes,
-        .fold_case = config->find_fold_case,
-        .unknown_matches = config->find_unknown_matches,
-        .header_wins = config->isa_precedence == MUR_PRECEDENCE_HEADER,
-        .note = note_taken_out,
-    };
-    enum mur_status status = mur_archive_open(&archive, &options, &error);
+    enum mur_status status = mur_cli_load_links(&of, config, &error);
+    struct mur_archive_options options = mur_cli_archive_options(config, &of);
+    options.serving = true;
+    options.note = note_taken_out;
     if (status == MUR_OK)
-        status = mur_scp_create(&scp, config, archive, &error);
+        status = mur_archive_open(&of.archive, &options, &error);
+    if (status == MUR_OK)
+        status = mur_scp_create(&scp, config, of.archive, &error);
     if (status == MUR_OK)
         status = mur_scp_start(scp, &error);
     if (status == MUR_OK)
-        status = say_what_is_served(cli, config, archive, scp, &error);
+        status = say_what_is_served(cli, config, of.archive, scp, &error);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
     wait_for_the_end(&signals);

@@ -277,7 +277,14 @@ MUR_NODISCARD
 enum mur_status mur_database_put_isa_scan(int64_t *id, bool *changed, struct mur_database *database,
                                           int64_t dataset, const struct mur_isa_scan_record *record,
                                           struct mur_error *error);
-typedef enum mur_status mur_isa_scan_function(void *user, int64_t scan, struct mur_error *error);
+/** A scan by its names. Texts are borrowed for the call. */
+struct mur_isa_scan_name {
+    int64_t row;
+    const char *dataset, *study, *source, *sample, *assay_file, *assay;
+    const char *digest; /**< "": gone from the tables */
+};
+typedef enum mur_status mur_isa_scan_function(void *user, const struct mur_isa_scan_name *scan,
+                                              struct mur_error *error);
 /** Takes the values from scans of a dataset that are not among @p scans: what is linked to them
  * answers by its header again. A scan to which nothing is linked goes altogether.
  * @param each  called before, for each of them */
@@ -327,6 +334,65 @@ struct mur_link_finder {
     void *user;
 };
 void mur_database_set_link_finder(struct mur_database *database, struct mur_link_finder finder);
+/** Asks again for all series of which neither a table nor somebody says something.
+ * @param[out] changed  how many belong to another scan now */
+MUR_NODISCARD
+enum mur_status mur_database_relink(size_t *changed, struct mur_database *database,
+                                    struct mur_error *error);
+
+/** A series without a scan, or with one that is gone. Texts are borrowed for the call. */
+struct mur_loose_series {
+    const char *series_uid, *study_uid, *patient_id, *study_date, *modality, *description;
+    bool by_hand;                        /**< somebody said so */
+    const char *gone_scan, *gone_study;  /**< linked to one that is gone from the tables; or "" */
+    int header_form;                     /**< of its first instance */
+    const void *header;
+    size_t header_length;
+    const char *file; /**< that it was imported from; or "" */
+    int64_t instances;
+};
+MUR_NODISCARD
+enum mur_status mur_database_each_loose_series(
+    struct mur_database *database,
+    enum mur_status (*each)(void *user, const struct mur_loose_series *one,
+                            struct mur_error *error),
+    void *user, struct mur_error *error);
+/** Scans without a series. */
+MUR_NODISCARD
+enum mur_status mur_database_each_loose_scan(struct mur_database *database,
+                                             mur_isa_scan_function *each, void *user,
+                                             struct mur_error *error);
+/** Scans of that name: ASSAY, STUDY/ASSAY, STUDY/FILE/ASSAY or DATASET/STUDY/FILE/ASSAY; 20 at
+ * most. */
+MUR_NODISCARD
+enum mur_status mur_database_each_scan_named(struct mur_database *database, const char *name,
+                                             mur_isa_scan_function *each, void *user,
+                                             struct mur_error *error);
+/** Scans with a key; 20 at most. */
+MUR_NODISCARD
+enum mur_status mur_database_each_scan_of_key(struct mur_database *database, const char *rule,
+                                              const char *text, mur_isa_scan_function *each,
+                                              void *user, struct mur_error *error);
+/** The scan of a row. */
+MUR_NODISCARD
+enum mur_status mur_database_isa_scan(struct mur_database *database, int64_t scan,
+                                      mur_isa_scan_function *each, void *user,
+                                      struct mur_error *error);
+/** The scan of a dataset with these names, gone ones too. */
+MUR_NODISCARD
+enum mur_status mur_database_find_isa_scan(struct mur_database *database, int64_t dataset,
+                                           const char *study, const char *assay_file,
+                                           const char *assay, mur_isa_scan_function *each,
+                                           void *user, struct mur_error *error);
+/** @param[out] out  0: no series of that UID holds segmentations */
+MUR_NODISCARD
+enum mur_status mur_database_count_segmentations(int64_t *out, struct mur_database *database,
+                                                 const char *series_uid, struct mur_error *error);
+/** How a series is linked. @param[out] found  false: no such series */
+MUR_NODISCARD
+enum mur_status mur_database_link_of(bool *found, enum mur_link_kind *kind, int64_t *scan,
+                                     struct mur_database *database, const char *series_uid,
+                                     struct mur_error *error);
 
 /* ---- questions ------------------------------------------------------------------------------- */
 

@@ -259,7 +259,7 @@ enum mur_status mur_database_retire_isa_scans(struct mur_database *database, int
     for (size_t i = 0; status == MUR_OK && i < known_count; i++) {
         if (count > 0 && bsearch(&known[i], sorted, count, sizeof *sorted, by_value) != NULL)
             continue;
-        status = each(user, known[i], error);
+        status = mur_database_isa_scan(database, known[i], each, user, error);
         if (status == MUR_OK)
             status = retire_scan(database, known[i], error);
     }

@@ -900,7 +900,8 @@ enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_p
 {
     static const char *const members[] = {
         "version",  "units_in_names", "no_value",  "units",     "tables", "term_sources", "roles",
-        "modality", "fields",         "templates", "summaries", "rules",  "required",     NULL};
+        "modality", "fields",         "templates", "summaries", "rules",  "links",        "required",
+        NULL};
     MUR_AUTO(mur_mapping) *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL)
         return mur_error_no_memory(error);

@@ -37,6 +37,7 @@ OUTSIDE = {
     "openjpeg": ("dicom/",),
     "iconv.h": ("dicom/",),
     "zip.h": ("isa/",),
+    "regex.h": ("mapping/",),
     "sqlite3.h": ("db/",),
     "nifti2_io.h": ("converters/",),
     "microhttpd.h": ("web/",),

@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""ISA-Tab and images that do not come together: late edits on a serving archive, late scans."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import pydicom
+
+import node
+
+DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
+
+
+def copy_tables(folder):
+    folder.mkdir()
+    for table in DATASET.glob("*.txt"):
+        shutil.copy(table, folder)
+    return folder
+
+
+def edit(table, old, new):
+    text = table.read_text(encoding="utf-8")
+    assert old in text, old
+    table.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def drop_rows(table, word):
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if word not in line), encoding="utf-8")
+
+
+class Archive(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = pathlib.Path(self.folder.name)
+        self.data_dir = self.root / "archive"
+        self.tables = copy_tables(self.root / "tables")
+        self.node = None
+
+    def tearDown(self):
+        if self.node is not None:
+            self.node.stop()
+        self.folder.cleanup()
+
+    def isa(self, *words, code=0):
+        done = node.murpacs("isa", words[0], "--data-dir", self.data_dir, *words[1:], check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout if code != 2 else done.stderr
+
+    def lines(self, *words):
+        return [json.loads(line) for line in self.isa(*words, "--json").splitlines()]
+
+    def digests(self):
+        return {name: hashlib.sha256((self.data_dir / "objects" / name).read_bytes()).hexdigest()
+                for name in node.stored_files(self.data_dir)}
+
+    def series(self, *keys):
+        return sorted(one.SeriesInstanceUID
+                      for one in self.node.find("SeriesInstanceUID", *keys, level="SERIES"))
+
+
+class LateEdits(Archive):
+    def setUp(self):
+        super().setUp()
+        self.scans, _ = node.import_dataset(self.data_dir, DATASET, "--set",
+                                            "dicom.durability=process")
+        self.node = node.Node(self.data_dir)
+
+    def test_new_tables_answer_at_once_and_touch_no_object(self):
+        before = self.digests()
+        mouse = '"Mus musculus"\t"NCBITAXON"\t"NCBITaxon:10090"\t'
+        edit(self.tables / "s_ICAM-CT-2018.txt", '"IC01"\t' + mouse + '"C57BL/6J"',
+             '"IC01"\t' + mouse + '"B6 late"')
+        edit(self.tables / "s_ICAM-CT-2018.txt", '"male"\t"healthy"', '""\t"healthy"')
+        self.assertEqual(self.node.find("StrainDescription=B6 late"), [])
+        tried = json.loads(self.isa("apply", "--dry-run", "--json", self.tables))
+        self.assertEqual(self.node.find("StrainDescription=B6 late"), [])
+        done = json.loads(self.isa("apply", "--json", self.tables))
+        self.assertEqual(done["changes"], tried["changes"])
+        self.assertEqual((done["version"], done["new"], done["changed"], done["gone"]), (2, 0, 1, 0))
+        told = {(one["attribute"], one["before"], one["now"]) for one in done["changes"]}
+        self.assertEqual(told, {("characteristic:Animal strain", "C57BL/6J", "B6 late"),
+                                ("characteristic:Sex", "male", "")})
+        found = self.node.find("StrainDescription=B6 late", "PatientID", "PatientSex")
+        self.assertEqual([one.PatientID for one in found], ["ICAM-CT-2018:IC01"])
+        self.assertEqual(self.digests(), before)
+        again = json.loads(self.isa("apply", "--json", self.tables))
+        self.assertEqual((again["version"], again["changes"]), (2, []))
+
+    def test_a_scan_that_is_gone_answers_by_its_header_until_it_comes_back(self):
+        scan = next(one for one in self.scans if (DATASET / one["image"]).is_dir())
+        uid, study = scan["SeriesInstanceUID"], scan["study"]
+        header = pydicom.dcmread(next((DATASET / scan["image"]).glob("*.dcm")))
+        table = next(self.tables.glob(f"a_{study}_*.txt"))
+        drop_rows(table, scan["assay"] + "\t")
+        [before] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", "SeriesDescription",
+                                  level="SERIES")
+        done = json.loads(self.isa("apply", "--json", self.tables))
+        self.assertEqual([(one["change"], one["scan"]) for one in done["changes"]],
+                         [("gone", scan["assay"])])
+        [now] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", "SeriesDescription",
+                               "StrainDescription", level="SERIES")
+        self.assertEqual(now.SeriesDescription, header.SeriesDescription)
+        loose = [one for one in self.lines("unlinked") if one["kind"] == "series"]
+        self.assertIn((uid, scan["assay"]),
+                      [(one["SeriesInstanceUID"], one["gone_scan"]) for one in loose])
+        versions = self.lines("apply", "--list")
+        self.assertEqual([one["in_force"] for one in versions], [False, True])
+        self.isa("apply", self.data_dir / versions[0]["folder"])
+        [back] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", "SeriesDescription",
+                                level="SERIES")
+        self.assertEqual(back, before)
+        self.assertEqual(self.lines("unlinked"), [])
+
+    def test_bad_tables_change_nothing(self):
+        for broken in ("a_WD-OBG-2019_CT.txt", "s_WD-OBG-2019.txt", "i_Investigation.txt"):
+            (self.tables / broken).unlink()
+            edit_target = self.tables / "s_ICAM-CT-2018.txt"
+            edit(edit_target, '"IC19"', '"IC20"')
+            self.isa("apply", self.tables, code=2)
+            self.assertEqual(len(self.lines("apply", "--list")), 1)
+            self.assertEqual(self.node.find("PatientID=ICAM-CT-2018:IC20"), [])
+            shutil.rmtree(self.tables)
+            copy_tables(self.tables)
+
+
+class LateScans(Archive):
+    """The tables are applied to an empty archive or to what was sent before."""
+
+    def native(self, number=0):
+        folders = sorted(path for path in DATASET.rglob("*") if path.is_dir() and list(path.glob("*.dcm")))
+        return sorted(folders[number].glob("*.dcm"))
+
+    def write(self, name, **values):
+        """The first two images of a native scan as another series."""
+        paths = []
+        for number, path in enumerate(self.native()[:2]):
+            image = pydicom.dcmread(path)
+            image.StudyInstanceUID = "1.2.826.0.1.3680043.10.7"
+            image.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}"
+            image.SOPInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}.{number}"
+            image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+            image.ProtocolName = "none"
+            for keyword, value in values.items():
+                setattr(image, keyword, value)
+            paths.append(self.root / f"{name}.{number}.dcm")
+            image.save_as(paths[-1])
+        return f"1.2.826.0.1.3680043.10.7.{name}", paths
+
+    def serve(self):
+        self.node = node.Node(self.data_dir)
+
+    def assert_animal(self, uid, patient):
+        [one] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", level="SERIES")
+        self.assertEqual(one.PatientID, patient)
+
+    def test_rules_link_what_comes_before_and_after_the_tables(self):
+        self.serve()
+        uid, early = self.write(1, PatientID="wd-08", SeriesDescription="WD-08_w08_CT")
+        self.node.store(*early)
+        self.assert_animal(uid, "wd-08")
+        done = json.loads(self.isa("apply", "--json", self.tables))
+        self.assertEqual(done["relinked"], 1)
+        self.assert_animal(uid, "WD-OBG-2019:WD-08")
+        other, late = self.write(2, PatientID="WD-15", SeriesDescription="WD-15_w24_CT")
+        self.node.store(*late)
+        self.assert_animal(other, "WD-OBG-2019:WD-15")
+        self.assertEqual(self.series("StrainDescription=C57BL/6J"), [uid, other])
+        nobody, loose = self.write(3, PatientID="Mouse_99", SeriesDescription="localizer")
+        self.node.store(*loose)
+        self.assertEqual([one["SeriesInstanceUID"] for one in self.lines("unlinked")
+                          if one["kind"] == "series"], [nobody])
+
+    def test_several_candidates_are_listed_and_settled_by_hand(self):
+        for table in ("a_WD-OBG-2019_CT.txt", "a_LIV-FIB-2020_MRI.txt"):
+            lines = (self.tables / table).read_text(encoding="utf-8").splitlines()
+            lines[0] += "\tComment[Accession number]"
+            lines[1:] = [line + "\tA-17" for line in lines[1:]]
+            (self.tables / table).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.node = None
+        uid, files = self.write(4, PatientID="X", AccessionNumber="A-17", SeriesDescription="scan")
+        node.murpacs("import", "--data-dir", self.data_dir, "--dicom", files[0].parent)
+        self.isa("apply", self.tables)
+        [one] = [one for one in self.lines("unlinked") if one["kind"] == "series"]
+        self.assertIn("WD-OBG-2019/WD-08_w08_CT", one["candidates"])
+        self.serve()
+        self.isa("link", uid, "no such scan", code=20)
+        self.isa("link", uid, "WD-OBG-2019/WD-08_w08_CT")
+        self.assert_animal(uid, "WD-OBG-2019:WD-08")
+        mouse = '"Mus musculus"\t"NCBITAXON"\t"NCBITaxon:10090"\t'
+        edit(self.tables / "s_WD-OBG-2019.txt", '"WD-08"\t' + mouse + '"C57BL/6J"',
+             '"WD-08"\t' + mouse + '"B6 late"')
+        self.isa("apply", self.tables)
+        self.assertEqual(self.series("StrainDescription=B6 late"), [uid])
+        self.isa("link", "--undo", uid)
+        self.assert_animal(uid, "X")
+
+    def test_a_wrong_link_of_a_rule_is_cut_by_hand(self):
+        self.serve()
+        self.isa("apply", self.tables)
+        uid, files = self.write(5, PatientID="WD-08", SeriesDescription="WD-08_w08_CT")
+        self.node.store(*files)
+        self.assert_animal(uid, "WD-OBG-2019:WD-08")
+        self.isa("link", "--undo", uid)
+        self.assert_animal(uid, "WD-08")
+        self.isa("apply", self.tables)
+        self.assert_animal(uid, "WD-08")
+        self.isa("link", "--undo", uid)
+        self.assert_animal(uid, "WD-OBG-2019:WD-08")
+
+
+if __name__ == "__main__":
+    unittest.main()
