@@ -36,9 +36,10 @@ extern char **environ;
 #define IMPLICIT_LITTLE "1.2.840.10008.1.2"
 #define EXPLICIT_LITTLE "1.2.840.10008.1.2.1"
 
-/* "Does not wait for this": far less than any time after which waiting would end by itself, and far
- * more than a busy machine takes for what is ready. How quick the node is, benchmarks tell. */
-enum { SOON_S = 10, SOON_MS = 1000 * SOON_S };
+/* "Is not kept waiting": what is refused must be so within 6 s, far less than any time after which
+ * waiting would end by itself, and far more than a busy machine takes for what is ready. How quick
+ * the node is, benchmarks tell. */
+enum { SOON_S = 6, SOON_MS = 1000 * SOON_S };
 
 static inline double seconds_now(void)
 {

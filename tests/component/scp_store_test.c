@@ -287,6 +287,11 @@ static void roles_are_granted_as_far_as_rights_go(void **state)
         assert_int_equal(context.result, cases[i].result);
         if (context.result == MUR_CONTEXT_ACCEPTED)
             assert_int_equal(context.accepted_role, cases[i].accepted);
+        /* who is to receive here does not send here */
+        const struct object object = CT_OBJECT;
+        if (context.result == MUR_CONTEXT_ACCEPTED)
+            assert_int_equal(store_object(association, &object).status,
+                             cases[i].accepted == MUR_ROLE_SCP ? 0x0124 : 0);
         release_client(association);
     }
     stop_node(&node);

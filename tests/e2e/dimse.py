@@ -149,13 +149,14 @@ class Association:
     """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes)."""
 
     def __init__(self, port, contexts=((VERIFICATION, (IMPLICIT,)),), calling="TESTER",
-                 called="MURPACS", timeout=60, host="127.0.0.1", extended=()):
+                 called="MURPACS", timeout=60, host="127.0.0.1", extended=(),
+                 max_pdu=16384):
         self.contexts = {abstract: 2 * index + 1 for index, (abstract, _) in enumerate(contexts)}
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.message = 0
         try:
-            self.socket.sendall(request_pdu(contexts, calling, called, extended=extended))
+            self.socket.sendall(request_pdu(contexts, calling, called, max_pdu, extended))
             kind, body = self.read_pdu()
             if kind == 3:
                 raise Refused(body[1], body[2], body[3])

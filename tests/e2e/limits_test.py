@@ -105,11 +105,26 @@ class LimitsTest(unittest.TestCase):
         """Without what is just coming in."""
         return [name for name in node.stored_files(self.data_dir) if ".incoming-" not in name]
 
-    def assert_answers_soon(self, times=3):
-        for _ in range(times):
+    def assert_answers_soon(self, tries=10):
+        """Every echo is answered, and one of a few within a second: where the node kept us waiting none
+        would be, and where the machine is busy with other things all the same one is."""
+        best = 60.0
+        for _ in range(tries):
             answered, seconds = self.node.echo()
             self.assertTrue(answered)
-            self.assertLess(seconds, 1.0)
+            best = min(best, seconds)
+            if best < 1.0:
+                return
+        self.assertLess(best, 1.0)
+
+    def assert_files(self, expected):
+        """A second later nothing is left of what was not sent whole; a busy machine gets more."""
+        time.sleep(1.0)
+        for _ in range(400):
+            if node.stored_files(self.data_dir) == expected:
+                return
+            time.sleep(0.05)
+        self.assertEqual(node.stored_files(self.data_dir), expected)
 
     # -- large objects
 
@@ -162,7 +177,7 @@ class LimitsTest(unittest.TestCase):
                 end = time.monotonic() + 5
                 self.assert_answers_soon()
                 time.sleep(max(0.0, end - time.monotonic()))
-            self.assert_answers_soon(1)
+            self.assert_answers_soon()
 
     def test_64_idle_associations_keep_nobody_waiting(self):
         associations = [self.associate(dimse.CT_IMAGE, dimse.STUDY_FIND) for _ in range(64)]
@@ -192,8 +207,7 @@ class LimitsTest(unittest.TestCase):
                     association = self.associate()
                     association.begin_store(dimse.CT_IMAGE, UID + "3.1.1", data_set[:length])
                     end(association)
-                time.sleep(1.0)
-                self.assertEqual(node.stored_files(self.data_dir), files)
+                self.assert_files(files)
                 self.assertEqual(self.listed(UID + "3"), [])
         self.assertEqual(node.indexed_instances(self.data_dir), rows)
 
@@ -243,10 +257,9 @@ class LimitsTest(unittest.TestCase):
                                 AffectedSOPInstanceUID=UID + "4.1.1")
             association.send_fragments(1, b"", False)
             self.assertGreaterEqual(association.read_message()[0][0x0900], 0xA900)
-        self.assert_answers_soon(1)
+        self.assert_answers_soon()
         self.assertEqual(self.listed(UID + "4"), [])
-        time.sleep(1.0)
-        self.assertEqual(node.stored_files(self.data_dir), files)
+        self.assert_files(files)
         if not node.SANITIZED:
             self.assertLess(self.node.memory_kib("VmHWM") - before, LARGE_RISE_KIB)
 
@@ -262,7 +275,7 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual({path for path in self.root.rglob("*")
                           if not path.is_relative_to(self.data_dir)}, outside)
         self.assertFalse(pathlib.Path("/tmp/escaped").exists())
-        self.assert_answers_soon(1)
+        self.assert_answers_soon()
 
     # -- twice
 

@@ -43,6 +43,29 @@ class ExtendedTest(unittest.TestCase):
         with dimse.Association(self.node.port, [(dimse.STUDY_FIND, (dimse.EXPLICIT,))]) as plain:
             self.assertEqual(plain.extended, {})
 
+    def test_no_pdu_is_longer_than_the_peer_takes_and_0_is_no_limit(self):
+        for max_pdu, one_each in ((128, False), (1000, True), (0, True)):
+            with self.subTest(max_pdu=max_pdu), dimse.Association(
+                    self.node.port, [(dimse.STUDY_FIND, (dimse.EXPLICIT,))],
+                    max_pdu=max_pdu) as association:
+                association.request(dimse.STUDY_FIND, dimse.C_FIND, b"".join(
+                    dimse.element(tag, vr, "") for tag, vr in (
+                        (0x00080020, "DA"), (0x00080030, "TM"), (0x00080050, "SH"))) +
+                    dimse.element(0x00080052, "CS", "STUDY") + b"".join(
+                        dimse.element(tag, vr, "") for tag, vr in (
+                            (0x00100010, "PN"), (0x00100020, "LO"), (0x0020000D, "UI"))),
+                    Priority=0)
+                pdus, lengths, data_sets = 0, [], 0
+                while data_sets < len(STUDIES):
+                    kind, body = association.read_pdu()
+                    self.assertEqual(kind, 4)
+                    pdus += 1
+                    lengths.append(len(body))
+                    data_sets += body[5] == 2  # the last piece of a Data Set
+                self.assertLessEqual(max(lengths), max_pdu or 131072)
+                self.assertEqual(pdus == 2 * len(STUDIES), one_each)
+                association.read_pdu()  # Success
+
     def found(self, information):
         identifier = (dimse.element(0x00080020, "DA", "20240229-20240301")
                       + dimse.element(0x00080030, "TM", "235000-001000")
