@@ -1,7 +1,7 @@
 #include "core/digest.h"
 
 #include <openssl/evp.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
@@ -20,18 +20,19 @@ static enum mur_status digest_failed(struct mur_error *error)
 }
 
 /* Looked up once: EVP_sha256() is looked up anew by each digest, which costs more than a UID's. */
-static EVP_MD *sha256;
-
-static void fetch_sha256(void)
-{
-    sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
-}
-
 static const EVP_MD *sha256_method(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, fetch_sha256);
-    return sha256 != NULL ? sha256 : EVP_sha256();
+    static _Atomic(EVP_MD *) kept;
+    EVP_MD *method = atomic_load(&kept);
+    if (method != NULL)
+        return method;
+    EVP_MD *fetched = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    if (fetched == NULL)
+        return EVP_sha256();
+    if (atomic_compare_exchange_strong(&kept, &method, fetched))
+        return fetched;
+    EVP_MD_free(fetched); /* another thread was first */
+    return method;
 }
 
 enum mur_status mur_sha256_create(struct mur_sha256 **out, struct mur_error *error)

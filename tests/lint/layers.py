@@ -30,6 +30,7 @@ OUTSIDE = {
     "jansson.h": ("core/json.c",),
     "openssl/": ("core/",),
     "utf8proc.h": ("core/",),
+    "xxh_x86dispatch.h": ("core/",),
     "xxhash.h": ("core/",),
     "zlib.h": ("core/",),
     "zstd.h": ("core/",),
