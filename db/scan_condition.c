@@ -13,7 +13,10 @@
 #include "db/condition.h"
 #include "dicom/dictionary.h"
 
-enum { ENOUGH = 4000 }; /* scans: more are not counted */
+enum {
+    ENOUGH = 4000, /* scans: more are not counted */
+    FEW = 50,      /* less than that find rows better than the name of a patient or study */
+};
 
 /* One thing that a scan must say. */
 struct scan_key {
@@ -27,6 +30,7 @@ struct scan_keys {
     struct scan_key *keys;
     size_t count;
     size_t other_keys; /* matched ones of the query that are none of these */
+    bool named;        /* one of them names a patient, a study, a series */
 };
 
 static void scan_keys_free(struct scan_keys *list)
@@ -199,43 +203,42 @@ static enum mur_status add_element_key(struct mur_condition *cells, const struct
 }
 
 /* Any of several values, each by @p add_one. */
-static enum mur_status add_alternatives(
-    struct mur_condition *cells, const char *column, const char *text,
-    enum mur_status (*add_one)(struct mur_condition *cells, const char *column,
-                               struct mur_slice text, struct mur_error *error),
-    struct mur_error *error)
+static enum mur_status add_alternatives(struct mur_condition *cells, const char *text,
+                                        enum mur_status (*add_one)(struct mur_condition *cells,
+                                                                   struct mur_slice text,
+                                                                   struct mur_error *error),
+                                        struct mur_error *error)
 {
-    enum mur_status status = mur_condition_add(cells, error, "(0");
+    enum mur_status status = mur_condition_add(cells, error, " AND (");
+    bool first = true;
     while (status == MUR_OK && *text != '\0') {
         size_t length = strcspn(text, "\\");
         struct mur_slice one = mur_slice_trim((struct mur_slice){.data = text, .length = length});
         text += length + (text[length] == '\\' ? 1 : 0);
         if (one.length == 0)
             continue;
-        status = mur_condition_add(cells, error, " OR ");
+        if (!first)
+            status = mur_condition_add(cells, error, " OR ");
         if (status == MUR_OK)
-            status = add_one(cells, column, one, error);
+            status = add_one(cells, one, error);
+        first = false;
     }
-    return status == MUR_OK ? mur_condition_add(cells, error, ")") : status;
-}
-
-static enum mur_status add_item_text(struct mur_condition *cells, const char *column,
-                                     struct mur_slice text, struct mur_error *error)
-{
-    (void)column;
-    return add_cell_text(cells, text, error);
+    if (status == MUR_OK)
+        status = mur_condition_add(cells, error, first ? "1)" : ")");
+    return status;
 }
 
 /* Of a heading, an item holds the first 64 characters (LO). */
-static enum mur_status add_item_name(struct mur_condition *cells, const char *column,
-                                     struct mur_slice text, struct mur_error *error)
+static enum mur_status add_item_name(struct mur_condition *cells, struct mur_slice text,
+                                     struct mur_error *error)
 {
     enum { LO_CHARACTERS = 64 };
     if (has_wildcard(text) || mur_utf8_count(text) < LO_CHARACTERS)
-        return add_heading(cells, column, text, error);
+        return add_heading(cells, "k.name_fold", text, error);
     MUR_AUTO_FREE char *begin = NULL;
     enum mur_status status = mur_text_format(&begin, error, "%.*s*", (int)text.length, text.data);
-    return status == MUR_OK ? add_heading(cells, column, mur_slice_of(begin), error) : status;
+    return status == MUR_OK ? add_heading(cells, "k.name_fold", mur_slice_of(begin), error)
+                            : status;
 }
 
 /* One element of the item. */
@@ -246,35 +249,31 @@ static enum mur_status add_item_key(struct mur_condition *cells, const struct mu
     const struct mur_place number = {.text = "f.text", .number = "f.number"};
     const struct mur_place unit = {.text = "f.unit"};
     const struct mur_place kind = {.text = "upper(k.kind)"};
-    bool of_column = false;
-    enum mur_status status = mur_condition_add(cells, error, " AND ");
+    enum mur_status status = MUR_OK;
     switch (key->path.tags[1] & 0xFFu) {
-    case MUR_ISA_ATTRIBUTE_KIND:
     case MUR_ISA_ATTRIBUTE_NAME:
-        of_column = true;
-        if (status == MUR_OK)
-            status = mur_condition_add(cells, error,
-                                       "f.column IN (SELECT k.id FROM isa_column k"
-                                       " WHERE k.element = 0 AND ");
-        if (status == MUR_OK)
-            status = (key->path.tags[1] & 0xFFu) == MUR_ISA_ATTRIBUTE_KIND
-                         ? mur_condition_add_values(cells, &kind, MUR_VR_CS, text, error)
-                         : add_alternatives(cells, "k.name_fold", key->text, add_item_name, error);
-        break;
+        return add_alternatives(cells, key->text, add_item_name, error);
+    case MUR_ISA_ATTRIBUTE_TEXT:
+        return add_alternatives(cells, key->text, add_cell_text, error);
+    case MUR_ISA_ATTRIBUTE_KIND:
+        status = mur_condition_add(cells, error, " AND ");
+        return status == MUR_OK ? mur_condition_add_values(cells, &kind, MUR_VR_CS, text, error)
+                                : status;
     case MUR_ISA_ATTRIBUTE_NUMBER:
-        if (status == MUR_OK)
-            status = mur_condition_add_values(cells, &number, MUR_VR_FD, text, error);
-        break;
-    case MUR_ISA_ATTRIBUTE_UNIT:
-        if (status == MUR_OK)
-            status = mur_condition_add_values(cells, &unit, MUR_VR_SH, text, error);
-        break;
+        status = mur_condition_add(cells, error, " AND ");
+        return status == MUR_OK ? mur_condition_add_values(cells, &number, MUR_VR_FD, text, error)
+                                : status;
     default:
-        if (status == MUR_OK)
-            status = add_alternatives(cells, "", key->text, add_item_text, error);
-        break;
+        status = mur_condition_add(cells, error, " AND ");
+        return status == MUR_OK ? mur_condition_add_values(cells, &unit, MUR_VR_SH, text, error)
+                                : status;
     }
-    return status == MUR_OK && of_column ? mur_condition_add(cells, error, ")") : status;
+}
+
+static bool is_of_column(const struct mur_query_key *key)
+{
+    unsigned element = key->path.tags[1] & 0xFFu;
+    return element == MUR_ISA_ATTRIBUTE_KIND || element == MUR_ISA_ATTRIBUTE_NAME;
 }
 
 static bool is_matched(const struct mur_query *query, size_t i)
@@ -290,15 +289,19 @@ static enum mur_status add_item(struct mur_condition *cells, const struct mur_qu
     enum mur_status status =
         mur_condition_add(cells, error,
                           "SELECT f.id FROM isa_cell f WHERE f.column IN"
-                          " (SELECT k.id FROM isa_column k WHERE k.element = 0)");
-    for (size_t i = first; status == MUR_OK && i < query->key_count; i++) {
-        const struct mur_query_key *key = &query->keys[i];
-        if (done[i] || !is_matched(query, i) || key->path.depth != 2 ||
-            key->path.tags[0] != query->keys[first].path.tags[0] ||
-            key->item != query->keys[first].item)
-            continue;
-        done[i] = true;
-        status = add_item_key(cells, key, error);
+                          " (SELECT k.id FROM isa_column k WHERE k.element = 0");
+    for (int of_column = 1; of_column >= 0; of_column--) {
+        for (size_t i = first; status == MUR_OK && i < query->key_count; i++) {
+            const struct mur_query_key *key = &query->keys[i];
+            if (!is_matched(query, i) || key->path.depth != 2 ||
+                key->path.tags[0] != query->keys[first].path.tags[0] ||
+                key->item != query->keys[first].item || is_of_column(key) != (of_column != 0))
+                continue;
+            done[i] = true;
+            status = add_item_key(cells, key, error);
+        }
+        if (status == MUR_OK && of_column != 0)
+            status = mur_condition_add(cells, error, ")");
     }
     return status;
 }
@@ -532,6 +535,16 @@ static const char *unknown_of(enum mur_level level)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* A key that an index answers with few rows. */
+static bool names_a_row(const struct mur_query_key *key)
+{
+    uint32_t tag = key->path.tags[0];
+    return key->path.depth == 1 && key->text[0] != '*' && key->text[0] != '?' &&
+           (tag == MUR_TAG_PatientID || tag == MUR_TAG_PatientName ||
+            tag == MUR_TAG_AccessionNumber || tag == MUR_TAG_StudyInstanceUID ||
+            tag == MUR_TAG_SeriesInstanceUID || tag == MUR_TAG_SOPInstanceUID);
+}
+
 static enum mur_status read_keys(struct scan_keys *list, const struct mur_database *database,
                                  const struct mur_query *query, bool *done, struct mur_error *error)
 {
@@ -547,6 +560,7 @@ static enum mur_status read_keys(struct scan_keys *list, const struct mur_databa
             continue;
         if (!ours && !comment) {
             list->other_keys++;
+            list->named = list->named || names_a_row(key);
             continue;
         }
         struct scan_key *one = &list->keys[list->count++];
@@ -599,7 +613,7 @@ enum mur_status mur_condition_add_scan_keys(struct mur_condition *condition,
             first = i;
     }
     bool finds = !database->unknown_matches && list.count > 0 &&
-                 (list.other_keys == 0 || list.keys[first].scans < ENOUGH);
+                 (list.other_keys == 0 || list.keys[first].scans < (list.named ? FEW : ENOUGH));
     for (size_t i = 0; status == MUR_OK && i < list.count; i++) {
         status =
             mur_condition_add(condition, error, database->unknown_matches ? " AND (" : " AND ");
