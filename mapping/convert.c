@@ -166,6 +166,14 @@ static enum mur_status to_unit(struct mur_decimal *number, bool *exact, const st
     return status;
 }
 
+static bool is_one_of(const struct mur_unit *unit, const struct mur_keys *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (mur_keys_have(&unit->names, names->items[i]))
+            return true;
+    return false;
+}
+
 /** The number in the wanted unit. *@p good is false, and the problem set, when there is none. */
 static enum mur_status get_number(struct mur_decimal *number, bool *good, struct mur_converted *out,
                                   const struct mur_mapping *mapping,
@@ -190,6 +198,10 @@ static enum mur_status get_number(struct mur_decimal *number, bool *good, struct
     }
     if (unit == NULL) {
         drop(out, target, "missing-unit", "has no unit");
+        return MUR_OK;
+    }
+    if (target->units.count > 0 && !is_one_of(unit, &target->units)) {
+        out->drop = true; /* another field has it */
         return MUR_OK;
     }
     if (strcmp(unit->dimension, target->unit->dimension) != 0) {

@@ -87,6 +87,7 @@ struct mur_target {
     bool terms;                    /**< the author's ontology term may be the code */
     const struct mur_unit *unit;   /**< wanted; NULL = as it comes */
     const struct mur_unit *assume; /**< when the table names none */
+    struct mur_keys units; /**< folded: in one of these, or it is something else; none = any */
     const char *constant;
     struct mur_keys only;      /**< values, folded, with wildcards; none = any */
     struct mur_keys except;    /**< likewise: not for these */
@@ -149,6 +150,7 @@ struct mur_piece {
     size_t field;
     unsigned limit; /**< characters; 0 = none */
     bool number; /**< a field's number, in the unit that its first target assumes; else nothing */
+    bool text;   /**< a field's value that is no number; else nothing */
     unsigned group; /**< of an optional part [ ... ]; 0 = none */
 };
 struct mur_alternative {

@@ -26,6 +26,7 @@ static void targets_free(struct mur_target *targets, size_t count);
 static void target_free(struct mur_target *target)
 {
     targets_free(target->unless, target->unless_count);
+    keys_free(&target->units);
     keys_free(&target->only);
     keys_free(&target->except);
 }
@@ -374,9 +375,9 @@ static enum mur_status read_target(struct mur_target *target, const struct mur_m
                                    const struct mur_setting *group, struct mur_error *error)
 {
     static const char *const members[] = {
-        "attribute", "private",   "vr",    "level",         "modalities", "convert",
-        "table",     "terms",     "unit",  "assume",        "value",      "only",
-        "except",    "otherwise", "quiet", "drop_too_long", "unless",     NULL};
+        "attribute", "private",       "vr",     "level", "modalities", "convert", "table",
+        "terms",     "unit",          "assume", "value", "only",       "except",  "otherwise",
+        "quiet",     "drop_too_long", "unless", "units", NULL};
     enum mur_status status = mur_setting_check_names(group, members, error);
     if (status == MUR_OK)
         status = read_place(target, group, error);
@@ -398,6 +399,8 @@ static enum mur_status read_target(struct mur_target *target, const struct mur_m
         status = read_unit_name(&target->unit, mapping, group, "unit", error);
     if (status == MUR_OK)
         status = read_unit_name(&target->assume, mapping, group, "assume", error);
+    if (status == MUR_OK)
+        status = read_keys(&target->units, group, "units", mur_text_fold, error);
     if (status == MUR_OK)
         status = mur_setting_get_text(&target->constant, group, "value", error);
     if (status == MUR_OK)
@@ -673,10 +676,12 @@ static enum mur_status read_variable(struct mur_piece *piece, const struct mur_m
         struct mur_slice number = {colon + 1, text.length - before - 1};
         struct mur_error cause = MUR_ERROR_INIT;
         piece->number = mur_slice_equal(number, "number");
-        if (!piece->number && mur_parse_uint64(&limit, number, 1, 10000, &cause) != MUR_OK)
+        piece->text = mur_slice_equal(number, "text");
+        if (!piece->number && !piece->text &&
+            mur_parse_uint64(&limit, number, 1, 10000, &cause) != MUR_OK)
             return mur_setting_error(setting, error,
-                                     "{name:N} needs a number of characters, or is {name:number}: "
-                                     "%s",
+                                     "{name:N} needs a number of characters, or is {name:number} "
+                                     "or {name:text}: %s",
                                      cause.message);
         piece->limit = (unsigned)limit;
         text.length = before;
@@ -898,10 +903,10 @@ static enum mur_status read_rules(struct mur_mapping *mapping, const struct mur_
 enum mur_status mur_mapping_load(struct mur_mapping **out, const char *mapping_path,
                                  const char *organs_path, struct mur_error *error)
 {
-    static const char *const members[] = {
-        "version",  "units_in_names", "no_value",  "units",     "tables", "term_sources", "roles",
-        "modality", "fields",         "templates", "summaries", "rules",  "links",        "required",
-        NULL};
+    static const char *const members[] = {"version", "units_in_names", "no_value",  "units",
+                                          "tables",  "term_sources",   "roles",     "modality",
+                                          "fields",  "templates",      "summaries", "rules",
+                                          "links",   "required",       NULL};
     MUR_AUTO(mur_mapping) *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL)
         return mur_error_no_memory(error);

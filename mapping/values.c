@@ -324,6 +324,16 @@ static const char *only_number(const struct mur_builder *builder, const struct m
     return is_told && wanted != NULL && unit != wanted ? "" : text;
 }
 
+/** What is no number, with or without a unit. */
+static const char *only_text(const struct mur_found *found)
+{
+    struct mur_decimal number;
+    struct mur_slice rest = {"", 0};
+    struct mur_error ignored = MUR_ERROR_INIT;
+    const char *text = found->value.value;
+    return mur_decimal_read(&number, &rest, mur_slice_of(text), &ignored) == MUR_OK ? "" : text;
+}
+
 /* ---- templates ------------------------------------------------------------------------------- */
 
 static enum mur_status variable_value(const char **out, struct mur_builder *builder,
@@ -360,8 +370,9 @@ static enum mur_status variable_value(const char **out, struct mur_builder *buil
         status = mur_builder_find(&found, builder, MUR_ROLES + piece->field, &field->columns,
                                   field->name, field->level, error);
         if (status == MUR_OK)
-            *out =
-                piece->number ? only_number(builder, field, &found.found) : found.found.value.value;
+            *out = piece->number ? only_number(builder, field, &found.found)
+                   : piece->text ? only_text(&found.found)
+                                 : found.found.value.value;
         break;
     }
     return status;

@@ -464,6 +464,16 @@ static void weeks_and_days_of_the_study_are_its_time_points(void **state)
         {SAMPLE, "Factor Value[week]\tUnit", "14\tday", "LongitudinalTemporalOffsetFromEvent", "14",
          NULL},
         {SAMPLE, "Factor Value[Study day]", "14", "ClinicalTrialTimePointID", "d14", NULL},
+        /* "Time point" is minutes after injection, but not in weeks */
+        {SAMPLE, "Factor Value[time point]\tUnit", "8\tweek", "00990014", NULL, NULL},
+        {SAMPLE, "Factor Value[time point]\tUnit", "8\tweek", "LongitudinalTemporalOffsetFromEvent",
+         "56", NULL},
+        {SAMPLE, "Factor Value[time point]", "20", "00990014", "20", NULL},
+        {SAMPLE, "Factor Value[time point]", "20", "LongitudinalTemporalOffsetFromEvent", NULL,
+         NULL},
+        {SAMPLE, "Factor Value[time point]", "20", "LongitudinalTemporalEventType", NULL, NULL},
+        {SAMPLE, "Factor Value[time point]", "baseline", "ClinicalTrialTimePointID", "baseline",
+         "bad-number"},
         {SAMPLE, "Characteristics[Visit]", "first", "ClinicalTrialTimePointID", "first", NULL},
         {SAMPLE, "Factor Value[diet]", "chow", "ClinicalTrialTimePointID", "p1", NULL},
     };
