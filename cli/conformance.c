@@ -205,11 +205,10 @@ struct private_element {
 
 static const struct private_element isa_elements[] = {
     {MUR_ISA_ATTRIBUTE, "1-n",
-     "every cell of the ISA-Tab as one value, `kind:name=value`, without unit; kind is "
-     "characteristic, factor, parameter, comment or another (below)"},
+     "every cell of the ISA-Tab as one value, `kind:name=value`, without unit; kinds are below"},
     {MUR_ISA_ATTRIBUTE_SEQUENCE, "1", "the same, one item a cell"},
     {MUR_ISA_ATTRIBUTE_KIND, "1",
-     "of an item: CHARACTERISTIC, FACTOR, PARAMETER, COMMENT or another"},
+     "of an item: CHARACTERISTIC, FACTOR, PARAMETER, COMMENT, NAME, FILE or OTHER"},
     {MUR_ISA_ATTRIBUTE_NAME, "1", "of an item: heading of the column"},
     {MUR_ISA_ATTRIBUTE_TEXT, "1", "of an item: the cell"},
     {MUR_ISA_ATTRIBUTE_NUMBER, "1", "of an item: the cell, if it is a number"},

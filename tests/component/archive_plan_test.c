@@ -111,6 +111,14 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_STUDY, "00991001", MUR_VR_UC, "factor:diet=*"},
         {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "*diet=western*"},
         {MUR_LEVEL_STUDY, "00991012", MUR_VR_FD, "56"},
+        {MUR_LEVEL_PATIENT, "00991001", MUR_VR_UC, "week=2..3"},
+        {MUR_LEVEL_SERIES, "00991002.00991004", MUR_VR_LO, "diet"},
+        {MUR_LEVEL_STUDY, "00991002.00991005", MUR_VR_UC, "western*"},
+        {MUR_LEVEL_SERIES, "00991002.00991005", MUR_VR_UC, "2.."},
+        {MUR_LEVEL_PATIENT, "PatientComments", MUR_VR_LT, "*Sex=male*"},
+        {MUR_LEVEL_STUDY, "AdditionalPatientHistory", MUR_VR_LT, "*; week=2;*"},
+        {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "*week=2*"},
+        {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "week=*"},
     };
     for (size_t i = 0; i < MUR_COUNT(questions); i++) {
         const struct question *question = &questions[i];
@@ -131,6 +139,28 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         if (rows == 0)
             fail_msg("%s=%s finds nothing", question->key, question->text);
         assert_no_scan(reader, question->key);
+    }
+}
+
+/* What finds and what is only tested are other statements. */
+static void several_questions_about_a_scan_read_no_whole_table(void **state)
+{
+    struct archive_fixture *f = *state;
+    for (int level = MUR_LEVEL_PATIENT; level <= MUR_LEVEL_SERIES; level++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = (enum mur_level)level};
+        add_key(&query, "00991001", MUR_VR_UC, "factor:diet=western*");
+        add_key(&query, "00991012", MUR_VR_FD, "56");
+        add_key(&query, "PatientComments", MUR_VR_LT, "*Sex=male*");
+        add_key(&query, "PatientID", MUR_VR_LO, "LIV:Mouse_01");
+        add_key(&query, "00991002", MUR_VR_SQ, "");
+        MUR_AUTO(mur_database) *reader = open_reader(f);
+        MUR_AUTO(mur_find) *find = NULL;
+        const struct mur_value *values = NULL;
+        size_t rows = 0;
+        assert_int_equal(mur_find_create(&find, reader, &query, "AE", NULL), MUR_OK);
+        assert_int_equal(mur_find_page(&values, &rows, find, reader, 10, NULL), MUR_OK);
+        assert_int_equal(rows, 1);
+        assert_no_scan(reader, "several keys");
     }
 }
 
@@ -196,9 +226,11 @@ static void link_animal(struct mur_archive *archive, const char *series, const c
     const struct mur_index_value values[] = {
         ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_01"),
         ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_StrainDescription, MUR_VR_UC, "C57BL/6J"),
-        ISA_VALUE(MUR_LEVEL_PATIENT, 0x00991001, MUR_VR_UC, "factor:diet=western diet"),
-        ISA_VALUE(MUR_LEVEL_STUDY, 0x00991001, MUR_VR_UC, "factor:diet=western diet"),
+        ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientComments, MUR_VR_LT, "Sex=male"),
+        ISA_VALUE(MUR_LEVEL_STUDY, MUR_TAG_AdditionalPatientHistory, MUR_VR_LT, "week=2"),
         ISA_VALUE(MUR_LEVEL_SERIES, 0x00991001, MUR_VR_UC, "factor:diet=western diet"),
+        ISA_VALUE(MUR_LEVEL_SERIES, 0x00991001, MUR_VR_UC, "factor:week=2"),
+        ISA_VALUE(MUR_LEVEL_SERIES, 0x00991001, MUR_VR_UC, "characteristic:Sex=male"),
         {.level = MUR_LEVEL_STUDY,
          .path = {.depth = 1, .tags = {0x00991012}},
          .vr = MUR_VR_FD,
@@ -256,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_with_a_key_read_no_whole_table),
+        cmocka_unit_test(several_questions_about_a_scan_read_no_whole_table),
         cmocka_unit_test(a_range_of_date_and_time_reads_no_whole_table),
         cmocka_unit_test(coercing_reads_no_whole_table),
         cmocka_unit_test(retrieves_read_no_whole_table),

@@ -47,11 +47,14 @@ class TablesTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_private_elements_are_those_of_the_data_dictionary(self):
-        lines = re.findall(r'^\(0099,"MURPACS ISA 1.0",(..)\)\t(..)\t(\S+)\t(\S+)\t',
-                           (node.SOURCE / "etc/murpacs.dic").read_text(encoding="utf-8"), re.M)
-        self.assertEqual([(f"(0099,xx{number})", name, vr, multiplicity)
-                          for number, vr, name, multiplicity in lines],
-                         [tuple(row[:4]) for row in table("private-isa")])
+        dictionary = (node.SOURCE / "etc/murpacs.dic").read_text(encoding="utf-8")
+        for creator, name in (("MURPACS ISA 1.0", "private-isa"),
+                              ("MURPACS NIFTI 1.0", "private-nifti")):
+            lines = re.findall(rf'^\(0099,"{creator}",(..)\)\t(..)\t(\S+)\t(\S+)\t', dictionary,
+                               re.M)
+            self.assertEqual([(f"(0099,xx{number})", keyword, vr, multiplicity)
+                              for number, vr, keyword, multiplicity in lines],
+                             [tuple(row[:4]) for row in table(name)])
 
     def test_links_lead_somewhere(self):
         for target in re.findall(r"\]\((\.\./[^)]+)\)", STATEMENT):
