@@ -303,6 +303,7 @@ struct arrivals {
     const struct arriving *objects;
     size_t count;
     uint16_t statuses[8]; /* that were answered */
+    size_t full_at;       /* index + 1 of the object after which a C-CANCEL is due; 0 = none */
     bool cancelled;       /* a C-CANCEL came */
 };
 
@@ -348,8 +349,8 @@ static void send_arrivals(struct rude_peer *peer, struct mur_association *associ
     for (size_t i = 0; i < arrivals->count && !arrivals->cancelled; i++) {
         if (!send_arriving(arrivals, i, association, context.id))
             return;
-        if (arrivals->statuses[i] == 0xA700) /* now it may want to say more */
-            (void)mur_association_data_waiting(association, 300);
+        if (arrivals->full_at == i + 1 && !arrivals->cancelled)
+            (void)mur_association_data_waiting(association, NODE_PATIENCE_MS);
         if (!arrivals->cancelled && mur_message_poll_cancel(&arrivals->cancelled, association,
                                                             request.message_id, NULL) != MUR_OK)
             return;
@@ -452,7 +453,7 @@ static void a_peer_cannot_send_more_than_was_allowed(void **state)
     };
     struct folder folder = make_folder();
     struct came came = {.count = 0};
-    struct arrivals arrivals = {.objects = objects, .count = MUR_COUNT(objects)};
+    struct arrivals arrivals = {.objects = objects, .count = MUR_COUNT(objects), .full_at = 4};
     struct mur_error error = MUR_ERROR_INIT;
     const struct mur_receiver_options limits = {.object_limit = 65536, .count_limit = 2};
     assert_int_equal(receive_arrivals(&arrivals, &folder, &limits, &came, &error), MUR_LIMIT);
@@ -472,7 +473,7 @@ static void a_file_system_is_not_filled_to_the_last_byte(void **state)
                                               {"1.2.3.1", "1.2.9.2", NULL, "b", 0}};
     struct folder folder = make_folder();
     struct came came = {.count = 0};
-    struct arrivals arrivals = {.objects = objects, .count = 2};
+    struct arrivals arrivals = {.objects = objects, .count = 2, .full_at = 1};
     struct mur_error error = MUR_ERROR_INIT;
     const struct mur_receiver_options options = {.room = (uint64_t)1 << 60};
     assert_int_equal(receive_arrivals(&arrivals, &folder, &options, &came, &error), MUR_NO_SPACE);
