@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,13 +85,26 @@ static enum mur_status merge_row(struct growing_nodes *nodes, uint32_t node,
     return MUR_OK;
 }
 
-static enum mur_status link_source(struct mur_isa_node *sample, uint32_t source, bool *linked,
-                                   struct mur_error *error)
+/** @param pairs  of sources and samples that were linked, apart from a sample's first source: a
+ * pool may have as many sources as the table has rows */
+static enum mur_status link_source(struct mur_isa_node *sample, uint32_t number, uint32_t source,
+                                   struct mur_isa_index *pairs, struct mur_isa_strings *strings,
+                                   bool *linked, struct mur_error *error)
 {
     *linked = false;
-    for (uint32_t i = 0; i < sample->source_count; i++)
-        if (sample->sources[i] == source)
+    if (sample->source_count > 0) {
+        if (sample->sources[0] == source)
             return MUR_OK;
+        char pair[24];
+        const char *key = NULL;
+        (void)snprintf(pair, sizeof pair, "%u/%u", number, source);
+        enum mur_status status = mur_isa_intern(&key, strings, mur_slice_of(pair), error);
+        if (status != MUR_OK || mur_isa_index_get(pairs, key) != MUR_ISA_NONE)
+            return status;
+        status = mur_isa_index_put(pairs, key, 0, error);
+        if (status != MUR_OK)
+            return status;
+    }
     uint32_t *sources = reallocarray(sample->sources, sample->source_count + 1, sizeof *sources);
     if (sources == NULL)
         return mur_error_no_memory(error);
@@ -107,7 +121,7 @@ static bool is_material(const struct mur_isa_column *column, const char *header)
 
 /** The nodes of one row, left to right. */
 static enum mur_status add_row(struct growing_nodes *sources, struct growing_nodes *samples,
-                               const struct mur_isa_reader *reader,
+                               struct mur_isa_index *pairs, const struct mur_isa_reader *reader,
                                const struct mur_isa_table *table, uint32_t row,
                                struct mur_error *error)
 {
@@ -137,8 +151,9 @@ static enum mur_status add_row(struct growing_nodes *sources, struct growing_nod
         if (name[0] == '\0' || !is_material(&table->columns[i], "Source Name"))
             continue;
         bool linked = false;
-        status = link_source(&samples->nodes[sample], mur_isa_index_get(sources->index, name),
-                             &linked, error);
+        status =
+            link_source(&samples->nodes[sample], sample, mur_isa_index_get(sources->index, name),
+                        pairs, reader->strings, &linked, error);
         new_row = new_row || linked;
     }
     if (status == MUR_OK && !new_row)
@@ -231,8 +246,10 @@ enum mur_status mur_isa_build_graph(const struct mur_isa_reader *reader,
     struct growing_nodes samples = {.index = &study->index[1],
                                     .columns = columns + sample_columns,
                                     .column_count = table->column_count - sample_columns};
+    struct mur_isa_index pairs = {.strings = reader->strings};
     for (uint32_t row = 0; row < table->row_count && status == MUR_OK; row++)
-        status = add_row(&sources, &samples, reader, table, row, error);
+        status = add_row(&sources, &samples, &pairs, reader, table, row, error);
+    mur_isa_index_free(&pairs);
     if (status == MUR_OK)
         status = finish_nodes(&study->sources, &sources, reader, error);
     if (status == MUR_OK)

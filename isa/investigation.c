@@ -172,6 +172,9 @@ static bool split_comment(struct mur_slice *name, struct mur_slice text)
 static enum mur_status open_section(struct sections *all, enum section_kind kind, size_t line,
                                     struct mur_error *error)
 {
+    if (all->count == (size_t)MUR_ISA_STUDIES * SECTION_COUNT)
+        return mur_error_set(error, MUR_LIMIT, "more than %d sections",
+                             MUR_ISA_STUDIES * SECTION_COUNT);
     if (all->count == all->capacity) {
         size_t capacity = all->capacity == 0 ? 16 : all->capacity * 2;
         struct section *items = reallocarray(all->items, capacity, sizeof *items);
@@ -186,6 +189,9 @@ static enum mur_status open_section(struct sections *all, enum section_kind kind
 
 static enum mur_status add_row(struct section *section, struct row row, struct mur_error *error)
 {
+    if (section->count == MUR_ISA_SECTION_ROWS)
+        return mur_error_set(error, MUR_LIMIT, "a section of more than %d rows",
+                             MUR_ISA_SECTION_ROWS);
     if (section->count == section->capacity) {
         size_t capacity = section->capacity == 0 ? 16 : section->capacity * 2;
         struct row *rows = reallocarray(section->rows, capacity, sizeof *rows);
@@ -229,6 +235,9 @@ static enum mur_status read_values(struct row *row, const struct parsing *parsin
         status = mur_isa_next_cell(&token, tokenizer, error);
         if (status == MUR_OK)
             status = mur_isa_report_token(parsing->reader, parsing->path, &token, error);
+        if (status == MUR_OK && count == MUR_ISA_ROW_VALUES)
+            status =
+                mur_error_set(error, MUR_LIMIT, "more than %d values in a row", MUR_ISA_ROW_VALUES);
         if (status != MUR_OK)
             return status;
         if (count == capacity) {
@@ -703,6 +712,9 @@ static enum mur_status build(const struct parsing *parsing, struct mur_error *er
     size_t studies = 0;
     for (size_t i = 0; i < parsing->all.count; i++)
         studies += parsing->all.items[i].kind == SECTION_STUDY;
+    if (isa->study_count + studies > MUR_ISA_STUDIES)
+        return mur_error_set(error, MUR_LIMIT, "%s: more than %d studies", parsing->path,
+                             MUR_ISA_STUDIES);
     if (studies == 0) {
         enum mur_status status = mur_isa_report(parsing->reader, MUR_ISA_ERROR, "no-study",
                                                 parsing->path, 0, error, "has no STUDY section");

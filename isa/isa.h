@@ -213,6 +213,7 @@ struct mur_isa {
  * or damaged table does not stop the rest. Paths leading out of @p directory are never followed.
  * @param[out] out  the caller's, mur_isa_free()
  * @retval MUR_NOT_FOUND  no investigation file, or no such folder
+ * @retval MUR_LIMIT  more investigation files or studies than anybody has
  * @retval MUR_DENIED, MUR_IO, MUR_NO_MEMORY
  */
 MUR_NODISCARD

@@ -152,6 +152,9 @@ static enum mur_status on_entry(void *user, const struct mur_walk_entry *entry, 
     }
     if (entry->kind != MUR_WALK_FILE || !is_investigation_name(mur_path_base(entry->relative)))
         return MUR_OK;
+    if (found->count == MUR_ISA_INVESTIGATIONS)
+        return mur_error_set(error, MUR_LIMIT, "%s: more than %d investigation files", found->root,
+                             MUR_ISA_INVESTIGATIONS);
     if (found->count == found->capacity) {
         size_t capacity = found->capacity == 0 ? 8 : found->capacity * 2;
         char **paths = reallocarray(found->paths, capacity, sizeof *paths);
@@ -197,7 +200,7 @@ static enum mur_status find_investigations(struct found *found, const char *dire
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static enum mur_status read_study(const struct mur_isa_reader *reader, struct mur_isa_study *study,
-                                  struct mur_error *error)
+                                  size_t *room, struct mur_error *error)
 {
     const struct mur_isa_investigation *investigation =
         &reader->isa->investigations[study->investigation];
@@ -206,8 +209,8 @@ static enum mur_status read_study(const struct mur_isa_reader *reader, struct mu
         status = mur_isa_report(reader, MUR_ISA_ERROR, "missing-file", investigation->path, 0,
                                 error, "study '%s' has no Study File Name", study->identifier);
     else
-        status = mur_isa_read_table(&study->table, &study->readable, reader, investigation->folder,
-                                    study->file, error);
+        status = mur_isa_read_table(&study->table, &study->readable, room, reader,
+                                    investigation->folder, study->file, error);
     if (status == MUR_OK)
         status = mur_isa_build_graph(reader, study, error);
     for (size_t i = 0; i < study->assay_count && status == MUR_OK; i++) {
@@ -217,7 +220,7 @@ static enum mur_status read_study(const struct mur_isa_reader *reader, struct mu
                                     error, "an assay of study '%s' has no Study Assay File Name",
                                     study->identifier);
         else
-            status = mur_isa_read_table(&assay->table, &assay->readable, reader,
+            status = mur_isa_read_table(&assay->table, &assay->readable, room, reader,
                                         investigation->folder, assay->file, error);
     }
     if (status == MUR_OK)
@@ -243,6 +246,7 @@ enum mur_status mur_isa_read(struct mur_isa **out, const char *directory,
         status = mur_isa_intern(&isa->root, isa->strings, mur_slice_of(directory), error);
     if (status == MUR_OK) {
         struct mur_isa_reader reader = {isa, isa->strings, diagnostics};
+        size_t room = MUR_ISA_ARCHIVE_CELLS;
         if (found.count > 1 && strchr(found.paths[0], '/') == NULL)
             status = mur_isa_report(
                 &reader, MUR_ISA_WARNING, "several-investigations", found.paths[1], 0, error,
@@ -250,7 +254,7 @@ enum mur_status mur_isa_read(struct mur_isa **out, const char *directory,
         for (size_t i = 0; i < found.count && status == MUR_OK; i++)
             status = mur_isa_read_investigation(&reader, found.paths[i], error);
         for (size_t i = 0; i < isa->study_count && status == MUR_OK; i++)
-            status = read_study(&reader, &isa->studies[i], error);
+            status = read_study(&reader, &isa->studies[i], &room, error);
     }
     found_free(&found);
     if (status == MUR_OK)

@@ -9,7 +9,12 @@
 
 enum {
     MUR_ISA_FILE_LIMIT = 256 * 1024 * 1024,
-    MUR_ISA_TABLE_CELLS = 32 * 1024 * 1024, /**< 178 columns of 77,486 rows are 14 million */
+    MUR_ISA_TABLE_CELLS = 32 * 1024 * 1024,   /**< 178 columns of 77,486 rows are 14 million */
+    MUR_ISA_ARCHIVE_CELLS = 64 * 1024 * 1024, /**< of all tables together */
+    MUR_ISA_INVESTIGATIONS = 10000,
+    MUR_ISA_STUDIES = 10000, /**< of all investigation files together */
+    MUR_ISA_SECTION_ROWS = 4096,
+    MUR_ISA_ROW_VALUES = 16384, /**< assays of a study, protocols, contacts ... */
 };
 
 struct mur_isa_reader {
@@ -53,10 +58,11 @@ const char *mur_isa_section_title(const char *text);
 /** Whether a label is spelt so, blanks and case apart. */
 bool mur_isa_same_label(const char *text, const char *label);
 
-/** Reads a table. *@p readable is false, and diagnosed, when there is none.
+/** Reads a table; *@p room is how many cells it may have yet, and less afterwards. *@p readable is
+ * false, and diagnosed, when there is none.
  * @param name  the cell that names it; @param folder  of the investigation file */
 MUR_NODISCARD
-enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable,
+enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, size_t *room,
                                    const struct mur_isa_reader *reader, const char *folder,
                                    const char *name, struct mur_error *error);
 void mur_isa_table_clear(struct mur_isa_table *table);

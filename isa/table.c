@@ -42,6 +42,7 @@ void mur_isa_table_clear(struct mur_isa_table *table)
 struct growing {
     struct mur_isa_table table;
     uint32_t capacity; /* rows */
+    size_t most_cells;
     size_t short_rows;
     size_t first_short; /* its line */
 };
@@ -50,9 +51,11 @@ static enum mur_status add_row(struct growing *growing, size_t line, struct mur_
 {
     struct mur_isa_table *table = &growing->table;
     if (table->row_count == growing->capacity) {
-        uint32_t most = (uint32_t)(MUR_ISA_TABLE_CELLS / table->column_count);
+        uint32_t most = (uint32_t)(growing->most_cells / table->column_count);
         if (growing->capacity == most)
-            return mur_error_set(error, MUR_LIMIT, "more than %d cells", MUR_ISA_TABLE_CELLS);
+            return mur_error_set(error, MUR_LIMIT,
+                                 "more than %d cells, or with the other tables more than %d",
+                                 MUR_ISA_TABLE_CELLS, MUR_ISA_ARCHIVE_CELLS);
         uint32_t capacity = growing->capacity == 0 ? 64 : growing->capacity * 2;
         if (capacity > most)
             capacity = most;
@@ -218,7 +221,7 @@ static enum mur_status read_rows(struct growing *growing, const struct mur_isa_r
     }
 }
 
-enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable,
+enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, size_t *room,
                                    const struct mur_isa_reader *reader, const char *folder,
                                    const char *name, struct mur_error *error)
 {
@@ -226,7 +229,8 @@ enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable,
     enum mur_status status = mur_path_join(&joined, folder, name, error);
     if (status != MUR_OK)
         return status;
-    struct growing growing = {.capacity = 0};
+    struct growing growing = {.most_cells =
+                                  *room < MUR_ISA_TABLE_CELLS ? *room : MUR_ISA_TABLE_CELLS};
     status = mur_isa_intern(&growing.table.path, reader->strings, mur_slice_of(joined), error);
     if (status != MUR_OK)
         return status;
@@ -259,6 +263,7 @@ enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable,
         mur_isa_table_clear(&growing.table);
         return status;
     }
+    *room -= (size_t)growing.table.row_count * growing.table.column_count;
     *out = growing.table;
     *readable = growing.table.column_count > 0;
     return MUR_OK;

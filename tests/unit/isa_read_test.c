@@ -449,6 +449,50 @@ static void large_tables_are_read_in_seconds(void **state)
     assert_int_equal(strlen(mur_isa_cell(table, 200000, 2)), 3 * 1024 * 1024);
 }
 
+static void append_times(struct mur_buffer *to, const char *text, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(mur_buffer_append_text(to, text, NULL), MUR_OK);
+}
+
+static void more_than_anybody_has_is_refused_and_not_kept_in_memory(void **state)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    struct mur_isa *none = NULL;
+    MUR_AUTO_BUFFER struct mur_buffer studies = MUR_BUFFER_INIT;
+    append_times(&studies, "STUDY\n", 10001);
+    put(*state, "i_investigation.txt", mur_buffer_text(&studies));
+    assert_int_equal(mur_isa_read(&none, *state, NULL, &error), MUR_LIMIT);
+    assert_null(none);
+
+    MUR_AUTO_BUFFER struct mur_buffer wide = MUR_BUFFER_INIT;
+    append_times(&wide, "STUDY\nStudy Identifier\tS1\nSTUDY ASSAYS\nStudy Assay File Name", 1);
+    append_times(&wide, "\ta_s1.txt", 20000);
+    put(*state, "i_investigation.txt", mur_buffer_text(&wide));
+    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
+    MUR_AUTO(mur_isa) *isa = read_archive(*state, &diagnostics);
+    assert_int_equal(find(&diagnostics, "too-large")->severity, MUR_ISA_ERROR);
+    assert_int_equal(isa->studies[0].assay_count, 0);
+    assert_string_equal(isa->studies[0].identifier, "S1");
+}
+
+/** Each row adds a source to the one sample: that must not take a search through all before. */
+static void a_pool_of_very_many_sources_costs_linear_time(void **state)
+{
+    put_archive(*state);
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    append_times(&text, "Source Name\tSample Name\n", 1);
+    for (int i = 0; i < 200000; i++)
+        assert_int_equal(mur_buffer_append_format(&text, NULL, "m%d\tpool\n", i % 150000), MUR_OK);
+    put(*state, "s_s1.txt", mur_buffer_text(&text));
+    clock_t begin = clock();
+    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
+    MUR_AUTO(mur_isa) *isa = read_archive(*state, &diagnostics);
+    assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 5.0);
+    assert_int_equal(isa->studies[0].samples[0].source_count, 150000);
+    assert_int_equal(count_of(&diagnostics, "repeated-sample"), MUR_ISA_DIAGNOSTICS_PER_CODE);
+}
+
 /* ---- published archives
  * -------------------------------------------------------------------------- */
 
@@ -706,43 +750,53 @@ static char *testdata_folder(void)
     return folder;
 }
 
+/** Compares one archive with its known.json. */
+static enum mur_status check_known(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                   struct mur_error *error)
+{
+    (void)skip;
+    if (entry->kind != MUR_WALK_FILE || entry->depth != 1 ||
+        strcmp(mur_path_base(entry->path), "known.json") != 0)
+        return MUR_OK;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    assert_int_equal(mur_file_read_all(&text, entry->path, 1 << 24, error), MUR_OK);
+    MUR_AUTO(mur_json) *known = NULL;
+    assert_int_equal(mur_json_parse(&known, mur_slice_of(mur_buffer_text(&text)), 1 << 24, error),
+                     MUR_OK);
+    MUR_AUTO_FREE char *archive = NULL;
+    assert_int_equal(mur_text_format(&archive, error, "%.*s/archive",
+                                     (int)(mur_path_base(entry->path) - 1 - entry->path),
+                                     entry->path),
+                     MUR_OK);
+    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
+    MUR_AUTO(mur_isa) *isa = read_archive(archive, &diagnostics);
+    same_text(mur_json_get(known, "investigation_file"), isa->investigations[0].path, "path");
+    const struct mur_json *list = mur_json_get(known, "ontology_sources");
+    assert_int_equal(mur_json_count(list), isa->investigations[0].ontology_source_count);
+    for (size_t o = 0; o < isa->investigations[0].ontology_source_count; o++)
+        same_text(mur_json_at(list, o), isa->investigations[0].ontology_sources[o].name,
+                  "ontology");
+    list = mur_json_get(known, "studies");
+    assert_int_equal(mur_json_count(list), isa->study_count);
+    for (size_t s = 0; s < isa->study_count; s++)
+        same_study(&isa->studies[s], mur_json_at(list, s));
+    same_diagnostics(&diagnostics, mur_json_get(known, "diagnostics"));
+    (*(size_t *)user)++;
+    return MUR_OK;
+}
+
 static void published_archives_parse_to_what_is_known_of_them(void **state)
 {
     (void)state;
-    static const char *const archives[] = {"sdata201415-isa1", "sdata201437-isa1",
-                                           "sdata201548-isa1", "sdata201552-isa1"};
     MUR_AUTO_FREE char *folder = testdata_folder();
     if (!mur_directory_exists(folder)) {
         free(MUR_STEAL(folder)); /* skip() jumps over the cleanup */
         skip();
     }
-    for (size_t i = 0; i < MUR_COUNT(archives); i++) {
-        struct mur_error error = MUR_ERROR_INIT;
-        MUR_AUTO_FREE char *path = NULL;
-        assert_int_equal(mur_text_format(&path, &error, "%s/%s/known.json", folder, archives[i]),
-                         MUR_OK);
-        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-        assert_int_equal(mur_file_read_all(&text, path, 1 << 24, &error), MUR_OK);
-        MUR_AUTO(mur_json) *known = NULL;
-        assert_int_equal(
-            mur_json_parse(&known, mur_slice_of(mur_buffer_text(&text)), 1 << 24, &error), MUR_OK);
-        MUR_AUTO_FREE char *archive = NULL;
-        assert_int_equal(mur_text_format(&archive, &error, "%s/%s/archive", folder, archives[i]),
-                         MUR_OK);
-        MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
-        MUR_AUTO(mur_isa) *isa = read_archive(archive, &diagnostics);
-        same_text(mur_json_get(known, "investigation_file"), isa->investigations[0].path, "path");
-        const struct mur_json *list = mur_json_get(known, "ontology_sources");
-        assert_int_equal(mur_json_count(list), isa->investigations[0].ontology_source_count);
-        for (size_t o = 0; o < isa->investigations[0].ontology_source_count; o++)
-            same_text(mur_json_at(list, o), isa->investigations[0].ontology_sources[o].name,
-                      "ontology");
-        list = mur_json_get(known, "studies");
-        assert_int_equal(mur_json_count(list), isa->study_count);
-        for (size_t s = 0; s < isa->study_count; s++)
-            same_study(&isa->studies[s], mur_json_at(list, s));
-        same_diagnostics(&diagnostics, mur_json_get(known, "diagnostics"));
-    }
+    struct mur_error error = MUR_ERROR_INIT;
+    size_t archives = 0;
+    assert_int_equal(mur_directory_walk(folder, check_known, &archives, &error), MUR_OK);
+    assert_true(archives > 0);
 }
 
 int main(void)
@@ -759,6 +813,8 @@ int main(void)
         IN_FOLDER(a_flood_of_one_kind_does_not_hide_the_others),
         IN_FOLDER(links_out_of_the_folder_are_not_followed),
         IN_FOLDER(large_tables_are_read_in_seconds),
+        IN_FOLDER(more_than_anybody_has_is_refused_and_not_kept_in_memory),
+        IN_FOLDER(a_pool_of_very_many_sources_costs_linear_time),
         cmocka_unit_test(published_archives_parse_to_what_is_known_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
