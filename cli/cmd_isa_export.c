@@ -78,6 +78,7 @@ static enum mur_status export(struct mur_export_summary *out, struct mur_cli *cl
             .mapping = mapping,
             .query = query.key_count > 0 ? &query : NULL,
             .files = files != 0,
+            .coerce = config->export_coerce,
             .progress = line != NULL ? mur_progress_line_reporter(line)
                                      : (struct mur_progress){.update = NULL},
             .cancelled = &cancelled,

@@ -20,7 +20,8 @@ struct mur_export_options {
     /** Series level; a scan is found when its image or one of its segmentations is. NULL: all
      * scans, those too of which nothing is stored. Return keys are added to it. */
     struct mur_query *query;
-    bool files; /**< write the objects too; false: their UIDs stand in the file columns */
+    bool files;  /**< write the objects too; false: their UIDs stand in the file columns */
+    bool coerce; /**< objects as export.coerce would have them leave; false: as they are stored */
     struct mur_progress progress;
     const bool *cancelled; /**< may be NULL; becomes true: MUR_CANCELLED */
 };

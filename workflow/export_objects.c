@@ -6,11 +6,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/coerce.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "workflow/export_parts.h"
 
 enum { PIECE = 256 * 1024 };
+
+/** The object with the attributes by which the archive knows it. @param[out] done  false: it says
+ * all this already, or cannot be made to; it is to be copied as it is stored */
+static enum mur_status coerce_instance(bool *done, const struct mur_export *export,
+                                       const struct mur_instance *item, int from, const char *path,
+                                       struct mur_error *error)
+{
+    char stored[64];
+    (void)snprintf(stored, sizeof stored, "/proc/self/fd/%d", from);
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    bool differs = false;
+    enum mur_status status = mur_dataset_load(&dataset, stored, MUR_WHOLE, error);
+    if (status == MUR_OK)
+        status = mur_archive_coerce(&differs, dataset, export->archive, item, error);
+    *done = status == MUR_OK && differs;
+    if (*done)
+        status = mur_dataset_save(dataset, path, NULL, error);
+    return status == MUR_UNSUPPORTED ? MUR_OK : status; /* text in an unknown character set */
+}
 
 static enum mur_status copy_instance(const struct mur_export *export,
                                      const struct mur_instance *item, const char *path,
@@ -18,7 +38,10 @@ static enum mur_status copy_instance(const struct mur_export *export,
 {
     MUR_AUTO_CLOSE int from = -1;
     enum mur_status status = mur_archive_open_item(&from, export->archive, item, error);
-    if (status != MUR_OK)
+    bool done = false;
+    if (status == MUR_OK && export->options->coerce)
+        status = coerce_instance(&done, export, item, from, path, error);
+    if (status != MUR_OK || done)
         return status;
     MUR_AUTO_CLOSE int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (to < 0)

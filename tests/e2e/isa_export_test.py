@@ -5,9 +5,10 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
+
+import pydicom
 
 import node
 
@@ -138,6 +139,19 @@ class Export(unittest.TestCase):
         scans, _ = node.import_dataset(again, target)
         self.assertEqual({scan["status"] for scan in scans}, {"imported"})
         self.assertEqual(node.indexed_instances(again), node.indexed_instances(self.data))
+
+    def test_objects_leave_with_what_the_tables_say_if_they_are_to(self):
+        keys = ["--files", "-k", "ISAStudyIdentifier=WD-OBG-2019", "-k", "ISASourceName=WD-08"]
+        stored = self.export("stored", *keys)
+        coerced = self.export("coerced", *keys, "--set", "export.coerce=true")
+        files = {path.relative_to(stored) for path in stored.rglob("*.dcm")}
+        self.assertEqual(files, {path.relative_to(coerced) for path in coerced.rglob("*.dcm")})
+        for path in sorted(files)[::10]:
+            header = pydicom.dcmread(coerced / path, stop_before_pixels=True)
+            self.assertEqual(header.PatientID, "WD-OBG-2019:WD-08")
+            self.assertTrue(header.StrainDescription)
+            self.assertEqual(header.SOPInstanceUID, path.stem)
+        self.checked(coerced)
 
     def test_what_cannot_be_done_is_refused(self):
         done = self.export("none", "-k", "ISADiseaseModel=nothing like it", check=False)
