@@ -188,7 +188,10 @@ static void write_sequence_keys(struct writer *writer)
                 WRITE(writer, "%s%s", at > 0 ? " > " : "", mur_dictionary_keyword(path->tags[at]));
             WRITE(writer, " | ");
         }
-        WRITE(writer, "%s", mur_dictionary_keyword(path->tags[path->depth - 1]));
+        const struct mur_dictionary_entry *last = mur_dictionary_find(
+            path->tags[path->depth - 1], mur_private_creator(path->tags[path->depth - 1]));
+        WRITE(writer, "%s%s", last != NULL ? last->keyword : "?",
+              MUR_TAG_IS_PRIVATE(path->tags[path->depth - 1]) ? " (section 7.2)" : "");
         WRITE(writer, "%s",
               i + 1 < count && same_sequence(path, &keys[i + 1].path) ? ", " : " |\n");
     }

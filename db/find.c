@@ -6,6 +6,7 @@
 #include "core/compress.h"
 #include "core/json.h"
 #include "db/condition.h"
+#include "db/header_values.h"
 #include "db/scan_values.h"
 #include "dicom/dictionary.h"
 #include "dicom/json_value.h"
@@ -213,7 +214,7 @@ static enum mur_status plan_columns(struct mur_find *find, struct mur_database *
                 status = mur_buffer_append_format(
                     &sql, error, ", %s.%s", mur_level_alias(attribute->level),
                     attribute->column + (attribute->column[0] == '=' ? 1 : 0));
-        } else if (MUR_TAG_GROUP(key->path.tags[0]) == MUR_PRIVATE_GROUP) {
+        } else if (mur_is_isa_element(key->path.tags[0])) {
             column->kind = COLUMN_PRIVATE;
         } else if (!of_image) {
             status = plan_attribute(column, database, key, attribute, error);
@@ -314,7 +315,7 @@ static enum mur_status value_of_header(struct mur_value *out, struct mur_find *f
                                        const struct mur_json *header, uint32_t tag,
                                        struct mur_error *error)
 {
-    const struct mur_json *element = mur_json_element(header, tag);
+    const struct mur_json *element = mur_header_element(header, tag);
     if (element == NULL)
         return MUR_OK;
     out->vr = mur_json_element_vr(element);

@@ -40,4 +40,8 @@ MUR_NODISCARD
 enum mur_status mur_header_unpack(struct mur_buffer *out, int form, const void *bytes,
                                   size_t length, struct mur_error *error);
 
+/** The element of a tag or of a private attribute's stand-in (dicom/attribute.h), in whatever block
+ * it is there; NULL if absent. */
+const struct mur_json *mur_header_element(const struct mur_json *elements, uint32_t tag);
+
 #endif

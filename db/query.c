@@ -39,6 +39,11 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
     return MUR_OK;
 }
 
+bool mur_is_isa_element(uint32_t tag)
+{
+    return (tag & 0xFFFFFF00u) == MUR_PRIVATE_TAG(0x10, 0);
+}
+
 /* Of our own block; that of others never gets here. */
 static enum mur_key_support private_support(const struct mur_attribute_path *path)
 {
@@ -57,7 +62,7 @@ static enum mur_key_support private_support(const struct mur_attribute_path *pat
 enum mur_key_support mur_query_key_support(const struct mur_query *query, size_t key)
 {
     const struct mur_attribute_path *path = &query->keys[key].path;
-    if (MUR_TAG_GROUP(path->tags[0]) == MUR_PRIVATE_GROUP)
+    if (mur_is_isa_element(path->tags[0]))
         return private_support(path);
     if (path->depth > 1) {
         const struct mur_attribute_key *nested = mur_attribute_key_find(path);

@@ -54,6 +54,9 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
                               enum mur_vr vr, struct mur_slice text, bool returned,
                               struct mur_error *error);
 
+/** Whether a tag is one of our private block MURPACS ISA 1.0, as it stands in keys. */
+bool mur_is_isa_element(uint32_t tag);
+
 /** How the index treats a key (for FF00 or FF01, PS3.4 C.4.1.1.4 and C.4.1.2.1). */
 enum mur_key_support {
     MUR_KEY_MATCHED,  /**< matched when it has a value, and returned */

@@ -554,7 +554,7 @@ static enum mur_status read_keys(struct scan_keys *list, const struct mur_databa
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
-        bool ours = MUR_TAG_GROUP(key->path.tags[0]) == MUR_PRIVATE_GROUP;
+        bool ours = mur_is_isa_element(key->path.tags[0]);
         bool comment = key->path.depth == 1 && mur_is_scan_text(key->path.tags[0]);
         if (done[i] || !is_matched(query, i))
             continue;

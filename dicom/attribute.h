@@ -67,7 +67,7 @@ const struct mur_attribute *mur_attributes(size_t *count);
 /** NULL: not one that can be asked for by itself. */
 const struct mur_attribute *mur_attribute_find(uint32_t tag);
 
-enum { MUR_ATTRIBUTE_DEPTH = 4, MUR_ATTRIBUTE_PATH_SIZE = 9 * MUR_ATTRIBUTE_DEPTH };
+enum { MUR_ATTRIBUTE_DEPTH = 4, MUR_ATTRIBUTE_PATH_SIZE = 20 * MUR_ATTRIBUTE_DEPTH };
 
 /** An attribute at the top of a Data Set (depth 1) or inside sequences (the tags on the way). */
 struct mur_attribute_path {
@@ -83,14 +83,25 @@ bool mur_attribute_path_equal(const struct mur_attribute_path *a,
 int mur_attribute_path_compare(const struct mur_attribute_path *a,
                                const struct mur_attribute_path *b);
 
-/** "00100216.00100217" (upper case hexadecimal, as PS3.18 8.3.4.3). @return @p out */
+/** "00100216.00100217" (upper case hexadecimal, as PS3.18 8.3.4.3); a private attribute's stand-in
+ * as "00290010[3F2A91C0]", with a digest of its creator. @return @p out */
 const char *mur_attribute_path_format(char out[MUR_ATTRIBUTE_PATH_SIZE],
                                       const struct mur_attribute_path *path);
-/** Tags or keywords, mixed as one likes: "StrainStockSequence.00100217".
+/** Tags or keywords, mixed as one likes: "StrainStockSequence.00100217"; private attributes that
+ * are known here with their creator: "[ACME 1.1]0029xx10".
  * @retval MUR_PARSE  neither tag nor keyword, or empty; MUR_LIMIT too deep */
 MUR_NODISCARD
 enum mur_status mur_attribute_path_parse(struct mur_attribute_path *out, struct mur_slice text,
                                          struct mur_error *error);
+
+/**
+ * A private attribute is its creator, group and element, whatever its block. One that a site has
+ * named is known here, and to the index, by a stand-in: a tag of the same group and element in a
+ * block that no object means. @return 0: nobody has named one of this creator in this group
+ */
+uint32_t mur_private_stand_in(uint32_t tag, const char *creator);
+/** The creator of a stand-in; NULL: the tag is none. */
+const char *mur_private_creator(uint32_t tag);
 
 /** An attribute inside sequences that can be asked for. */
 struct mur_attribute_key {
@@ -103,9 +114,11 @@ struct mur_attribute_key {
 /**
  * Adds attributes that can be asked for, to both tables, for the life of the process: once, before
  * any other thread is there.
- * @param list  "ReceiveCoilName, image:EchoTime, 00189087, study:SomeSequence.CodeValue": separated
- * by comma or blank; the level is SERIES where none is said
- * @retval MUR_INVALID  not an attribute, not a level; a private one, or one without VR
+ * @param list  "ReceiveCoilName, image:EchoTime, 00189087, study:SomeSequence.CodeValue,
+ * [ACME 1.1]0029xx10/DS": separated by comma or blank; the level is SERIES where none is said; a
+ * private attribute has its creator before it and may have its VR, of values that come as UN,
+ * behind it (else LO)
+ * @retval MUR_INVALID  not an attribute, not a level, not a VR; one of our own private block
  */
 MUR_NODISCARD
 enum mur_status mur_attributes_extend(const char *list, struct mur_error *error);

@@ -136,7 +136,7 @@ static enum mur_status encode_element(struct mur_encoder *encoder,
     case MUR_ANSWER_RETRIEVE_AE_TITLE:
         return mur_encode_text(encoder, element->tag, MUR_VR_AE, retrieve_ae_title, error);
     case MUR_ANSWER_PRIVATE_CREATOR:
-        return mur_encode_text(encoder, element->tag, MUR_VR_LO, MUR_CREATOR_ISA, error);
+        return mur_encode_text(encoder, element->tag, MUR_VR_LO, element->creator, error);
     case MUR_ANSWER_KEY:
         return encode_key(encoder, element->tag, element->vr, &values[element->key], error);
     }

@@ -110,12 +110,18 @@ static bool is_private_creator(uint32_t tag)
     return MUR_TAG_IS_PRIVATE(tag) && MUR_TAG_ELEMENT(tag) >= 0x10 && MUR_TAG_ELEMENT(tag) <= 0xFF;
 }
 
-/* A tag as the index knows it: our private block is 0x10 there, whatever the peer reserved.
- * @return false for what is private and not ours */
+/* A tag as the index knows it: our private block is 0x10 there, whatever the peer reserved, and
+ * those of others have stand-ins. @return false for what is private and not known */
 static bool normalize(uint32_t *tag, const struct mur_identifier *identifier)
 {
     if (!MUR_TAG_IS_PRIVATE(*tag))
         return true;
+    for (size_t i = 0; i < identifier->foreign_count; i++) {
+        if (identifier->foreign[i].declared != (*tag & 0xFFFFFF00u))
+            continue;
+        *tag = identifier->foreign[i].stand_in | (*tag & 0xFF);
+        return true;
+    }
     unsigned block = MUR_TAG_ELEMENT(*tag) >> 8;
     if (MUR_TAG_GROUP(*tag) != MUR_PRIVATE_GROUP || !identifier->blocks[block])
         return false;
@@ -182,7 +188,16 @@ static enum mur_vr vr_of(const struct mur_scan_element *element,
     uint32_t tag = element->tag;
     if (element->vr != MUR_VR_UN || !MUR_TAG_IS_PRIVATE(tag) || !normalize(&tag, identifier))
         return element->vr;
-    enum mur_vr vr = mur_dictionary_vr(tag, MUR_CREATOR_ISA);
+    const char *creator = mur_private_creator(tag);
+    const struct mur_attribute *attribute = mur_attribute_find(tag);
+    struct mur_attribute_path path;
+    const struct mur_attribute_key *key =
+        path_of(&path, element, identifier) ? mur_attribute_key_find(&path) : NULL;
+    if (key != NULL)
+        return key->vr;
+    if (attribute != NULL)
+        return attribute->vr;
+    enum mur_vr vr = mur_dictionary_vr(tag, creator != NULL ? creator : MUR_CREATOR_ISA);
     return vr == MUR_VR_UN || vr == MUR_VR_NONE ? MUR_VR_LO : vr;
 }
 
@@ -192,17 +207,31 @@ static enum mur_status take_creator(struct reader *reader, const struct mur_scan
     enum mur_status status = read_text(reader, element, error);
     if (status != MUR_OK)
         return status;
+    struct mur_identifier *identifier = reader->identifier;
     unsigned block = MUR_TAG_ELEMENT(element->tag);
-    if (MUR_TAG_GROUP(element->tag) != MUR_PRIVATE_GROUP || block > 0xFF ||
-        strcmp(mur_buffer_text(&reader->text), MUR_CREATOR_ISA) != 0)
+    struct mur_slice name = mur_slice_trim(mur_slice_of(mur_buffer_text(&reader->text)));
+    MUR_AUTO_FREE char *text = NULL;
+    status = mur_text_copy(&text, name, error);
+    if (status != MUR_OK)
+        return status;
+    uint32_t declared = MUR_TAG(MUR_TAG_GROUP(element->tag), block << 8);
+    uint32_t stand_in = mur_private_stand_in(declared, text);
+    bool ours = MUR_TAG_GROUP(element->tag) == MUR_PRIVATE_GROUP && block <= 0xFF &&
+                strcmp(text, MUR_CREATOR_ISA) == 0;
+    if (ours) {
+        identifier->blocks[block] = true;
+    } else if (stand_in != 0 && identifier->foreign_count < MUR_FOREIGN_BLOCKS) {
+        identifier->foreign[identifier->foreign_count].declared = declared;
+        identifier->foreign[identifier->foreign_count++].stand_in = stand_in;
+    }
+    if (element->depth > 0 || (!ours && stand_in == 0))
         return MUR_OK;
-    reader->identifier->blocks[block] = true;
-    if (element->depth > 0)
-        return MUR_OK;
-    return add_element(reader->identifier,
+    return add_element(identifier,
                        (struct mur_answer_element){.tag = element->tag,
                                                    .vr = MUR_VR_LO,
-                                                   .kind = MUR_ANSWER_PRIVATE_CREATOR},
+                                                   .kind = MUR_ANSWER_PRIVATE_CREATOR,
+                                                   .creator = ours ? MUR_CREATOR_ISA
+                                                                   : mur_private_creator(stand_in)},
                        error);
 }
 
@@ -331,9 +360,9 @@ enum mur_status mur_identifier_parse(struct mur_identifier *out, const void *byt
                                      struct mur_error *error)
 {
     static const struct mur_answer_element always[] = {
-        {MUR_TAG_SpecificCharacterSet, MUR_VR_CS, MUR_ANSWER_CHARSET, 0},
-        {MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, MUR_ANSWER_LEVEL, 0},
-        {MUR_TAG_RetrieveAETitle, MUR_VR_AE, MUR_ANSWER_RETRIEVE_AE_TITLE, 0},
+        {MUR_TAG_SpecificCharacterSet, MUR_VR_CS, MUR_ANSWER_CHARSET, 0, NULL},
+        {MUR_TAG_QueryRetrieveLevel, MUR_VR_CS, MUR_ANSWER_LEVEL, 0, NULL},
+        {MUR_TAG_RetrieveAETitle, MUR_VR_AE, MUR_ANSWER_RETRIEVE_AE_TITLE, 0, NULL},
     };
     struct reader reader = {.identifier = out, .bytes = bytes};
     reader.text.limit = MUR_QUERY_TEXT;

@@ -26,8 +26,11 @@ struct mur_answer_element {
         MUR_ANSWER_PRIVATE_CREATOR,
         MUR_ANSWER_KEY,
     } kind;
-    size_t key; /**< of MUR_ANSWER_KEY: index in query.keys */
+    size_t key;          /**< of MUR_ANSWER_KEY: index in query.keys */
+    const char *creator; /**< of MUR_ANSWER_PRIVATE_CREATOR */
 };
+
+enum { MUR_FOREIGN_BLOCKS = 32 };
 
 struct mur_identifier {
     struct mur_query query;
@@ -37,6 +40,11 @@ struct mur_identifier {
     struct mur_answer_element *elements; /**< sorted by tag */
     size_t element_count;
     bool blocks[256]; /**< private blocks of ours that the peer declared in group 0099 */
+    /** Blocks of others whose attributes a site has named: that of the peer, and its stand-in. */
+    struct {
+        uint32_t declared, stand_in; /**< group and block: (gggg,bb00) */
+    } foreign[MUR_FOREIGN_BLOCKS];
+    size_t foreign_count;
 };
 
 void mur_identifier_free(struct mur_identifier *identifier); /**< the content; NULL is fine */

@@ -78,7 +78,8 @@ static void every_path_leads_through_sequences_to_an_attribute(void **state)
         assert_ptr_equal(mur_attribute_key_find(path), &keys[i]);
         for (unsigned k = 0; k + 1 < path->depth; k++)
             assert_int_equal(mur_dictionary_vr(path->tags[k], NULL), MUR_VR_SQ);
-        assert_int_equal(mur_dictionary_vr(path->tags[path->depth - 1], NULL), keys[i].vr);
+        uint32_t last = path->tags[path->depth - 1];
+        assert_int_equal(mur_dictionary_vr(last, mur_private_creator(last)), keys[i].vr);
         const struct mur_attribute *top = mur_attribute_find(path->tags[0]);
         assert_non_null(top);
         assert_int_equal(top->level, keys[i].level);
