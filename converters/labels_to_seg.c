@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "converters/identity.h"
+#include "converters/original.h"
 #include "core/buffer.h"
 #include "core/digest.h"
 #include "core/text.h"
@@ -54,7 +55,9 @@ struct job {
     struct packed *frames;
     size_t frame_count, frame_capacity;
     struct mur_xxh128 *digest;
-    struct mur_buffer content; /* digests of the files, as text */
+    struct mur_buffer content;       /* digests of the files, as text */
+    struct mur_sha256 *voxel_digest; /* of a map that is kept for the way back */
+    struct mur_original original;
     struct mur_seg_report report;
 };
 
@@ -473,6 +476,10 @@ static enum mur_status read_slice(struct job *job, const struct label_file *file
         return status;
     size_t row_bytes = (size_t)header->dims[0] * header->voxel_size;
     mur_xxh128_update(job->digest, voxels, row_bytes * header->dims[1]);
+    if (job->voxel_digest != NULL)
+        status = mur_sha256_update(job->voxel_digest, voxels, row_bytes * header->dims[1], error);
+    if (status != MUR_OK)
+        return status;
     uint16_t seen = 0;
     ptrdiff_t at = strides->origin + (strides->whole ? (ptrdiff_t)slice * strides->step[2] : 0);
     for (uint32_t row = 0; row < header->dims[1]; row++) {
@@ -511,6 +518,22 @@ static enum mur_status read_voxels(struct job *job, const struct label_file *fil
     return status;
 }
 
+/* A map that is alone goes along with its header; of several nobody could tell whose it is. */
+static enum mur_status keep_original(struct job *job, const struct label_file *file,
+                                     struct mur_error *error)
+{
+    for (unsigned axis = 0; axis < 3; axis++)
+        job->original.reversed[file->map.axis[axis]] = file->map.flip[axis];
+    struct mur_original *original = &job->original;
+    uint64_t header = mur_xxh64_of(original->header, original->header_length);
+    uint64_t extensions = mur_xxh64_of(original->extensions, original->extension_length);
+    enum mur_status status =
+        mur_buffer_append_format(&job->content, error, "%016" PRIx64 " %016" PRIx64 " %s;", header,
+                                 extensions, original->file_name);
+    return status == MUR_OK ? mur_sha256_finish(original->voxel_digest, job->voxel_digest, error)
+                            : status;
+}
+
 static enum mur_status read_file(struct job *job, struct label_file *file, size_t index,
                                  struct mur_error *error)
 {
@@ -533,9 +556,17 @@ static enum mur_status read_file(struct job *job, struct label_file *file, size_
         fill_raw_entries(file);
     job->frame_pixels = (size_t)job->target.dims[0] * job->target.dims[1];
     job->frame_bytes = (job->frame_pixels + 7) / 8;
-    status = read_voxels(job, file, error);
+    if (job->options->file_count == 1) {
+        status = mur_original_take(&job->original, file->nifti, error);
+        if (status == MUR_OK)
+            status = mur_sha256_create(&job->voxel_digest, error);
+    }
+    if (status == MUR_OK)
+        status = read_voxels(job, file, error);
     if (status == MUR_OK)
         status = mur_nifti_check_unchanged(file->nifti, error);
+    if (status == MUR_OK && job->voxel_digest != NULL)
+        status = keep_original(job, file, error);
     if (status != MUR_OK)
         return status;
     uint8_t digest[MUR_XXH128_SIZE];
@@ -706,6 +737,8 @@ static enum mur_status make_common(struct mur_dataset **out, const struct job *j
         mur_put_default(&put, type_2[index], "");
     mur_put_animal_defaults(&put);
     mur_put_text(&put, MUR_TAG_StudyInstanceUID, job->source->study_instance);
+    if (put.status == MUR_OK && job->original.header_length > 0)
+        put.status = mur_original_put(common, &job->original, error);
     if (put.status == MUR_OK)
         *out = MUR_STEAL(common);
     return put.status;
@@ -1000,6 +1033,8 @@ static void job_free(struct job *job)
     free(job->frames);
     free(job->codes);
     mur_xxh128_free(job->digest);
+    mur_sha256_free(job->voxel_digest);
+    mur_original_free(&job->original);
     mur_buffer_free(&job->content);
 }
 

@@ -2,6 +2,7 @@
 """Conversions, read back by others: nibabel and pydicom (by the code below), dcm2niix, dciodvfy."""
 import filecmp
 import gzip
+import hashlib
 import itertools
 import os
 import pathlib
@@ -429,6 +430,19 @@ class Segmentations(Folder):
         self.seg(self.folder / "dcm", self.folder / "labels.nii", "--label", "1=liver",
                  "--label", "2=kidney_left")
         self.assertEqual((self.folder / "seg.dcm").read_bytes(), again)
+
+    def test_the_original_header_of_a_label_map_goes_along(self):
+        affine = oblique(11)
+        labels = numpy.random.default_rng(12).integers(0, 3, (6, 5, 4))
+        path = self.make(labels, affine, options=("--label", "1=liver", "--label", "2=heart"))
+        block = pydicom.dcmread(path).private_block(0x0099, "MURPACS NIFTI 1.0")
+        raw = (self.folder / "labels.nii").read_bytes()
+        self.assertEqual(block[1].value, raw[:348])
+        self.assertEqual(block[3].value, "labels.nii")
+        self.assertEqual(block[5].value, hashlib.sha256(raw[352:]).digest())
+        items = pydicom.dcmread(path).SegmentSequence
+        self.assertEqual([i.private_block(0x0099, "MURPACS NIFTI 1.0")[6].value for i in items],
+                         [1, 2])
 
     def test_volumes_are_counted(self):
         labels = numpy.zeros((6, 5, 4))
