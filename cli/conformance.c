@@ -238,6 +238,7 @@ static const struct private_element nifti_elements[] = {
     {MUR_NIFTI_SHA256, "1", "SHA-256 of the voxels, little endian, in the order of the file"},
     {MUR_NIFTI_LABEL, "1", "in items of Segment Sequence: value of the segment in the label map"},
     {MUR_NIFTI_LAYER, "1", "in items of Segment Sequence: layer of the label map, from 1"},
+    {MUR_NIFTI_VOLUME_ML, "1", "in items of Segment Sequence: volume of the segment in mL"},
 };
 
 static void write_private(struct writer *writer, const char *name, const char *creator,

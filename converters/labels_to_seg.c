@@ -794,6 +794,8 @@ static enum mur_status describe(struct description *out, struct job *job,
     if (out->segments == NULL || out->planes == NULL || out->positions == NULL ||
         out->frames == NULL)
         return mur_error_no_memory(error);
+    const double *spacing = job->target.spacing_mm;
+    double voxel_ml = spacing[0] * spacing[1] * spacing[2] / 1000;
     for (size_t index = 0; index < job->options->segment_count; index++) {
         const struct mur_label_segment *from = &job->options->segments[index];
         uint16_t number = job->report.segments[index].number;
@@ -803,6 +805,9 @@ static enum mur_status describe(struct description *out, struct job *job,
         *segment = from->segment;
         segment->has_source_value = from->value != MUR_LABEL_ANY;
         segment->source_value = (uint32_t)from->value;
+        /* To the nanolitre: the last digits of a grid are not the same in every file of it. */
+        segment->volume_ml =
+            nearbyint((double)job->report.segments[index].voxels * voxel_ml * 1e6) / 1e6;
         given->segment_count++;
     }
     for (uint32_t plane = 0; plane < plane_count; plane++) {

@@ -51,10 +51,14 @@ static const struct mur_attribute_key keys[] = {
 #undef P2
 #undef P3
 #undef P4
-    /* Value of a segment in the label map that it came from: NIfTILabelValue, stand-in. */
+    /* Stand-ins: a segment's value in the label map that it came from, and its volume. */
     {.path = {.depth = 2,
               .tags = {MUR_TAG_SegmentSequence, MUR_PRIVATE_TAG(0x20, MUR_NIFTI_LABEL)}},
      .vr = MUR_VR_UL,
+     .level = MUR_LEVEL_SERIES},
+    {.path = {.depth = 2,
+              .tags = {MUR_TAG_SegmentSequence, MUR_PRIVATE_TAG(0x20, MUR_NIFTI_VOLUME_ML)}},
+     .vr = MUR_VR_FD,
      .level = MUR_LEVEL_SERIES},
 };
 

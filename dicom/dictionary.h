@@ -47,6 +47,7 @@ enum mur_private_element {
     MUR_NIFTI_SHA256 = 0x05,     /**< OB, 32 bytes: of the voxels */
     MUR_NIFTI_LABEL = 0x06,      /**< UL: value of a segment in the label map */
     MUR_NIFTI_LAYER = 0x07,      /**< UL: which of the map's layers, from 1 */
+    MUR_NIFTI_VOLUME_ML = 0x08,  /**< FD: volume of a segment in mL */
 };
 
 /** A tag of ours in block @p block (0x10 to 0xFF), e.g. (0099,1001). */

@@ -68,15 +68,21 @@ static enum mur_status check_given(const struct mur_segmentation *given, struct 
     return MUR_OK;
 }
 
-static void put_source_value(struct mur_put *item, uint32_t value)
+/* What no attribute of the standard is for. */
+static void put_private(struct mur_put *item, const struct mur_segment *segment)
 {
     unsigned block = 0;
-    if (item->status == MUR_OK)
+    bool has_volume = segment->volume_ml > 0;
+    if (item->status == MUR_OK && (segment->has_source_value || has_volume))
         item->status = mur_dataset_private_block(&block, item->dataset, MUR_PRIVATE_GROUP,
                                                  MUR_CREATOR_NIFTI, item->error);
-    if (item->status == MUR_OK)
+    if (item->status == MUR_OK && segment->has_source_value)
         item->status = mur_dataset_put_int(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_LABEL),
-                                           MUR_VR_UL, value, item->error);
+                                           MUR_VR_UL, segment->source_value, item->error);
+    if (item->status == MUR_OK && has_volume)
+        item->status =
+            mur_dataset_put_double(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_VOLUME_ML),
+                                   MUR_VR_FD, segment->volume_ml, item->error);
 }
 
 static const char *algorithm_name(enum mur_segment_algorithm algorithm)
@@ -127,8 +133,7 @@ static void put_segment(struct mur_put *top, const struct mur_segment *segment, 
         mur_put_needed(&item, MUR_TAG_TrackingID, segment->tracking_id);
         mur_put_needed(&item, MUR_TAG_TrackingUID, segment->tracking_uid);
     }
-    if (segment->has_source_value)
-        put_source_value(&item, segment->source_value);
+    put_private(&item, segment);
     top->status = item.status;
 }
 

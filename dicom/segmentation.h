@@ -40,6 +40,7 @@ struct mur_segment {
     const char *tracking_uid;
     bool has_source_value;
     uint32_t source_value; /**< in the label map it came from: kept in our private block */
+    double volume_ml;      /**< likewise; 0 = not known */
 };
 
 /** A plane that frames lie on. */

@@ -59,6 +59,7 @@ const OwnEntry own_entries[] = {
     {0x00990005, "OB", "NIfTIVoxelDigest", MUR_CREATOR_NIFTI},
     {0x00990006, "UL", "NIfTILabelValue", MUR_CREATOR_NIFTI},
     {0x00990007, "UL", "NIfTILayer", MUR_CREATOR_NIFTI},
+    {0x00990008, "FD", "NIfTISegmentVolumeInMillilitres", MUR_CREATOR_NIFTI},
 };
 
 const OwnEntry standard_entries[] = {

@@ -425,6 +425,41 @@ class Search(unittest.TestCase):
             peer.terminate()
             peer.wait()
 
+    # -- outlines ------------------------------------------------------------------------------------
+
+    def test_segmentations_are_found_by_organ_label_value_volume_and_source(self):
+        served = self.served.find("SeriesInstanceUID", "SegmentSequence", "ReferencedSeriesSequence",
+                                  "Modality=SEG", level="SERIES")
+        self.assertGreater(len(served), 5)
+        labels, organs, volumes, sources = {}, {}, {}, {}
+        for answer in served:
+            uid = answer.SeriesInstanceUID
+            sources.setdefault(answer.ReferencedSeriesSequence[0].SeriesInstanceUID, set()).add(uid)
+            for item in answer.SegmentSequence:
+                block = item.private_block(0x0099, "MURPACS NIFTI 1.0")
+                labels.setdefault(block[6].value, set()).add(uid) if 6 in block else None
+                volumes.setdefault(block[8].value, set()).add(uid)
+                organs.setdefault(item.SegmentLabel, set()).add(uid)
+        self.assertIn(31, labels)
+        self.assertTrue(all(0 < volume < 50 for volume in volumes), volumes)
+
+        def nested(tag, *elements):
+            item = Dataset()
+            for element in elements:
+                item.add_new(*element)
+            return [(0x00080060, "CS", "SEG"), (tag, "SQ", Sequence([item]))]
+
+        creator = (0x00990044, "LO", "MURPACS NIFTI 1.0")
+        for known, query in (
+                (labels, lambda value: nested(0x00620002, creator, (0x00994406, "UL", value))),
+                (volumes, lambda value: nested(0x00620002, creator, (0x00994408, "FD", value))),
+                (organs, lambda value: nested(0x00620002, (0x00620005, "LO", value))),
+                (sources, lambda value: nested(0x00081115, (0x0020000E, "UI", value)))):
+            for options in ((), ("-xi",)):
+                found = self.finder.uids_of_each([query(value) for value in known], options=options)
+                for value, uids in zip(known, found):
+                    self.assertEqual(set(uids), known[value], value)
+
     # -- what is not ours ----------------------------------------------------------------------------
 
     def test_keys_without_our_creator_are_not_supported_and_never_no_match(self):
