@@ -45,7 +45,9 @@ struct mur_nifti {
     uint64_t volume_size;
     uint8_t *extensions;
     size_t extension_length;
+    bool takes_colour;
     bool compressed; /* the voxels are */
+    bool single;     /* voxels follow the header */
     struct byte_stream stream;
     struct stat opened;
     uint8_t *slice;
@@ -56,19 +58,22 @@ struct mur_nifti {
 static const struct {
     int code;
     enum mur_nifti_type type;
-    unsigned size;
+    unsigned size; /* of one sample */
+    unsigned samples;
     const char *name;
 } types[] = {
-    {NIFTI_TYPE_UINT8, MUR_NIFTI_UINT8, 1, "uint8"},
-    {NIFTI_TYPE_INT8, MUR_NIFTI_INT8, 1, "int8"},
-    {NIFTI_TYPE_UINT16, MUR_NIFTI_UINT16, 2, "uint16"},
-    {NIFTI_TYPE_INT16, MUR_NIFTI_INT16, 2, "int16"},
-    {NIFTI_TYPE_UINT32, MUR_NIFTI_UINT32, 4, "uint32"},
-    {NIFTI_TYPE_INT32, MUR_NIFTI_INT32, 4, "int32"},
-    {NIFTI_TYPE_UINT64, MUR_NIFTI_UINT64, 8, "uint64"},
-    {NIFTI_TYPE_INT64, MUR_NIFTI_INT64, 8, "int64"},
-    {NIFTI_TYPE_FLOAT32, MUR_NIFTI_FLOAT32, 4, "float32"},
-    {NIFTI_TYPE_FLOAT64, MUR_NIFTI_FLOAT64, 8, "float64"},
+    {NIFTI_TYPE_UINT8, MUR_NIFTI_UINT8, 1, 1, "uint8"},
+    {NIFTI_TYPE_INT8, MUR_NIFTI_INT8, 1, 1, "int8"},
+    {NIFTI_TYPE_UINT16, MUR_NIFTI_UINT16, 2, 1, "uint16"},
+    {NIFTI_TYPE_INT16, MUR_NIFTI_INT16, 2, 1, "int16"},
+    {NIFTI_TYPE_UINT32, MUR_NIFTI_UINT32, 4, 1, "uint32"},
+    {NIFTI_TYPE_INT32, MUR_NIFTI_INT32, 4, 1, "int32"},
+    {NIFTI_TYPE_UINT64, MUR_NIFTI_UINT64, 8, 1, "uint64"},
+    {NIFTI_TYPE_INT64, MUR_NIFTI_INT64, 8, 1, "int64"},
+    {NIFTI_TYPE_FLOAT32, MUR_NIFTI_FLOAT32, 4, 1, "float32"},
+    {NIFTI_TYPE_FLOAT64, MUR_NIFTI_FLOAT64, 8, 1, "float64"},
+    {NIFTI_TYPE_RGB24, MUR_NIFTI_UINT8, 1, 3, "rgb24"},
+    {NIFTI_TYPE_RGBA32, MUR_NIFTI_UINT8, 1, 4, "rgba32"},
 };
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -305,20 +310,21 @@ static enum mur_status check_dimensions(struct mur_nifti_header *header, const n
 }
 
 static enum mur_status check_type(struct mur_nifti_header *header, const nifti_2_header *from,
-                                  const char *path, struct mur_warnings *warnings,
-                                  struct mur_error *error)
+                                  bool takes_colour, const char *path,
+                                  struct mur_warnings *warnings, struct mur_error *error)
 {
     for (size_t index = 0; index < MUR_COUNT(types); index++) {
-        if (types[index].code != from->datatype)
+        if (types[index].code != from->datatype || (types[index].samples > 1 && !takes_colour))
             continue;
         header->type = types[index].type;
         header->type_name = types[index].name;
-        header->voxel_size = types[index].size;
-        if ((unsigned)from->bitpix == 8 * types[index].size)
+        header->samples = types[index].samples;
+        header->voxel_size = types[index].size * types[index].samples;
+        if ((unsigned)from->bitpix == 8 * header->voxel_size)
             return MUR_OK;
         return mur_warn(warnings, error,
                         "%s: bitpix is %d where datatype %s has %u; datatype is used", path,
-                        from->bitpix, types[index].name, 8 * types[index].size);
+                        from->bitpix, types[index].name, 8 * header->voxel_size);
     }
     const char *what = "not known";
     switch (from->datatype) {
@@ -372,7 +378,7 @@ static enum mur_status check_header(struct mur_nifti *nifti, const nifti_2_heade
     struct mur_nifti_header *header = &nifti->header;
     enum mur_status status = check_dimensions(header, from, nifti->header_path, error);
     if (status == MUR_OK)
-        status = check_type(header, from, nifti->header_path, warnings, error);
+        status = check_type(header, from, nifti->takes_colour, nifti->header_path, warnings, error);
     if (status == MUR_OK)
         status = check_scaling(header, from, nifti->header_path, warnings, error);
     if (status != MUR_OK)
@@ -589,6 +595,7 @@ static enum mur_status open_files(struct mur_nifti *nifti, struct byte_stream *s
     status = parse_header(nifti, &single, head, length, warnings, error);
     if (status != MUR_OK)
         return status;
+    nifti->single = single;
     uint64_t header_file_size = (uint64_t)details.st_size;
     if (stream->gzip != NULL)
         header_file_size = MUR_NIFTI_EXTENSION_LIMIT; /* unknown until it ends */
@@ -611,12 +618,13 @@ static enum mur_status open_files(struct mur_nifti *nifti, struct byte_stream *s
     return open_voxels(nifti, stream, &details, single, warnings, error);
 }
 
-enum mur_status mur_nifti_open(struct mur_nifti **out, const char *path,
-                               struct mur_warnings *warnings, struct mur_error *error)
+static enum mur_status open_any(struct mur_nifti **out, const char *path, bool takes_colour,
+                                struct mur_warnings *warnings, struct mur_error *error)
 {
     MUR_AUTO(mur_nifti) *nifti = calloc(1, sizeof *nifti);
     if (nifti == NULL)
         return mur_error_no_memory(error);
+    nifti->takes_colour = takes_colour;
     nifti->stream.descriptor = -1;
     struct byte_stream header_stream = {.gzip = NULL, .descriptor = -1, .at = 0};
     enum mur_status status = mur_text_copy(&nifti->path, mur_slice_of(path), error);
@@ -627,6 +635,35 @@ enum mur_status mur_nifti_open(struct mur_nifti **out, const char *path,
         return status;
     *out = MUR_STEAL(nifti);
     return MUR_OK;
+}
+
+enum mur_status mur_nifti_of_header(struct mur_nifti **out, const uint8_t *bytes, size_t length,
+                                    const char *name, struct mur_error *error)
+{
+    MUR_AUTO(mur_nifti) *nifti = calloc(1, sizeof *nifti);
+    if (nifti == NULL)
+        return mur_error_no_memory(error);
+    nifti->stream.descriptor = -1;
+    enum mur_status status = mur_text_copy(&nifti->path, mur_slice_of(name), error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&nifti->header_path, mur_slice_of(name), error);
+    if (status == MUR_OK)
+        status = parse_header(nifti, &nifti->single, bytes, length, NULL, error);
+    if (status == MUR_OK)
+        *out = MUR_STEAL(nifti);
+    return status;
+}
+
+enum mur_status mur_nifti_open(struct mur_nifti **out, const char *path,
+                               struct mur_warnings *warnings, struct mur_error *error)
+{
+    return open_any(out, path, false, warnings, error);
+}
+
+enum mur_status mur_nifti_open_image(struct mur_nifti **out, const char *path,
+                                     struct mur_warnings *warnings, struct mur_error *error)
+{
+    return open_any(out, path, true, warnings, error);
 }
 
 void mur_nifti_free(struct mur_nifti *nifti)
@@ -651,6 +688,11 @@ const struct mur_nifti_header *mur_nifti_header(const struct mur_nifti *nifti)
 const char *mur_nifti_path(const struct mur_nifti *nifti)
 {
     return nifti->path;
+}
+
+uint64_t mur_nifti_voxel_offset(const struct mur_nifti *nifti)
+{
+    return nifti->single ? nifti->voxel_offset : 0;
 }
 
 const uint8_t *mur_nifti_extensions(size_t *length, const struct mur_nifti *nifti)
@@ -680,6 +722,19 @@ static enum mur_status unit_factor(double *out, const struct mur_nifti *nifti,
                         "%s: xyzt_units does not name the unit of length; mm is taken",
                         nifti->path);
     }
+}
+
+double mur_nifti_time_step_ms(const struct mur_nifti_header *header)
+{
+    double factor = 0;
+    if (header->time_unit == NIFTI_UNITS_SEC)
+        factor = 1e3;
+    else if (header->time_unit == NIFTI_UNITS_MSEC)
+        factor = 1;
+    else if (header->time_unit == NIFTI_UNITS_USEC)
+        factor = 1e-3;
+    double step = header->pixdim[4] * factor;
+    return isfinite(step) && step > 0 && step < 1e12 ? step : 0;
 }
 
 static enum mur_status checked_pixdim(double out[3], const struct mur_nifti *nifti,
@@ -898,7 +953,8 @@ static enum mur_status read_at(struct mur_nifti *nifti, uint64_t offset, uint8_t
     if (got < length)
         return too_short(error, nifti->voxel_path, stream, claimed_size(nifti));
     if (nifti->header.big_endian)
-        swap_bytes(bytes, length / nifti->header.voxel_size, nifti->header.voxel_size);
+        swap_bytes(bytes, length / nifti->header.voxel_size,
+                   nifti->header.samples > 1 ? 1 : nifti->header.voxel_size);
     return check_end(nifti, error);
 }
 

@@ -44,8 +44,9 @@ enum {
 struct mur_nifti_header {
     enum mur_nifti_kind kind;
     enum mur_nifti_type type;
-    const char *type_name; /**< "int16" */
-    unsigned voxel_size;   /**< bytes */
+    const char *type_name; /**< "int16", "rgb24" */
+    unsigned samples;      /**< 1; of colour 3 (red, green, blue) or 4 (and alpha), of type uint8 */
+    unsigned voxel_size;   /**< bytes, of all samples */
     uint32_t dims[3];      /**< voxels along i, j, k; never 0 */
     uint32_t volumes;      /**< product of dim[4] to dim[7]; never 0 */
     int64_t dim[8];        /**< as stated, 1 beyond dim[0] */
@@ -76,12 +77,24 @@ struct mur_nifti;
 MUR_NODISCARD
 enum mur_status mur_nifti_open(struct mur_nifti **out, const char *path,
                                struct mur_warnings *warnings, struct mur_error *error);
+/** Likewise, and takes colour (RGB24, RGBA32) too. */
+MUR_NODISCARD
+enum mur_status mur_nifti_open_image(struct mur_nifti **out, const char *path,
+                                     struct mur_warnings *warnings, struct mur_error *error);
+/** Likewise of a header that is kept elsewhere (original.h): its fields and its grid can be asked
+ * for, voxels cannot. @param[in] name  for messages. @retval MUR_PARSE, MUR_UNSUPPORTED, MUR_LIMIT
+ */
+MUR_NODISCARD
+enum mur_status mur_nifti_of_header(struct mur_nifti **out, const uint8_t *bytes, size_t length,
+                                    const char *name, struct mur_error *error);
 void mur_nifti_free(struct mur_nifti *nifti);
 MUR_DEFINE_AUTO(mur_nifti, mur_nifti_free)
 
 const struct mur_nifti_header *mur_nifti_header(const struct mur_nifti *nifti);
 /** The name it was opened by, for messages. */
 const char *mur_nifti_path(const struct mur_nifti *nifti);
+/** Bytes before the first voxel of a single file; 0 of a pair. */
+uint64_t mur_nifti_voxel_offset(const struct mur_nifti *nifti);
 /** Header extensions as in the file, with their four leading bytes; @p length 0 if none. */
 const uint8_t *mur_nifti_extensions(size_t *length, const struct mur_nifti *nifti);
 
@@ -108,6 +121,9 @@ MUR_NODISCARD
 enum mur_status mur_nifti_geometry(struct mur_volume_geometry *out, const struct mur_nifti *nifti,
                                    const struct mur_orientation_options *options,
                                    struct mur_warnings *warnings, struct mur_error *error);
+
+/** pixdim[4] in milliseconds; 0 where it is not stated, or not as a time. */
+double mur_nifti_time_step_ms(const struct mur_nifti_header *header);
 
 /** Whether neither qform nor sform says where the volume lies. */
 bool mur_nifti_orientation_unknown(const struct mur_nifti *nifti);
