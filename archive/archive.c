@@ -136,6 +136,7 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->duplicates = options->duplicates;
     archive->fold_case = options->fold_case;
     archive->unknown_matches = options->unknown_matches;
+    archive->header_wins = options->header_wins;
     archive->note = options->note;
     archive->note_user = options->note_user;
     (void)pthread_mutex_init(&archive->mutex, NULL);

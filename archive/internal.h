@@ -49,7 +49,7 @@ struct mur_archive {
     int lock;
     bool durable;
     enum mur_duplicates duplicates;
-    bool fold_case, unknown_matches;
+    bool fold_case, unknown_matches, header_wins;
     const struct mur_link_rules *links; /**< borrowed; may be NULL */
     struct mur_store *store;
     struct mur_database *writer;  /**< under write_mutex */

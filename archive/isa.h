@@ -68,6 +68,22 @@ enum mur_status mur_archive_each_isa_version(
     enum mur_status (*each)(void *user, const struct mur_isa_version *one, struct mur_error *error),
     void *user, struct mur_error *error);
 
+/** A place where header and tables disagree. Texts are borrowed for the call. */
+struct mur_isa_conflict {
+    const char *series_uid, *study, *source, *assay;
+    const char *attribute; /**< keyword, or a tag */
+    const char *header, *tables;
+    bool tables_answer; /**< what queries are answered with */
+};
+/** Calls @p each for all of them, by the first instance of each linked series; numbers are the same
+ * within 1 % for voxel sizes, else exactly. */
+MUR_NODISCARD
+enum mur_status mur_archive_each_isa_conflict(
+    struct mur_archive *archive,
+    enum mur_status (*each)(void *user, const struct mur_isa_conflict *one,
+                            struct mur_error *error),
+    void *user, struct mur_error *error);
+
 /* ---- links ----------------------------------------------------------------------------------- */
 
 /** Series without a scan, scans without a series. */

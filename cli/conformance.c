@@ -227,6 +227,7 @@ static const struct private_element isa_elements[] = {
     {MUR_ISA_SAMPLE_NAME, "1", "Sample Name (the animal at a session)"},
     {MUR_ISA_ASSAY_NAME, "1", "Assay Name (the scan)"},
     {MUR_ISA_STUDY_IDENTIFIER, "1", "Study Identifier of the ISA-Tab"},
+    {MUR_ISA_VOXEL_SIZE_MM, "1", "size of voxels in mm as the tables say"},
 };
 
 static const struct private_element nifti_elements[] = {
@@ -273,8 +274,10 @@ static void write_description(struct writer *writer, const char *text)
         size_t length = strcspn(text, "\n|");
         WRITE(writer, "%.*s", (int)length, text);
         text += length;
-        if (*text != '\0')
-            WRITE(writer, *text++ == '\n' ? " " : "\\|");
+        if (*text == '\0')
+            break;
+        WRITE(writer, *text == '\n' ? " " : "\\|");
+        text++;
     }
     WRITE(writer, " |\n");
 }

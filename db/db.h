@@ -357,6 +357,21 @@ enum mur_status mur_database_each_loose_series(
     enum mur_status (*each)(void *user, const struct mur_loose_series *one,
                             struct mur_error *error),
     void *user, struct mur_error *error);
+/** A series with its scan. Texts are borrowed for the call. */
+struct mur_linked_series {
+    const char *series_uid, *study, *source, *assay;
+    bool segmentation;
+    int64_t scan;
+    int header_form; /**< of its first instance */
+    const void *header;
+    size_t header_length;
+};
+MUR_NODISCARD
+enum mur_status mur_database_each_linked_series(
+    struct mur_database *database,
+    enum mur_status (*each)(void *user, const struct mur_linked_series *one,
+                            struct mur_error *error),
+    void *user, struct mur_error *error);
 /** Scans without a series. */
 MUR_NODISCARD
 enum mur_status mur_database_each_loose_scan(struct mur_database *database,

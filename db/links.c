@@ -249,3 +249,38 @@ enum mur_status mur_database_count_segmentations(int64_t *out, struct mur_databa
         out, &found, database, error,
         "SELECT count(*) FROM series WHERE series_uid = ? AND modality = 'SEG'", MUR_T(series_uid));
 }
+
+enum mur_status mur_database_each_linked_series(
+    struct mur_database *database,
+    enum mur_status (*each)(void *user, const struct mur_linked_series *one,
+                            struct mur_error *error),
+    void *user, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        "SELECT e.series_uid, e.segmentation, c.id, c.study, c.source, c.assay, h.form, h.json"
+        " FROM series e JOIN isa_scan c ON c.id = e.isa_scan AND c.digest <> ''"
+        " JOIN header h ON h.instance = (SELECT min(id) FROM instance WHERE series = e.id)"
+        " ORDER BY c.dataset, c.ordinal, e.series_uid",
+        error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct mur_linked_series one = {
+            .series_uid = (const char *)sqlite3_column_text(row, 0),
+            .segmentation = sqlite3_column_int(row, 1) != 0,
+            .scan = sqlite3_column_int64(row, 2),
+            .study = (const char *)sqlite3_column_text(row, 3),
+            .source = (const char *)sqlite3_column_text(row, 4),
+            .assay = (const char *)sqlite3_column_text(row, 5),
+            .header_form = sqlite3_column_int(row, 6),
+            .header = sqlite3_column_blob(row, 7),
+            .header_length = (size_t)sqlite3_column_bytes(row, 7),
+        };
+        status = each(user, &one, error);
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "listing series");
+    mur_statement_done(database, row);
+    return status;
+}

@@ -39,6 +39,7 @@ enum mur_private_element {
     MUR_ISA_SAMPLE_NAME = 0x18,        /**< LO */
     MUR_ISA_ASSAY_NAME = 0x19,         /**< LO */
     MUR_ISA_STUDY_IDENTIFIER = 0x1A,   /**< LO */
+    MUR_ISA_VOXEL_SIZE_MM = 0x1B,      /**< FD */
     /* MURPACS NIFTI 1.0 */
     MUR_NIFTI_HEADER = 0x01,     /**< OB, 348 or 540 bytes as in the file */
     MUR_NIFTI_EXTENSIONS = 0x02, /**< OB */

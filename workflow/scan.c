@@ -1,5 +1,6 @@
 /* One scan of a dataset: its image, converted or as it is, then its segmentations. */
 #include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "converters/nii_to_dicom.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "dicom/dictionary.h"
 #include "dicom/part10.h"
 #include "workflow/internal.h"
 
@@ -189,6 +191,26 @@ static enum mur_status import_nifti(struct mur_source_series **series,
 
 /* ---- the scan -------------------------------------------------------------------------------- */
 
+/* What the image says counts; a difference of more than 1 % is worth a word. */
+static void check_spacing(struct mur_import_result *result, const struct mur_import_job *job,
+                          const struct mur_scan *scan, const char *image, const struct mur_source_series *series)
+{
+    const struct mur_attribute_path path =
+        mur_attribute_path_of(MUR_PRIVATE_TAG(0, MUR_ISA_VOXEL_SIZE_MM));
+    const struct mur_scan_value *value = mur_scan_find_value(scan, &path);
+    double said;
+    if (value == NULL || mur_parse_double(&said, mur_slice_of(value->text), NULL) != MUR_OK)
+        return;
+    const double *spacing = series->geometry.spacing_mm;
+    for (int i = 0; i < 3; i++)
+        if (fabs(spacing[i] - said) > 0.01 * said) {
+            mur_import_reason(result, job,
+                              "%s: its voxels are %.6g x %.6g x %.6g mm, the tables say %.6g mm",
+                              image, spacing[0], spacing[1], spacing[2], said);
+            return;
+        }
+}
+
 static enum mur_status import_image(struct mur_source_series **series,
                                     struct mur_import_result *result, struct mur_intake *intake,
                                     const struct mur_import_job *job, const struct mur_scan *scan,
@@ -206,6 +228,8 @@ static enum mur_status import_image(struct mur_source_series **series,
         status = import_dicom(series, result, intake, job, scan, path, folder, error);
     else
         status = import_nifti(series, result, intake, job, scan, path, error);
+    if (status == MUR_OK && *series != NULL)
+        check_spacing(result, job, scan, image->cell, *series);
     return status == MUR_OK ? MUR_OK : mur_import_blame(error, job, image->path);
 }
 

@@ -52,6 +52,7 @@ const OwnEntry own_entries[] = {
     {0x00990018, "LO", "ISASampleName", MUR_CREATOR_ISA},
     {0x00990019, "LO", "ISAAssayName", MUR_CREATOR_ISA},
     {0x0099001A, "LO", "ISAStudyIdentifier", MUR_CREATOR_ISA},
+    {0x0099001B, "FD", "ISAVoxelSizeInMillimeters", MUR_CREATOR_ISA},
     {0x00990001, "OB", "NIfTIHeader", MUR_CREATOR_NIFTI},
     {0x00990002, "OB", "NIfTIExtensions", MUR_CREATOR_NIFTI},
     {0x00990003, "LO", "NIfTIFileName", MUR_CREATOR_NIFTI},

@@ -116,6 +116,21 @@ class LateEdits(Archive):
         self.assertEqual(back, before)
         self.assertEqual(self.lines("unlinked"), [])
 
+    def test_disagreements_name_both_values_and_what_answers(self):
+        edit(self.tables / "a_WD-OBG-2019_CT.txt", "\t700\tmicrometer", "\t710\tmicrometer")
+        shutil.copytree(DATASET / "WD-OBG-2019", self.tables / "WD-OBG-2019")
+        _, done = node.import_dataset(self.root / "other", self.tables, "--set",
+                                      "dicom.durability=process", check=False)
+        self.assertIn("the tables say 0.71 mm", done.stdout + done.stderr)
+        self.isa("apply", self.tables)
+        told = {(one["scan"], one["attribute"]): one for one in self.lines("conflicts")}
+        spacing = told["WD-08_w08_CT", "PixelSpacing"]
+        self.assertEqual((spacing["header"], spacing["tables"], spacing["answer"]),
+                         ("0.7\\0.7", "0.71", "header"))
+        patient = told["WD-08_w08_CT", "PatientID"]
+        self.assertEqual((patient["header"], patient["tables"], patient["answer"]),
+                         ("OBG18", "WD-OBG-2019:WD-08", "tables"))
+
     def test_bad_tables_change_nothing(self):
         for broken in ("a_WD-OBG-2019_CT.txt", "s_WD-OBG-2019.txt", "i_Investigation.txt"):
             (self.tables / broken).unlink()
