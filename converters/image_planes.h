@@ -1,8 +1,8 @@
 /**
  * The planes of DICOM image files: what is said of each frame, read in one pass that seeks over the
  * pixels, and the pixels themselves, one frame at a time. Classic images, Enhanced and Legacy
- * Converted ones (functional groups, PS3.3 C.7.6.16), segmentations (one bit a pixel), parametric
- * maps (Float Pixel Data).
+ * Converted ones (functional groups, PS3.3 C.7.6.16), parametric maps (Float Pixel Data). Not
+ * segmentations: those are seg_reader.h's.
  *
  * Native pixels are read where they stand in the file; encapsulated and deflated ones are decoded a
  * file at a time. Threads: one at a time per handle.
@@ -62,9 +62,8 @@ struct mur_image_plane {
     double time_offset_s;     /**< Temporal Position Time Offset (0020,930D) */
     double acquired_s;        /**< Frame Acquisition DateTime, Acquisition DateTime or Time: since
                                    midnight of its day */
-    uint16_t segment;         /**< Referenced Segment Number (0062,000B); 0: none */
-    char kind[MUR_IMAGE_KIND_SIZE]; /**< Frame Type (0008,9007) or Image Type (0008,0008), and
-                                         Complex Image Component (0008,9208) behind it */
+    char kind[MUR_IMAGE_KIND_SIZE]; /**< Frame Type (0008,9007) or Image Type (0008,0008) */
+    char component[17];             /**< Complex Image Component (0008,9208); "" not stated */
 };
 
 /** What a file says of all its frames, and where their pixels are. */
@@ -82,7 +81,6 @@ struct mur_image_file {
     bool planar;          /**< Planar Configuration 1 */
     char photometric[17]; /**< "MONOCHROME2" */
     enum mur_pixel_type type;
-    bool one_bit; /**< Bits Allocated 1: handed out as uint8, 0 or 1 */
     bool has_padding;
     int64_t padding;                                   /**< Pixel Padding Value (0028,0120) */
     double temporal_resolution_ms, repetition_time_ms; /**< NAN: not stated */
@@ -97,8 +95,8 @@ struct mur_image_file {
 /**
  * Reads all but the pixels.
  * @retval MUR_NOT_FOUND, MUR_DENIED, MUR_IO  the file cannot be read
- * @retval MUR_PARSE        not DICOM, damaged, cut, or its pixels are fewer than its frames need
- * @retval MUR_MISMATCH     no image: without Rows, Columns or pixels
+ * @retval MUR_PARSE        damaged, cut, or its pixels are fewer than its frames need
+ * @retval MUR_MISMATCH     not DICOM, or no image: without Rows, Columns or pixels
  * @retval MUR_UNSUPPORTED  pixels of a layout that is not handed out; a transfer syntax that cannot
  *                          be decoded here: the message names it
  * @retval MUR_LIMIT        more than MUR_IMAGE_FRAME_LIMIT frames
