@@ -130,4 +130,11 @@ enum mur_status mur_plane_read(const void **out, struct mur_plane_reader *reader
                                const struct mur_image_file *file, uint32_t frame,
                                struct mur_error *error);
 
+/** Likewise, value * slope + intercept of the plane, as @p type: MUR_PIXEL_FLOAT32 or _FLOAT64.
+ * @retval MUR_UNSUPPORTED  colour */
+MUR_NODISCARD
+enum mur_status mur_plane_read_rescaled(const void **out, struct mur_plane_reader *reader,
+                                        const struct mur_image_file *file, uint32_t frame,
+                                        enum mur_pixel_type type, struct mur_error *error);
+
 #endif

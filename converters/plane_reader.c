@@ -24,8 +24,8 @@ struct mur_plane_reader {
     int descriptor;                    /* of native pixels */
     struct mur_buffer decoded;         /* of all frames of the file, of others */
     struct pixel_layout layout;
-    uint8_t *raw, *plane;
-    size_t raw_size, plane_size;
+    uint8_t *raw, *plane, *rescaled;
+    size_t raw_size, plane_size, rescaled_size;
 };
 
 enum mur_status mur_plane_reader_create(struct mur_plane_reader **out, struct mur_error *error)
@@ -48,6 +48,7 @@ void mur_plane_reader_free(struct mur_plane_reader *reader)
     mur_buffer_free(&reader->decoded);
     free(reader->raw);
     free(reader->plane);
+    free(reader->rescaled);
     free(reader);
 }
 
@@ -342,5 +343,56 @@ enum mur_status mur_plane_read(const void **out, struct mur_plane_reader *reader
     }
     if (reader->layout.ybr)
         rgb_of_ybr(reader->layout.planar ? reader->raw : reader->plane, pixels);
+    return MUR_OK;
+}
+
+static double stored_value(const void *values, size_t index, enum mur_pixel_type type)
+{
+    switch (type) {
+    case MUR_PIXEL_UINT8:
+        return ((const uint8_t *)values)[index];
+    case MUR_PIXEL_INT8:
+        return ((const int8_t *)values)[index];
+    case MUR_PIXEL_INT16:
+        return ((const int16_t *)values)[index];
+    case MUR_PIXEL_UINT16:
+        return ((const uint16_t *)values)[index];
+    case MUR_PIXEL_INT32:
+        return ((const int32_t *)values)[index];
+    case MUR_PIXEL_UINT32:
+        return ((const uint32_t *)values)[index];
+    case MUR_PIXEL_FLOAT32:
+        return (double)((const float *)values)[index];
+    case MUR_PIXEL_FLOAT64:
+        return ((const double *)values)[index];
+    case MUR_PIXEL_RGB24:
+        break;
+    }
+    return 0;
+}
+
+enum mur_status mur_plane_read_rescaled(const void **out, struct mur_plane_reader *reader,
+                                        const struct mur_image_file *file, uint32_t frame,
+                                        enum mur_pixel_type type, struct mur_error *error)
+{
+    const void *stored = NULL;
+    if (file->type == MUR_PIXEL_RGB24)
+        return mur_error_set(error, MUR_UNSUPPORTED, "%s: colour is not rescaled", file->path);
+    enum mur_status status = mur_plane_read(&stored, reader, file, frame, error);
+    size_t pixels = (size_t)file->rows * file->columns;
+    if (status == MUR_OK)
+        status = make_room(&reader->rescaled, &reader->rescaled_size, pixels * mur_pixel_size(type),
+                           error);
+    if (status != MUR_OK)
+        return status;
+    double slope = file->planes[frame].slope, intercept = file->planes[frame].intercept;
+    for (size_t index = 0; index < pixels; index++) {
+        double value = stored_value(stored, index, file->type) * slope + intercept;
+        if (type == MUR_PIXEL_FLOAT32)
+            ((float *)(void *)reader->rescaled)[index] = (float)value;
+        else
+            ((double *)(void *)reader->rescaled)[index] = value;
+    }
+    *out = reader->rescaled;
     return MUR_OK;
 }

@@ -1,0 +1,349 @@
+#include "converters/image_stacks.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "converters/stack_volumes.h"
+#include "core/buffer.h"
+#include "core/file.h"
+#include "dicom/sop_class.h"
+
+enum { GROUP_LIMIT = 1000 };
+
+/* Planes that may lie on one grid, before they are put in order. */
+struct group {
+    const struct mur_image_plane **planes;
+    size_t count, capacity;
+};
+
+struct mur_image_set {
+    struct mur_image_file **files;
+    size_t file_count, file_capacity;
+    struct mur_image_stack *stacks;
+    size_t stack_count, stack_capacity;
+};
+
+enum mur_status mur_image_set_create(struct mur_image_set **out, struct mur_error *error)
+{
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? mur_error_no_memory(error) : MUR_OK;
+}
+
+void mur_image_set_free(struct mur_image_set *set)
+{
+    if (set == NULL)
+        return;
+    for (size_t index = 0; index < set->file_count; index++)
+        mur_image_file_free(set->files[index]);
+    for (size_t index = 0; index < set->stack_count; index++)
+        free(set->stacks[index].planes);
+    free(set->files);
+    free(set->stacks);
+    free(set);
+}
+
+size_t mur_image_set_stack_count(const struct mur_image_set *set)
+{
+    return set->stack_count;
+}
+
+const struct mur_image_stack *mur_image_set_stack(const struct mur_image_set *set, size_t index)
+{
+    return &set->stacks[index];
+}
+
+size_t mur_image_set_file_count(const struct mur_image_set *set)
+{
+    return set->file_count;
+}
+
+const struct mur_image_file *mur_image_set_file(const struct mur_image_set *set, size_t index)
+{
+    return set->files[index];
+}
+
+const struct mur_image_file *mur_image_stack_first(const struct mur_image_set *set,
+                                                   const struct mur_image_stack *stack)
+{
+    return set->files[stack->planes[0]->file];
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static enum mur_status keep_file(struct mur_image_set *set, struct mur_image_file *file,
+                                 struct mur_error *error)
+{
+    if (set->file_count >= MUR_IMAGE_FILE_LIMIT)
+        return mur_error_set(error, MUR_LIMIT, "more than %d files", MUR_IMAGE_FILE_LIMIT);
+    if (set->file_count == set->file_capacity) {
+        size_t capacity = set->file_capacity == 0 ? 256 : set->file_capacity * 2;
+        struct mur_image_file **files = realloc(set->files, capacity * sizeof *files);
+        if (files == NULL)
+            return mur_error_no_memory(error);
+        set->files = files;
+        set->file_capacity = capacity;
+    }
+    for (uint32_t index = 0; index < file->plane_count; index++)
+        file->planes[index].file = (uint32_t)set->file_count;
+    set->files[set->file_count++] = file;
+    return MUR_OK;
+}
+
+static enum mur_status add_file(struct mur_image_set *set, const char *path, const char *series,
+                                bool lenient, struct mur_warnings *warnings,
+                                struct mur_error *error)
+{
+    MUR_AUTO(mur_image_file) *file = NULL;
+    struct mur_error why = MUR_ERROR_INIT;
+    enum mur_status status = mur_image_file_read(&file, path, &why);
+    if (status == MUR_MISMATCH && lenient)
+        return MUR_OK; /* no DICOM, or no image: a DICOMDIR, a report */
+    if (status == MUR_UNSUPPORTED && lenient)
+        return mur_warn(warnings, error, "%s; passed over", why.message);
+    if (status != MUR_OK)
+        return mur_error_set(error, status, "%s", why.message);
+    if (series != NULL && strcmp(series, file->series_instance) != 0)
+        return MUR_OK;
+    status = keep_file(set, file, error);
+    if (status == MUR_OK)
+        file = NULL; /* the set's now */
+    return status;
+}
+
+struct adding {
+    struct mur_image_set *set;
+    const char *series;
+    struct mur_warnings *warnings;
+};
+
+static enum mur_status on_entry(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                struct mur_error *error)
+{
+    (void)skip;
+    struct adding *adding = user;
+    if (entry->kind != MUR_WALK_FILE)
+        return MUR_OK;
+    return add_file(adding->set, entry->path, adding->series, true, adding->warnings, error);
+}
+
+enum mur_status mur_image_set_add(struct mur_image_set *set, const char *path, const char *series,
+                                  struct mur_warnings *warnings, struct mur_error *error)
+{
+    if (!mur_directory_exists(path))
+        return add_file(set, path, series, false, warnings, error);
+    struct adding adding = {.set = set, .series = series, .warnings = warnings};
+    return mur_directory_walk(path, on_entry, &adding, error);
+}
+
+/* ---- groups --------------------------------------------------------------------------------- */
+
+static bool same_plane_shape(const struct mur_image_plane *a, const struct mur_image_plane *b)
+{
+    for (unsigned index = 0; index < 6; index++)
+        if (!(fabs(a->orientation[index] - b->orientation[index]) < 1e-4))
+            return false;
+    for (unsigned index = 0; index < 2; index++)
+        if (!(fabs(a->spacing[index] / b->spacing[index] - 1) < 1e-4))
+            return false;
+    return strcmp(a->kind, b->kind) == 0 && strcmp(a->component, b->component) == 0;
+}
+
+static bool is_float(enum mur_pixel_type type)
+{
+    return type == MUR_PIXEL_FLOAT32 || type == MUR_PIXEL_FLOAT64;
+}
+
+static bool same_file_shape(const struct mur_image_file *a, const struct mur_image_file *b)
+{
+    return a->rows == b->rows && a->columns == b->columns && a->samples == b->samples &&
+           a->bits_allocated == b->bits_allocated && is_float(a->type) == is_float(b->type) &&
+           strcmp(a->series_instance, b->series_instance) == 0;
+}
+
+static enum mur_status add_to_group(struct group *group, const struct mur_image_plane *plane,
+                                    struct mur_error *error)
+{
+    if (group->count == group->capacity) {
+        size_t capacity = group->capacity == 0 ? 64 : group->capacity * 2;
+        const struct mur_image_plane **planes = realloc(group->planes, capacity * sizeof *planes);
+        if (planes == NULL)
+            return mur_error_no_memory(error);
+        group->planes = planes;
+        group->capacity = capacity;
+    }
+    group->planes[group->count++] = plane;
+    return MUR_OK;
+}
+
+struct groups {
+    struct group *items;
+    size_t count, last; /* the one that was added to: the next plane is likely to follow */
+};
+
+static void free_groups(struct groups *groups)
+{
+    for (size_t index = 0; index < groups->count; index++)
+        free(groups->items[index].planes);
+    free(groups->items);
+}
+
+static enum mur_status sort_in(struct groups *groups, const struct mur_image_set *set,
+                               const struct mur_image_plane *plane, struct mur_error *error)
+{
+    const struct mur_image_file *file = set->files[plane->file];
+    if (!plane->placed)
+        return mur_error_set(error, MUR_PARSE,
+                             "%s: frame %" PRIu32 " does not say where it lies: no Image Position "
+                             "(0020,0032), Image Orientation (0020,0037) or Pixel Spacing "
+                             "(0028,0030)",
+                             file->path, plane->frame + 1);
+    for (size_t step = 0; step < groups->count; step++) {
+        size_t index = (groups->last + step) % groups->count;
+        struct group *group = &groups->items[index];
+        const struct mur_image_file *other = set->files[group->planes[0]->file];
+        if (!same_plane_shape(plane, group->planes[0]) || !same_file_shape(file, other))
+            continue;
+        if (file->is_signed != other->is_signed)
+            return mur_error_set(
+                error, MUR_MISMATCH,
+                "%s has %s pixels where %s, of the same series, has %s ones (Pixel "
+                "Representation (0028,0103)): one of them is wrong",
+                file->path, file->is_signed ? "signed" : "unsigned", other->path,
+                other->is_signed ? "signed" : "unsigned");
+        groups->last = index;
+        return add_to_group(group, plane, error);
+    }
+    if (groups->count == GROUP_LIMIT)
+        return mur_error_set(error, MUR_LIMIT,
+                             "%s: more than %d different orientations, sizes and kinds of images",
+                             file->path, GROUP_LIMIT);
+    groups->last = groups->count++;
+    return add_to_group(&groups->items[groups->last], plane, error);
+}
+
+static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
+                                   struct mur_error *error)
+{
+    groups->items = calloc(GROUP_LIMIT, sizeof *groups->items);
+    if (groups->items == NULL)
+        return mur_error_no_memory(error);
+    for (size_t index = 0; index < set->file_count; index++)
+        for (uint32_t frame = 0; frame < set->files[index]->plane_count; frame++) {
+            enum mur_status status = sort_in(groups, set, &set->files[index]->planes[frame], error);
+            if (status != MUR_OK)
+                return status;
+        }
+    return MUR_OK;
+}
+
+/* ---- stacks --------------------------------------------------------------------------------- */
+
+static enum mur_status add_stack(void *user, struct mur_image_stack *stack, struct mur_error *error)
+{
+    struct mur_image_set *set = user;
+    if (set->stack_count == set->stack_capacity) {
+        size_t capacity = set->stack_capacity == 0 ? 8 : set->stack_capacity * 2;
+        struct mur_image_stack *stacks = realloc(set->stacks, capacity * sizeof *stacks);
+        if (stacks == NULL)
+            return mur_error_no_memory(error);
+        set->stacks = stacks;
+        set->stack_capacity = capacity;
+    }
+    set->stacks[set->stack_count++] = *stack;
+    return MUR_OK;
+}
+
+/* Values: as they are stored, or rescaled where planes are rescaled differently. */
+static enum mur_status choose_values(struct mur_image_stack *stack, const struct mur_image_set *set,
+                                     struct mur_warnings *warnings, struct mur_error *error)
+{
+    const struct mur_image_file *first = mur_image_stack_first(set, stack);
+    size_t count = (size_t)stack->volumes * stack->geometry.dims[2];
+    stack->stored = stack->type = first->type;
+    stack->slope = stack->planes[0]->slope;
+    stack->intercept = stack->planes[0]->intercept;
+    if (first->type == MUR_PIXEL_RGB24) {
+        stack->slope = 1;
+        stack->intercept = 0;
+        return MUR_OK;
+    }
+    for (size_t index = 1; index < count; index++) {
+        const struct mur_image_plane *plane = stack->planes[index];
+        if (plane->slope == stack->slope && plane->intercept == stack->intercept)
+            continue;
+        stack->type = first->type == MUR_PIXEL_FLOAT64 ? MUR_PIXEL_FLOAT64 : MUR_PIXEL_FLOAT32;
+        stack->slope = 1;
+        stack->intercept = 0;
+        return mur_warn(warnings, error,
+                        "series %s: Rescale Slope or Intercept differ from slice to slice: values "
+                        "are written rescaled, as %s",
+                        first->series_instance, mur_pixel_type_name(stack->type));
+    }
+    return MUR_OK;
+}
+
+static int compare_stacks(const void *a_pointer, const void *b_pointer, void *user)
+{
+    const struct mur_image_set *set = user;
+    const struct mur_image_stack *a = a_pointer, *b = b_pointer;
+    const struct mur_image_file *of_a = mur_image_stack_first(set, a);
+    const struct mur_image_file *of_b = mur_image_stack_first(set, b);
+    if (of_a->series_number != of_b->series_number)
+        return of_a->series_number < of_b->series_number ? -1 : 1;
+    int order = strcmp(of_a->series_instance, of_b->series_instance);
+    if (order == 0)
+        order = strcmp(a->kind, b->kind);
+    if (order == 0)
+        order = strcmp(a->planes[0]->component, b->planes[0]->component);
+    if (order == 0)
+        order = (a->slab > b->slab) - (a->slab < b->slab);
+    if (order == 0)
+        order = (of_a->number > of_b->number) - (of_a->number < of_b->number);
+    return order != 0 ? order
+                      : (a->planes[0]->file > b->planes[0]->file) -
+                            (a->planes[0]->file < b->planes[0]->file);
+}
+
+enum mur_status mur_image_set_arrange(struct mur_image_set *set,
+                                      const struct mur_stack_options *options,
+                                      struct mur_warnings *warnings, struct mur_error *error)
+{
+    if (set->file_count == 0)
+        return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images");
+    struct groups groups = {.items = NULL};
+    enum mur_status status = make_groups(&groups, set, error);
+    for (size_t index = 0; status == MUR_OK && index < groups.count; index++)
+        status = mur_stack_planes(groups.items[index].planes, groups.items[index].count, set,
+                                  options->allow_gaps, add_stack, set, warnings, error);
+    free_groups(&groups);
+    for (size_t index = 0; status == MUR_OK && index < set->stack_count; index++)
+        status = choose_values(&set->stacks[index], set, warnings, error);
+    if (status == MUR_OK)
+        qsort_r(set->stacks, set->stack_count, sizeof *set->stacks, compare_stacks, set);
+    return status;
+}
+
+/* ---- slices --------------------------------------------------------------------------------- */
+
+size_t mur_image_stack_slice_size(const struct mur_image_stack *stack)
+{
+    return (size_t)stack->geometry.dims[0] * stack->geometry.dims[1] * mur_pixel_size(stack->type);
+}
+
+enum mur_status mur_image_stack_read(const void **out, struct mur_plane_reader *reader,
+                                     const struct mur_image_set *set,
+                                     const struct mur_image_stack *stack, uint32_t volume,
+                                     uint32_t slice, struct mur_error *error)
+{
+    if (volume >= stack->volumes || slice >= stack->geometry.dims[2])
+        return mur_error_set(error, MUR_INVALID, "slice %" PRIu32 " of volume %" PRIu32, slice + 1,
+                             volume + 1);
+    const struct mur_image_plane *plane =
+        stack->planes[(size_t)volume * stack->geometry.dims[2] + slice];
+    const struct mur_image_file *file = set->files[plane->file];
+    if (stack->type == stack->stored)
+        return mur_plane_read(out, reader, file, plane->frame, error);
+    return mur_plane_read_rescaled(out, reader, file, plane->frame, stack->type, error);
+}
