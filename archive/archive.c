@@ -22,8 +22,8 @@ static enum mur_status check_index(const struct mur_archive *archive, struct mur
     enum mur_status status = mur_store_is_empty(&empty, archive->store, error);
     if (status == MUR_OK && !empty && !mur_file_exists(archive->index_path))
         return mur_error_set(error, MUR_CORRUPT,
-                             "%s is missing, but there are objects in %s/objects: put the index"
-                             " back from a backup, or import the objects into a new archive",
+                             "%s is missing, but there are objects in %s/objects: \"murpacs"
+                             " reindex\" makes the index anew",
                              archive->index_path, archive->directory);
     return status;
 }

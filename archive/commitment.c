@@ -250,7 +250,7 @@ struct marking {
 };
 
 /* What was deleted or replaced since it was looked at is not kept. */
-static enum mur_status mark(struct mur_database *database, void *user, struct mur_error *error)
+static enum mur_status mark(struct mur_archive *archive, void *user, struct mur_error *error)
 {
     const struct marking *marking = user;
     enum mur_status status = MUR_OK;
@@ -262,9 +262,11 @@ static enum mur_status mark(struct mur_database *database, void *user, struct mu
             continue;
         memcpy(instance.sop_instance, reference->sop_instance, sizeof(instance.sop_instance));
         memcpy(instance.digest, marking->digests[i], sizeof(instance.digest));
-        status = mur_database_commit_instance(&found, database, &instance, error);
+        status = mur_database_commit_instance(&found, archive->writer, &instance, error);
         if (status == MUR_OK && !found)
             reference->failure = MUR_REFERENCE_NO_SUCH_OBJECT;
+        else if (status == MUR_OK)
+            status = mur_manifest_add_committed(&archive->manifest, instance.sop_instance, error);
     }
     return status;
 }
@@ -285,5 +287,5 @@ enum mur_status mur_archive_commit(struct mur_commitment *commitment, struct mur
         memcpy(digests[i], instance.digest, sizeof(digests[i]));
     }
     struct marking marking = {.commitment = commitment, .digests = (const uint8_t(*)[16])digests};
-    return in_transaction(archive, mark, &marking, error);
+    return mur_archive_change(archive, true, mark, &marking, error);
 }

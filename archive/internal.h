@@ -82,6 +82,15 @@ struct mur_archive {
 enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
                                  struct mur_error *error);
 
+/** For one who works on it alone. @retval MUR_BUSY */
+enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
+
+/* archive/isa.c */
+/** Rows of the scans of a dataset, in a transaction. */
+enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t dataset,
+                                      const struct mur_isa *isa, const struct mur_scan_list *scans,
+                                      struct mur_error *error);
+
 /* archive/manifest.c */
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
                                   struct mur_error *error);
@@ -101,6 +110,9 @@ enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const c
                                           const struct mur_isa_link *isa, struct mur_error *error);
 /** ... and took it back. */
 enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const char *series,
+                                           struct mur_error *error);
+/** A peer was told that it is kept. */
+enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
                                            struct mur_error *error);
 enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
                                      const struct mur_isa_version *version,

@@ -162,7 +162,8 @@ static enum mur_status keep_tables(const char *folder, const struct mur_archive 
     return status;
 }
 
-/* ---- what is said otherwise -------------------------------------------------------------------- */
+/* ---- what is said otherwise --------------------------------------------------------------------
+ */
 
 /* What a scan says: its cells as "kind:name" and value, or attributes by their paths. */
 struct statement {
@@ -255,8 +256,8 @@ static enum mur_status state(void *user, const struct mur_index_value *value,
         return MUR_OK;
     char path[MUR_ATTRIBUTE_PATH_SIZE];
     const struct mur_attribute *attribute = mur_attribute_find(tag);
-    const char *name = attribute != NULL ? attribute->keyword
-                                         : mur_attribute_path_format(path, &value->path);
+    const char *name =
+        attribute != NULL ? attribute->keyword : mur_attribute_path_format(path, &value->path);
     return add_statement(list, mur_slice_of(name), value->text, false, error);
 }
 
@@ -356,13 +357,11 @@ static enum mur_status put_scan(struct put *put, struct mur_archive *archive, in
     record.cells = values.cells;
     record.cell_count = values.cell_count;
     if (status == MUR_OK)
-        status =
-            mur_archive_scan_keys(&list, &record.key_count, keys, archive->links, scan, error);
+        status = mur_archive_scan_keys(&list, &record.key_count, keys, archive->links, scan, error);
     record.keys = list;
     if (status == MUR_OK)
-        status = mur_database_find_isa_scan(archive->writer, dataset, scan->study,
-                                            scan->assay_file, scan->assay, note_known, &known,
-                                            error);
+        status = mur_database_find_isa_scan(archive->writer, dataset, scan->study, scan->assay_file,
+                                            scan->assay, note_known, &known, error);
     bool differs = known.row != 0 && strcmp(known.digest, digest) != 0;
     if (status == MUR_OK && differs && put->options->on_change != NULL) {
         status = mur_database_isa_scan_values(archive->writer, known.row, state, &before, error);
@@ -379,15 +378,15 @@ static enum mur_status put_scan(struct put *put, struct mur_archive *archive, in
                                            dataset, &record, error);
     put->rows->changed += differs ? 1 : 0;
     put->rows->added += known.row == 0 ? 1 : 0;
-    struct mur_isa_change change = {
-        .kind = known.row == 0 ? MUR_ISA_SCAN_NEW : MUR_ISA_SCAN_CHANGED,
-        .study = scan->study,
-        .source = scan->source,
-        .assay_file = scan->assay_file,
-        .assay = scan->assay,
-        .attribute = "",
-        .before = "",
-        .now = ""};
+    struct mur_isa_change change = {.kind =
+                                        known.row == 0 ? MUR_ISA_SCAN_NEW : MUR_ISA_SCAN_CHANGED,
+                                    .study = scan->study,
+                                    .source = scan->source,
+                                    .assay_file = scan->assay_file,
+                                    .assay = scan->assay,
+                                    .attribute = "",
+                                    .before = "",
+                                    .now = ""};
     if (status == MUR_OK && known.row == 0)
         status = tell(put, &change, error);
     else if (status == MUR_OK && differs)
@@ -414,6 +413,18 @@ static enum mur_status put_scans(struct put *put, struct mur_archive *archive, i
             return mur_error_prefix(error, "scan %s of study %s", scan->assay, scan->study);
     }
     return status;
+}
+
+enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t dataset,
+                                      const struct mur_isa *isa, const struct mur_scan_list *scans,
+                                      struct mur_error *error)
+{
+    static const struct mur_isa_options options = {.dry_run = false};
+    MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {
+        .scans = calloc(scans->count + 1, sizeof(int64_t)), .count = scans->count};
+    struct put put = {.rows = &rows, .isa = isa, .scans = scans, .options = &options};
+    return rows.scans == NULL ? mur_error_no_memory(error)
+                              : put_scans(&put, archive, dataset, error);
 }
 
 static enum mur_status note_gone(void *user, const struct mur_isa_scan_name *scan,
@@ -447,9 +458,9 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
     if (status == MUR_OK && !put->options->dry_run)
         status = keep_tables(rows->folder, archive, put->isa, error);
     if (status == MUR_OK)
-        status = mur_database_put_isa_dataset(dataset, archive->writer, rows->dataset,
-                                              rows->version, rows->folder, put->digest,
-                                              version.applied_us, error);
+        status =
+            mur_database_put_isa_dataset(dataset, archive->writer, rows->dataset, rows->version,
+                                         rows->folder, put->digest, version.applied_us, error);
     return status == MUR_OK ? mur_manifest_add_isa(&archive->manifest, &version, error) : status;
 }
 

@@ -41,3 +41,19 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
         *out = mur_steal_descriptor(&descriptor);
     return status;
 }
+
+enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_text_format(&path, error, "%s/lock", directory);
+    if (status != MUR_OK)
+        return status;
+    MUR_AUTO_CLOSE int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (descriptor < 0)
+        return mur_error_set_errno(error, errno, "cannot open %s", path);
+    status = take(descriptor, F_WRLCK, 0, path,
+                  "a node or another command has the archive open; stop it first", error);
+    if (status == MUR_OK)
+        *out = mur_steal_descriptor(&descriptor);
+    return status;
+}

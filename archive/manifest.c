@@ -127,9 +127,19 @@ enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const 
     return end_line(manifest, &json, error);
 }
 
+enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
+                                           struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "committed");
+    mur_json_member_string(&json, "instance", sop_instance);
+    return end_line(manifest, &json, error);
+}
+
 enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
-                                     const struct mur_isa_version *version,
-                                     struct mur_error *error)
+                                     const struct mur_isa_version *version, struct mur_error *error)
 {
     char applied[MUR_ISO_SIZE];
     mur_clock_format_us(applied, version->applied_us);

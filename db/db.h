@@ -96,6 +96,7 @@ struct mur_new_instance {
     size_t value_count;
     const char *patient_id; /**< by its own header; trimmed, may be "" */
     const char *issuer;
+    int64_t row; /**< that it shall have; 0 = the next one */
     int64_t received_us;
     int header_form; /**< 0 plain, 1 Zstandard */
     bool header_complete;
@@ -343,9 +344,9 @@ enum mur_status mur_database_relink(size_t *changed, struct mur_database *databa
 /** A series without a scan, or with one that is gone. Texts are borrowed for the call. */
 struct mur_loose_series {
     const char *series_uid, *study_uid, *patient_id, *study_date, *modality, *description;
-    bool by_hand;                        /**< somebody said so */
-    const char *gone_scan, *gone_study;  /**< linked to one that is gone from the tables; or "" */
-    int header_form;                     /**< of its first instance */
+    bool by_hand;                       /**< somebody said so */
+    const char *gone_scan, *gone_study; /**< linked to one that is gone from the tables; or "" */
+    int header_form;                    /**< of its first instance */
     const void *header;
     size_t header_length;
     const char *file; /**< that it was imported from; or "" */
@@ -372,6 +373,17 @@ enum mur_status mur_database_each_linked_series(
     enum mur_status (*each)(void *user, const struct mur_linked_series *one,
                             struct mur_error *error),
     void *user, struct mur_error *error);
+/** The scan that a link names; where the tables know it no more, as one that is gone.
+ * @param[out] scan  0: nobody knows the dataset */
+MUR_NODISCARD
+enum mur_status mur_database_scan_of_link(int64_t *scan, struct mur_database *database,
+                                          const char *dataset, const char *study,
+                                          const char *assay_file, const char *assay,
+                                          struct mur_error *error);
+/** Removes scans that are gone and to which no series is linked. */
+MUR_NODISCARD
+enum mur_status mur_database_drop_gone_scans(struct mur_database *database,
+                                             struct mur_error *error);
 /** Scans without a series. */
 MUR_NODISCARD
 enum mur_status mur_database_each_loose_scan(struct mur_database *database,

@@ -284,3 +284,35 @@ enum mur_status mur_database_each_linked_series(
     mur_statement_done(database, row);
     return status;
 }
+
+enum mur_status mur_database_scan_of_link(int64_t *scan, struct mur_database *database,
+                                          const char *dataset, const char *study,
+                                          const char *assay_file, const char *assay,
+                                          struct mur_error *error)
+{
+    bool found = false;
+    int64_t id = 0;
+    enum mur_status status =
+        MUR_RUN(database, error,
+                "INSERT OR IGNORE INTO isa_scan(dataset, study, source, sample, assay_file, assay,"
+                " digest, ordinal) SELECT id, ?, '', '', ?, ?, '', 0 FROM isa_dataset"
+                " WHERE identifier = ?",
+                MUR_T(study), MUR_T(assay_file), MUR_T(assay), MUR_T(dataset));
+    if (status == MUR_OK)
+        status = MUR_QUERY_INTEGER(
+            &id, &found, database, error,
+            "SELECT c.id FROM isa_scan c JOIN isa_dataset d ON d.id = c.dataset"
+            " WHERE d.identifier = ? AND c.study = ? AND c.assay_file = ? AND c.assay = ?",
+            MUR_T(dataset), MUR_T(study), MUR_T(assay_file), MUR_T(assay));
+    if (status == MUR_OK)
+        *scan = id;
+    return status;
+}
+
+enum mur_status mur_database_drop_gone_scans(struct mur_database *database, struct mur_error *error)
+{
+    return mur_run(database,
+                   "DELETE FROM isa_scan WHERE digest = '' AND NOT EXISTS"
+                   " (SELECT 1 FROM series WHERE isa_scan = isa_scan.id)",
+                   NULL, 0, error);
+}

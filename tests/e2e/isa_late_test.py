@@ -54,6 +54,33 @@ class Archive(unittest.TestCase):
     def lines(self, *words):
         return [json.loads(line) for line in self.isa(*words, "--json").splitlines()]
 
+    def native(self, number=0):
+        folders = sorted(path for path in DATASET.rglob("*") if path.is_dir() and list(path.glob("*.dcm")))
+        return sorted(folders[number].glob("*.dcm"))
+
+    def write(self, name, **values):
+        """The first two images of a native scan as another series."""
+        paths = []
+        for number, path in enumerate(self.native()[:2]):
+            image = pydicom.dcmread(path)
+            image.StudyInstanceUID = "1.2.826.0.1.3680043.10.7"
+            image.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}"
+            image.SOPInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}.{number}"
+            image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+            image.ProtocolName = "none"
+            for keyword, value in values.items():
+                setattr(image, keyword, value)
+            paths.append(self.root / f"{name}.{number}.dcm")
+            image.save_as(paths[-1])
+        return f"1.2.826.0.1.3680043.10.7.{name}", paths
+
+    def serve(self):
+        self.node = node.Node(self.data_dir)
+
+    def assert_animal(self, uid, patient):
+        [one] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", level="SERIES")
+        self.assertEqual(one.PatientID, patient)
+
     def digests(self):
         return {name: hashlib.sha256((self.data_dir / "objects" / name).read_bytes()).hexdigest()
                 for name in node.stored_files(self.data_dir)}
@@ -145,33 +172,6 @@ class LateEdits(Archive):
 
 class LateScans(Archive):
     """The tables are applied to an empty archive or to what was sent before."""
-
-    def native(self, number=0):
-        folders = sorted(path for path in DATASET.rglob("*") if path.is_dir() and list(path.glob("*.dcm")))
-        return sorted(folders[number].glob("*.dcm"))
-
-    def write(self, name, **values):
-        """The first two images of a native scan as another series."""
-        paths = []
-        for number, path in enumerate(self.native()[:2]):
-            image = pydicom.dcmread(path)
-            image.StudyInstanceUID = "1.2.826.0.1.3680043.10.7"
-            image.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}"
-            image.SOPInstanceUID = f"1.2.826.0.1.3680043.10.7.{name}.{number}"
-            image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
-            image.ProtocolName = "none"
-            for keyword, value in values.items():
-                setattr(image, keyword, value)
-            paths.append(self.root / f"{name}.{number}.dcm")
-            image.save_as(paths[-1])
-        return f"1.2.826.0.1.3680043.10.7.{name}", paths
-
-    def serve(self):
-        self.node = node.Node(self.data_dir)
-
-    def assert_animal(self, uid, patient):
-        [one] = self.node.find(f"SeriesInstanceUID={uid}", "PatientID", level="SERIES")
-        self.assertEqual(one.PatientID, patient)
 
     def test_rules_link_what_comes_before_and_after_the_tables(self):
         self.serve()

@@ -1,0 +1,24 @@
+/** The index anew, from the manifest, the objects and the tables of ISA-Tabs as delivered. */
+#ifndef MUR_ARCHIVE_REINDEX_H
+#define MUR_ARCHIVE_REINDEX_H
+
+#include "archive/archive.h"
+#include "mapping/mapping.h"
+
+struct mur_reindex_summary {
+    size_t instances;
+    size_t lost; /**< that the manifest knows, and that are gone or cannot be read */
+};
+
+/**
+ * Makes the index anew; until it is whole, the old one stays. What was deleted stays deleted.
+ * @param options  of the archive; nobody may have it open. note: told of each lost instance
+ * @retval MUR_BUSY  somebody has it open; MUR_CORRUPT, MUR_PARSE  the manifest is damaged
+ */
+MUR_NODISCARD
+enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
+                                    const struct mur_archive_options *options,
+                                    const struct mur_mapping *mapping,
+                                    const struct mur_progress *progress, struct mur_error *error);
+
+#endif

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""A lost index is made anew: the same rows, from manifest, objects and tables."""
+import contextlib
+import sqlite3
+import time
+import unittest
+
+import pydicom
+
+import isa_late_test
+import node
+
+# Rows by what names them, not by their numbers.
+PATIENT = "(SELECT identity FROM patient WHERE id = %s)"
+STUDY = "(SELECT study_uid || ' of ' || p.identity FROM study s JOIN patient p ON p.id = s.patient WHERE s.id = %s)"
+SERIES = ("(SELECT series_uid || ' in ' || s.study_uid || ' of ' || p.identity FROM series e"
+          " JOIN study s ON s.id = e.study JOIN patient p ON p.id = s.patient WHERE e.id = %s)")
+SCAN = ("(SELECT d.identifier || '/' || c.study || '/' || c.assay_file || '/' || c.assay FROM isa_scan c"
+        " JOIN isa_dataset d ON d.id = c.dataset WHERE c.id = %s)")
+OWNER = (f"CASE level WHEN 0 THEN {PATIENT % 'owner'} WHEN 1 THEN {STUDY % 'owner'}"
+         f" WHEN 2 THEN {SERIES % 'owner'} ELSE (SELECT sop_uid FROM instance WHERE id = owner) END")
+NAMED = {
+    "patient": PATIENT, "study": STUDY, "series": SERIES, "isa_scan": SCAN, "scan": SCAN,
+    "dataset": "(SELECT identifier FROM isa_dataset WHERE id = %s)",
+    "sop_class": "(SELECT uid FROM uid WHERE id = %s)",
+    "transfer_syntax": "(SELECT uid FROM uid WHERE id = %s)",
+    "origin": "(SELECT how || calling_ae || peer FROM origin WHERE id = %s)",
+    "instance": "(SELECT sop_uid FROM instance WHERE id = %s)",
+    "path": "(SELECT path FROM attribute_path WHERE id = %s)",
+    "column": "(SELECT element || kind || name FROM isa_column WHERE id = %s)",
+    "cell": "(SELECT k.element || k.kind || k.name || f.text || f.unit FROM isa_cell f"
+            " JOIN isa_column k ON k.id = f.\"column\" WHERE f.id = %s)",
+    "owner": OWNER,
+}
+
+
+def dump(data_dir):
+    """All rows of all tables."""
+    tables = {}
+    with contextlib.closing(sqlite3.connect(f"file:{data_dir}/index.sqlite?mode=ro", uri=True)) as index:
+        names = [row[0] for row in index.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
+        for name in names:
+            columns = [row[1] for row in index.execute(f"PRAGMA table_info({name})")]
+            words = []
+            for column in columns:
+                if name in ("attribute_path", "uid", "origin", "settling") or column == "id" and name != "instance":
+                    continue
+                quoted = f'"{name}"."{column}"'
+                plain = column not in NAMED or name == "instance" and column == "path" or \
+                    name == "isa_value" and column == "path" or \
+                    name == "isa_scan" and column == "study" or "%s" not in NAMED[column] and column != "owner"
+                if column == "owner":
+                    words.append(OWNER)
+                else:
+                    words.append(quoted if plain else NAMED[column] % quoted)
+            if words:
+                tables[name] = sorted(map(repr, index.execute(f"SELECT {', '.join(words)} FROM {name}")))
+    return tables
+
+
+class Reindex(isa_late_test.Archive):
+    def assert_same_after_reindex(self):
+        if self.node is not None:
+            self.node.stop()
+            self.node = None
+        before = dump(self.data_dir)
+        for path in self.data_dir.glob("index.sqlite*"):
+            path.unlink()
+        refused = node.murpacs("serve", "--data-dir", self.data_dir, "--set", "dicom.port=0", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("reindex", refused.stderr)
+        started = time.monotonic()
+        done = node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.seconds = time.monotonic() - started
+        self.assertIn(" 0 lost", done.stdout)
+        after = dump(self.data_dir)
+        for table, rows in before.items():
+            gone, new = set(rows) - set(after[table]), set(after[table]) - set(rows)
+            self.assertEqual((sorted(gone)[:3], sorted(new)[:3]), ([], []), table)
+            self.assertEqual(len(rows), len(after[table]), table)
+
+    def test_a_dataset_with_late_edits(self):
+        scans, _ = node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                                       "dicom.durability=process")
+        self.assert_same_after_reindex()
+        isa_late_test.edit(self.tables / "s_ICAM-CT-2018.txt", '"male"\t"healthy"', '""\t"healthy"')
+        isa_late_test.drop_rows(self.tables / "a_NUDE-CTMR-2022_MRI.txt", "N01_w00")
+        self.isa("apply", self.tables)
+        native = next(one for one in scans if (isa_late_test.DATASET / one["image"]).is_dir())
+        with_first = pydicom.dcmread(self.native()[0]).SOPInstanceUID
+        node.murpacs("delete", "--data-dir", self.data_dir, with_first)
+        self.isa("link", native["SeriesInstanceUID"], "IC01_w12_CT_liver_agent")
+        self.assert_same_after_reindex()
+        self.serve()
+        self.assertIn(native["SeriesInstanceUID"],
+                      self.series("PatientID=ICAM-CT-2018:IC01", "StrainDescription=C57BL*"))
+
+    def test_late_scans(self):
+        self.serve()
+        uid, files = self.write(1, PatientID="WD-08", SeriesDescription="WD-08_w08_CT")
+        other, more = self.write(2, PatientID="WD-08", SeriesDescription="localizer",
+                                 PatientBirthDate="20190101")
+        cut, last = self.write(3, PatientID="WD-15", SeriesDescription="WD-15_w24_CT",
+                               PatientBirthDate="20190102")
+        self.node.store(*more, *last)
+        self.isa("apply", self.tables)
+        self.node.store(*files)
+        self.isa("link", "--undo", cut)
+        self.assert_animal(other, "WD-OBG-2019:WD-08")
+        self.assert_animal(uid, "WD-OBG-2019:WD-08")
+        self.assert_same_after_reindex()
+        busy = node.Node(self.data_dir)
+        refused = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        busy.stop()
+        self.assertEqual(refused.returncode, 51, refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
