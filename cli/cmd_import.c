@@ -260,12 +260,13 @@ static enum mur_status open_source(struct mur_unpacked **out, const struct mur_c
     return status;
 }
 
-static int run_tree(struct mur_archive *archive, struct printer *printer, const char *directory,
-                    struct mur_error *error)
+static int run_tree(struct mur_archive *archive, struct printer *printer,
+                    const struct mur_unpacked *source, struct mur_error *error)
 {
     struct mur_import_summary summary = {0};
     const struct mur_import_tree_options options = {
-        .directory = directory,
+        .directory = mur_unpacked_directory(source),
+        .shown = mur_unpacked_is_copy(source) ? printer->cli->arguments[0] : NULL,
         .dry_run = dry_run != 0,
         .threads = (unsigned)threads,
         .progress = reporter(printer),
@@ -279,8 +280,8 @@ static int run_tree(struct mur_archive *archive, struct printer *printer, const 
     return status == MUR_OK ? finish(printer, &summary, "all files") : -1;
 }
 
-static int run_dataset(struct mur_cli *cli, const struct mur_cli_archive *of, struct printer *printer,
-                       const char *directory, struct mur_error *error)
+static int run_dataset(struct mur_cli *cli, const struct mur_cli_archive *of,
+                       struct printer *printer, const char *directory, struct mur_error *error)
 {
     MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
     struct mur_import_summary summary = {0};
@@ -327,11 +328,10 @@ int mur_command_import(struct mur_cli *cli)
     if (status == MUR_OK)
         status = open_source(&source, cli, &printer, &error);
     int code = -1;
-    if (status == MUR_OK) {
-        const char *directory = mur_unpacked_directory(source);
-        code = plain_dicom != 0 ? run_tree(of.archive, &printer, directory, &error)
-                                : run_dataset(cli, &of, &printer, directory, &error);
-    }
+    if (status == MUR_OK)
+        code = plain_dicom != 0
+                   ? run_tree(of.archive, &printer, source, &error)
+                   : run_dataset(cli, &of, &printer, mur_unpacked_directory(source), &error);
     printer_free(&printer);
     if (code >= 0)
         return code;

@@ -168,8 +168,22 @@ static void report_file(struct tree_run *run, const char *path, enum mur_import_
     (void)pthread_mutex_unlock(&run->mutex);
 }
 
+/** A path as people know it. */
+static enum mur_status shown_path(char **out, const struct tree_run *run, const char *path,
+                                  struct mur_error *error)
+{
+    const char *directory = run->options->directory;
+    size_t length = strlen(directory);
+    if (run->options->shown == NULL || strncmp(path, directory, length) != 0)
+        return mur_text_copy(out, mur_slice_of(path), error);
+    path += length;
+    path += strspn(path, "/");
+    return mur_path_join(out, run->options->shown, path, error);
+}
+
 static void import_file(struct tree_run *run, const char *path)
 {
+    MUR_AUTO_FREE char *shown = NULL;
     struct mur_error error = MUR_ERROR_INIT;
     MUR_AUTO(mur_intake) *intake = NULL;
     uint64_t new_instances = 0;
@@ -177,16 +191,18 @@ static void import_file(struct tree_run *run, const char *path)
     enum mur_status status =
         mur_intake_create(&intake, run->options->dry_run ? NULL : run->archive, NULL, &error);
     if (status == MUR_OK)
-        mur_intake_source(intake, path, false);
+        status = shown_path(&shown, run, path, &error);
+    if (status == MUR_OK)
+        mur_intake_source(intake, shown, false);
     if (status == MUR_OK)
         status = mur_intake_file(intake, path, &error);
     if (status == MUR_OK)
         status = mur_intake_commit(intake, &new_instances, &linked, &error);
     if (status != MUR_OK)
-        report_file(run, path, MUR_IMPORT_FAILED, error.message);
+        report_file(run, shown != NULL ? shown : path, MUR_IMPORT_FAILED, error.message);
     else
         report_file(
-            run, path,
+            run, shown,
             new_instances > 0 || run->options->dry_run ? MUR_IMPORTED : MUR_IMPORT_UNCHANGED, "");
 }
 

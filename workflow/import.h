@@ -91,6 +91,8 @@ struct mur_import_file {
 
 struct mur_import_tree_options {
     const char *directory;
+    const char *shown; /**< what it is called in reports and the manifest, as the ZIP file that it
+                            came out of; NULL: as it is */
     bool dry_run;
     unsigned threads;
     struct mur_progress progress;

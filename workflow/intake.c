@@ -378,7 +378,7 @@ enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
     if (status != MUR_OK || !differs)
         return status;
     /* Other bytes under a stored UID: the archive says whether it is the same content. */
-    const struct mur_origin origin = {.how = "import", .path = path};
+    const struct mur_origin origin = {.how = "import", .path = intake->path};
     status = mur_ingest_begin(&intake->ingest, intake->archive, uids.uids[0], uids.uids[1],
                               head.transfer_syntax, &origin, error);
     intake->is_known = false;

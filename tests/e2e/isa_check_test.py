@@ -260,6 +260,14 @@ class Zip(InFolder):
         self.assertEqual(dry.returncode, 0)
         self.assertFalse((self.base / "none").exists())
 
+    def test_dicom_files_without_tables_may_come_as_a_zip_too(self):
+        data = self.base / "data"
+        packed = pack(PHANTOM / "WD-OBG-2019", self.base / "ct.zip")
+        files, _ = node.import_dataset(data, packed, "--dicom")
+        self.assertTrue(files and all(one["status"] == "imported" for one in files))
+        self.assertTrue(all(one["file"].startswith(f"{packed}/WD-") for one in files), files[0])
+        self.assertNotIn("unpacked", (data / "manifest.jsonl").read_text(encoding="utf-8"))
+
     def test_a_zip_that_cannot_be_used_is_refused_with_the_reason(self):
         broken = self.base / "broken.zip"
         broken.write_bytes(pack(PHANTOM, self.base / "whole.zip").read_bytes()[:-500])
