@@ -62,6 +62,76 @@ enum mur_status mur_original_take(struct mur_original *out, const struct mur_nif
     return MUR_OK;
 }
 
+static bool find_block(unsigned *out, struct mur_dataset *dataset)
+{
+    for (unsigned block = 0x10; block <= 0xFF; block++) {
+        uint32_t tag = MUR_TAG(MUR_PRIVATE_GROUP, block);
+        const char *creator = NULL;
+        if (mur_dataset_has_value(dataset, tag) &&
+            mur_dataset_get_string(&creator, dataset, tag, NULL) == MUR_OK &&
+            strcmp(creator, MUR_CREATOR_NIFTI) == 0) {
+            *out = block;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum mur_status get_extensions(struct mur_original *out, struct mur_dataset *dataset,
+                                      uint32_t tag, struct mur_error *error)
+{
+    const uint8_t *bytes = NULL;
+    size_t length = 0;
+    if (!mur_dataset_has_value(dataset, tag))
+        return MUR_OK;
+    enum mur_status status = mur_dataset_get_bytes(&bytes, &length, dataset, tag, error);
+    if (status != MUR_OK)
+        return status;
+    out->extensions = malloc(length);
+    if (out->extensions == NULL)
+        return mur_error_no_memory(error);
+    memcpy(out->extensions, bytes, length);
+    out->extension_length = length;
+    return MUR_OK;
+}
+
+enum mur_status mur_original_get(struct mur_original *out, struct mur_dataset *dataset,
+                                 struct mur_error *error)
+{
+    unsigned block = 0;
+    struct mur_original got = {.header_length = 0};
+    const uint8_t *header = NULL, *digest = NULL;
+    const char *axes = "", *name = "";
+    size_t digest_length = 0;
+    if (!find_block(&block, dataset) ||
+        !mur_dataset_has_value(dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_HEADER)))
+        return mur_error_set(error, MUR_NOT_FOUND, "no header of a NIfTI file is kept");
+    if (mur_dataset_get_bytes(&header, &got.header_length, dataset,
+                              MUR_PRIVATE_TAG(block, MUR_NIFTI_HEADER), NULL) != MUR_OK ||
+        got.header_length > sizeof got.header ||
+        mur_dataset_get_bytes(&digest, &digest_length, dataset,
+                              MUR_PRIVATE_TAG(block, MUR_NIFTI_SHA256), NULL) != MUR_OK ||
+        digest_length != sizeof got.voxel_digest)
+        return mur_error_set(error, MUR_PARSE, "the kept header of a NIfTI file is not whole");
+    memcpy(got.header, header, got.header_length);
+    memcpy(got.voxel_digest, digest, digest_length);
+    if (mur_dataset_get_string(&axes, dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_FLIPS), NULL) ==
+        MUR_OK)
+        for (unsigned axis = 0; axis < 3; axis++)
+            got.reversed[axis] = strchr(axes, "IJK"[axis]) != NULL;
+    if (mur_dataset_get_string(&name, dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME), NULL) !=
+        MUR_OK)
+        name = "";
+    enum mur_status status = mur_text_copy(&got.file_name, mur_slice_of(name), error);
+    if (status == MUR_OK)
+        status = get_extensions(&got, dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_EXTENSIONS), error);
+    if (status == MUR_OK)
+        *out = got;
+    else
+        mur_original_free(&got);
+    return status;
+}
+
 static enum mur_status put_bytes(struct mur_dataset *dataset, unsigned block,
                                  enum mur_private_element element, const uint8_t *bytes,
                                  size_t length, struct mur_error *error)

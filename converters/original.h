@@ -32,6 +32,12 @@ enum mur_status mur_original_take(struct mur_original *out, const struct mur_nif
 /** The content, not the struct itself; leaves it zero. */
 void mur_original_free(struct mur_original *original);
 
+/** Reads the block.
+ * @param[out] out  zero before; mur_original_free()
+ * @retval MUR_NOT_FOUND  there is none; MUR_PARSE  it is not whole */
+MUR_NODISCARD
+enum mur_status mur_original_get(struct mur_original *out, struct mur_dataset *dataset,
+                                 struct mur_error *error);
 /** Writes the block. */
 MUR_NODISCARD
 enum mur_status mur_original_put(struct mur_dataset *dataset, const struct mur_original *original,
