@@ -226,18 +226,31 @@ struct mur_inflate {
     uint64_t left;
 };
 
-enum mur_status mur_inflate_create(struct mur_inflate **out, uint64_t limit,
-                                   struct mur_error *error)
+/* @param window  as inflateInit2() takes it: negative for a raw stream, with GZIP added for gzip */
+static enum mur_status inflater_create(struct mur_inflate **out, int window, uint64_t limit,
+                                       struct mur_error *error)
 {
     MUR_AUTO(mur_inflate) *inflater = calloc(1, sizeof *inflater);
     if (inflater == NULL)
         return mur_error_no_memory(error);
-    if (inflateInit2(&inflater->stream, -MAX_WBITS) != Z_OK)
+    if (inflateInit2(&inflater->stream, window) != Z_OK)
         return mur_error_no_memory(error);
     inflater->open = true;
     inflater->left = limit;
     *out = MUR_STEAL(inflater);
     return MUR_OK;
+}
+
+enum mur_status mur_inflate_create(struct mur_inflate **out, uint64_t limit,
+                                   struct mur_error *error)
+{
+    return inflater_create(out, -MAX_WBITS, limit, error);
+}
+
+enum mur_status mur_gunzip_create(struct mur_inflate **out, uint64_t limit, struct mur_error *error)
+{
+    enum { GZIP = 16 };
+    return inflater_create(out, GZIP + MAX_WBITS, limit, error);
 }
 
 void mur_inflate_free(struct mur_inflate *inflater)

@@ -53,6 +53,10 @@ struct mur_inflate;
 MUR_NODISCARD
 enum mur_status mur_inflate_create(struct mur_inflate **out, uint64_t limit,
                                    struct mur_error *error);
+/** Likewise a gzip stream (RFC 1952); its checksum is checked at the end. */
+MUR_NODISCARD
+enum mur_status mur_gunzip_create(struct mur_inflate **out, uint64_t limit,
+                                  struct mur_error *error);
 void mur_inflate_free(struct mur_inflate *inflater);
 MUR_DEFINE_AUTO(mur_inflate, mur_inflate_free)
 /** Puts what @p bytes yield into @p sink. Bytes after the end of the stream are ignored: PS3.5 A.5

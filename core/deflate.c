@@ -1,6 +1,7 @@
 #include "core/deflate.h"
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <zlib.h>
 

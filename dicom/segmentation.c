@@ -47,7 +47,50 @@ void mur_cielab_from_rgb(uint16_t out[MUR_CIELAB_VALUES], const uint8_t rgb[3])
     out[2] = scaled_word((200 * (lab_curve(y) - lab_curve(z)) + 128) * 257);
 }
 
+static double lab_inverse(double part)
+{
+    const double bend = 6.0 / 29;
+    return part > bend ? part * part * part : 3 * bend * bend * (part - 4.0 / 29);
+}
+
+static uint8_t encoded_light(double light)
+{
+    double part = light <= 0.0031308 ? light * 12.92 : 1.055 * pow(light, 1 / 2.4) - 0.055;
+    return (uint8_t)lrint(255 * fmin(fmax(part, 0), 1));
+}
+
+void mur_rgb_from_cielab(uint8_t out[3], const uint16_t cielab[MUR_CIELAB_VALUES])
+{
+    double y = (cielab[0] * 100.0 / 65535 + 16) / 116;
+    double x = y + (cielab[1] / 257.0 - 128) / 500, z = y - (cielab[2] / 257.0 - 128) / 200;
+    x = 0.95047 * lab_inverse(x);
+    y = lab_inverse(y);
+    z = 1.08883 * lab_inverse(z);
+    out[0] = encoded_light(3.2404542 * x - 1.5371385 * y - 0.4985314 * z);
+    out[1] = encoded_light(-0.9692660 * x + 1.8760108 * y + 0.0415560 * z);
+    out[2] = encoded_light(0.0556434 * x - 0.2040259 * y + 1.0572252 * z);
+}
+
 /* ---- the part before the frames -------------------------------------------------------------- */
+
+const char *mur_segmentation_sop_class(enum mur_segmentation_kind kind)
+{
+    return kind == MUR_SEGMENTATION_BINARY ? mur_uid_SegmentationStorage
+                                           : mur_uid_LabelMapSegmentationStorage;
+}
+
+static unsigned bits_allocated(const struct mur_segmentation *given)
+{
+    switch (given->kind) {
+    case MUR_SEGMENTATION_BINARY:
+        return 1;
+    case MUR_SEGMENTATION_LABELMAP8:
+        return 8;
+    case MUR_SEGMENTATION_LABELMAP16:
+        return 16;
+    }
+    return 1;
+}
 
 static enum mur_status check_given(const struct mur_segmentation *given, struct mur_error *error)
 {
@@ -65,20 +108,35 @@ static enum mur_status check_given(const struct mur_segmentation *given, struct 
             given->frames[index].plane >= given->plane_count)
             return mur_error_set(error, MUR_INVALID, "frame %zu has no segment or plane",
                                  index + 1);
+    const unsigned largest = given->kind == MUR_SEGMENTATION_LABELMAP8 ? UINT8_MAX : UINT16_MAX;
+    for (size_t index = 0; given->kind != MUR_SEGMENTATION_BINARY && index < given->segment_count;
+         index++)
+        if (given->segments[index].number == 0 || given->segments[index].number > largest)
+            return mur_error_set(error, MUR_INVALID, "segment %zu has number %u", index + 1,
+                                 given->segments[index].number);
     return MUR_OK;
 }
 
-/* What no attribute of the standard is for. */
+/* What no attribute of the standard is for: where it came from, and its volume. */
 static void put_private(struct mur_put *item, const struct mur_segment *segment)
 {
     unsigned block = 0;
     bool has_volume = segment->volume_ml > 0;
-    if (item->status == MUR_OK && (segment->has_source_value || has_volume))
+    bool any = has_volume || segment->has_source_value || segment->source_layer > 0 ||
+               segment->source_file != NULL;
+    if (item->status == MUR_OK && any)
         item->status = mur_dataset_private_block(&block, item->dataset, MUR_PRIVATE_GROUP,
                                                  MUR_CREATOR_NIFTI, item->error);
+    if (item->status == MUR_OK && segment->source_file != NULL)
+        item->status =
+            mur_dataset_put_string(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME),
+                                   MUR_VR_LO, segment->source_file, item->error);
     if (item->status == MUR_OK && segment->has_source_value)
         item->status = mur_dataset_put_int(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_LABEL),
                                            MUR_VR_UL, segment->source_value, item->error);
+    if (item->status == MUR_OK && segment->source_layer > 0)
+        item->status = mur_dataset_put_int(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_LAYER),
+                                           MUR_VR_UL, segment->source_layer, item->error);
     if (item->status == MUR_OK && has_volume)
         item->status =
             mur_dataset_put_double(item->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_VOLUME_ML),
@@ -135,6 +193,32 @@ static void put_segment(struct mur_put *top, const struct mur_segment *segment, 
     }
     put_private(&item, segment);
     top->status = item.status;
+}
+
+/* Every value of a label map's pixels must be that of a segment, background too (C.8.20.2.3). */
+static void put_background(struct mur_put *top)
+{
+    static const struct mur_segment background = {
+        .label = "Background",
+        .algorithm = MUR_SEGMENT_MANUAL,
+        .category = {"309825002", "SCT", "Spatial and Relational Concept"},
+        .type = {"125040", "DCM", "Background"},
+        .has_color = true,
+    };
+    if (top->status == MUR_OK)
+        top->status =
+            mur_dataset_put_int(top->dataset, MUR_TAG_PixelPaddingValue, MUR_VR_US, 0, top->error);
+    put_segment(top, &background, 0);
+}
+
+static void put_segments(struct mur_put *top, const struct mur_segmentation *given)
+{
+    bool binary = given->kind == MUR_SEGMENTATION_BINARY;
+    if (!binary)
+        put_background(top);
+    for (size_t index = 0; top->status == MUR_OK && index < given->segment_count; index++)
+        put_segment(top, &given->segments[index],
+                    binary ? index + 1 : given->segments[index].number);
 }
 
 static void put_references(struct mur_put *top, const struct mur_segmentation *given)
@@ -214,7 +298,7 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     struct mur_put top = {
         .dataset = dataset, .status = remove_foreign(dataset, error), .error = error};
     mur_put_text(&top, MUR_TAG_ImageType, "DERIVED\\PRIMARY");
-    mur_put_text(&top, MUR_TAG_SOPClassUID, mur_uid_SegmentationStorage);
+    mur_put_text(&top, MUR_TAG_SOPClassUID, mur_segmentation_sop_class(given->kind));
     mur_put_needed(&top, MUR_TAG_SOPInstanceUID, given->sop_instance);
     mur_put_needed(&top, MUR_TAG_ContentDate, given->content_date);
     mur_put_needed(&top, MUR_TAG_ContentTime, given->content_time);
@@ -233,8 +317,10 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     struct mur_put organization = mur_put_item(&top, MUR_TAG_DimensionOrganizationSequence);
     mur_put_needed(&organization, MUR_TAG_DimensionOrganizationUID, given->dimension_organization);
     top.status = organization.status;
-    put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
-                  MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
+    bool binary = given->kind == MUR_SEGMENTATION_BINARY;
+    if (binary)
+        put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
+                      MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
     put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
                   MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
 
@@ -243,14 +329,18 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     mur_put_int(&top, MUR_TAG_NumberOfFrames, (int64_t)given->frame_count);
     mur_put_int(&top, MUR_TAG_Rows, given->rows);
     mur_put_int(&top, MUR_TAG_Columns, given->columns);
-    mur_put_int(&top, MUR_TAG_BitsAllocated, 1);
-    mur_put_int(&top, MUR_TAG_BitsStored, 1);
-    mur_put_int(&top, MUR_TAG_HighBit, 0);
+    unsigned bits = bits_allocated(given);
+    mur_put_int(&top, MUR_TAG_BitsAllocated, bits);
+    mur_put_int(&top, MUR_TAG_BitsStored, bits);
+    mur_put_int(&top, MUR_TAG_HighBit, bits - 1);
     mur_put_int(&top, MUR_TAG_PixelRepresentation, 0);
     mur_put_text(&top, MUR_TAG_LossyImageCompression, "00");
-    mur_put_text(&top, MUR_TAG_SegmentationType, "BINARY");
-    for (size_t index = 0; top.status == MUR_OK && index < given->segment_count; index++)
-        put_segment(&top, &given->segments[index], index + 1);
+    mur_put_text(&top, MUR_TAG_SegmentationType, binary ? "BINARY" : "LABELMAP");
+    mur_put_text(&top, MUR_TAG_SegmentsOverlap,
+                 given->overlap == MUR_OVERLAP_NO || !binary ? "NO"
+                 : given->overlap == MUR_OVERLAP_YES         ? "YES"
+                                                             : "UNDEFINED");
+    put_segments(&top, given);
     mur_put_needed(&top, MUR_TAG_ContentLabel, given->content_label);
     if (given->content_description != NULL)
         mur_put_text(&top, MUR_TAG_ContentDescription, given->content_description);
@@ -350,10 +440,12 @@ static void encode_frame(struct encode *out, const struct mur_segmentation *give
     begin_item(out);
     encode_text(out, MUR_TAG_StackID, MUR_VR_SH, "1");
     encode_int(out, MUR_TAG_InStackPositionNumber, MUR_VR_UL, rank);
+    bool binary = given->kind == MUR_SEGMENTATION_BINARY;
     int64_t dimension[2] = {(int64_t)frame->segment + 1, rank};
     if (out->status == MUR_OK)
-        out->status = mur_encode_ints(&out->encoder, MUR_TAG_DimensionIndexValues, MUR_VR_UL,
-                                      dimension, 2, out->error);
+        out->status =
+            mur_encode_ints(&out->encoder, MUR_TAG_DimensionIndexValues, MUR_VR_UL,
+                            binary ? dimension : dimension + 1, binary ? 2 : 1, out->error);
     end_item(out);
     end_sequence(out);
     begin_sequence(out, MUR_TAG_PlanePositionSequence);
@@ -361,11 +453,13 @@ static void encode_frame(struct encode *out, const struct mur_segmentation *give
     encode_text(out, MUR_TAG_ImagePositionPatient, MUR_VR_DS, plane->position);
     end_item(out);
     end_sequence(out);
-    begin_sequence(out, MUR_TAG_SegmentIdentificationSequence);
-    begin_item(out);
-    encode_int(out, MUR_TAG_ReferencedSegmentNumber, MUR_VR_US, (int64_t)frame->segment + 1);
-    end_item(out);
-    end_sequence(out);
+    if (binary) {
+        begin_sequence(out, MUR_TAG_SegmentIdentificationSequence);
+        begin_item(out);
+        encode_int(out, MUR_TAG_ReferencedSegmentNumber, MUR_VR_US, (int64_t)frame->segment + 1);
+        end_item(out);
+        end_sequence(out);
+    }
     end_item(out);
 }
 
@@ -409,16 +503,18 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
     enum mur_status status = check_given(given, error);
     if (status != MUR_OK)
         return status;
-    uint64_t bits = (uint64_t)given->rows * given->columns;
+    uint64_t bits = (uint64_t)given->rows * given->columns * bits_allocated(given);
     if (bits > UINT64_MAX / 2 / given->frame_count)
         return mur_error_set(error, MUR_LIMIT, "too many frames");
     uint64_t bytes = (bits * given->frame_count + 7) / 8;
     bytes += bytes & 1;
-    if (bytes >= UINT32_MAX - 1)
+    if (!given->encapsulated && bytes >= UINT32_MAX - 1)
         return mur_error_set(error, MUR_LIMIT,
                              "%zu frames of %" PRIu32 " x %" PRIu32
                              " pixels exceed what Pixel Data can hold",
                              given->frame_count, given->columns, given->rows);
+    if (given->encapsulated)
+        bytes = UINT32_MAX; /* undefined length */
     MUR_AUTO(mur_dataset) *top = NULL;
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
     status = mur_dataset_clone(&top, given->common, error);
@@ -430,12 +526,13 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
         status = append_frames(&head, given, error);
     if (status != MUR_OK)
         return status;
+    bool words = given->kind == MUR_SEGMENTATION_LABELMAP16 && !given->encapsulated;
     const uint8_t pixel_data[12] = {0xE0,
                                     0x7F,
                                     0x10,
                                     0x00,
                                     'O',
-                                    'B',
+                                    words ? 'W' : 'B',
                                     0,
                                     0,
                                     (uint8_t)bytes,
@@ -446,6 +543,6 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
     if (status == MUR_OK)
         status = mur_buffer_append(out, head.data, head.length, error);
     if (status == MUR_OK)
-        *pixel_bytes = bytes;
+        *pixel_bytes = given->encapsulated ? 0 : bytes;
     return status;
 }
