@@ -5,8 +5,7 @@
 #include "archive/internal.h"
 
 enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
-                                   mur_change_function *change, void *user,
-                                   struct mur_error *error)
+                                   mur_change_function *change, void *user, struct mur_error *error)
 {
     (void)pthread_mutex_lock(&archive->write_mutex);
     enum mur_status status = mur_archive_begin(archive, true, error);

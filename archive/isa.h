@@ -20,7 +20,7 @@ struct mur_isa_rows {
     size_t relinked;             /**< late series that belong to another scan now, or to none */
     int64_t version;             /**< in force, from 1 */
     char folder[64];             /**< where its tables are kept, relative to the archive */
-    bool new_version; /**< the tables differ from those that were kept */
+    bool new_version;            /**< the tables differ from those that were kept */
 };
 void mur_isa_rows_free(struct mur_isa_rows *rows); /**< the content; NULL is fine */
 #define MUR_AUTO_ISA_ROWS __attribute__((cleanup(mur_isa_rows_free)))
@@ -51,15 +51,14 @@ struct mur_isa_options {
 
 /**
  * Takes an ISA-Tab, or a new version of it, in one transaction: what is linked to a scan whose row
- * has changed answers with the new values at once, what is linked to one that is gone by its header.
- * Late series find their scans by the rules of the archive's options. Objects are not touched. The
- * same tables again change nothing, but for links by changed rules.
+ * has changed answers with the new values at once, what is linked to one that is gone by its
+ * header. Late series find their scans by the rules of the archive's options. Objects are not
+ * touched. The same tables again change nothing, but for links by changed rules.
  */
 MUR_NODISCARD
 enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive *archive,
                                     const struct mur_isa *isa, const struct mur_scan_list *scans,
-                                    const struct mur_isa_options *options,
-                                    struct mur_error *error);
+                                    const struct mur_isa_options *options, struct mur_error *error);
 
 /** Versions that were applied, dataset by dataset. */
 MUR_NODISCARD
@@ -88,8 +87,8 @@ enum mur_status mur_archive_each_isa_conflict(
 
 /** Series without a scan, scans without a series. */
 struct mur_loose_functions {
-    /** @param rule  that knows several scans for it, or ""; @param candidates  STUDY/ASSAY of these,
-     * separated by ", " */
+    /** @param rule  that knows several scans for it, or ""; @param candidates  STUDY/ASSAY of
+     * these, separated by ", " */
     enum mur_status (*series)(void *user, const struct mur_loose_series *one, const char *rule,
                               const char *candidates, struct mur_error *error);
     mur_isa_scan_function *scan;

@@ -30,8 +30,8 @@ struct comparison {
     struct mur_buffer tables;
 };
 
-static enum mur_status report(struct comparison *comparison, const char *header,
-                              const char *tables, bool tables_answer, struct mur_error *error)
+static enum mur_status report(struct comparison *comparison, const char *header, const char *tables,
+                              bool tables_answer, struct mur_error *error)
 {
     char path[MUR_ATTRIBUTE_PATH_SIZE];
     const char *name = mur_dictionary_keyword(comparison->tag);
@@ -41,8 +41,7 @@ static enum mur_status report(struct comparison *comparison, const char *header,
         .study = comparison->series->study,
         .source = comparison->series->source,
         .assay = comparison->series->assay,
-        .attribute = name != NULL && name[0] != '\0' ? name
-                                                     : mur_attribute_path_format(path, &tag),
+        .attribute = name != NULL && name[0] != '\0' ? name : mur_attribute_path_format(path, &tag),
         .header = header,
         .tables = tables,
         .tables_answer = tables_answer};
@@ -164,8 +163,8 @@ static enum mur_status compare_series(void *user, const struct mur_linked_series
     struct comparison *comparison = user;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO(mur_json) *elements = NULL;
-    enum mur_status status = mur_header_unpack(&text, series->header_form, series->header,
-                                               series->header_length, error);
+    enum mur_status status =
+        mur_header_unpack(&text, series->header_form, series->header, series->header_length, error);
     if (status == MUR_OK)
         status = mur_json_parse(&elements, (struct mur_slice){text.data, text.length}, HEADER_LIMIT,
                                 error);
@@ -186,8 +185,8 @@ enum mur_status mur_archive_each_isa_conflict(struct mur_archive *archive, confl
         .archive = archive, .each = each, .user = user, .tables = MUR_BUFFER_INIT};
     enum mur_status status = mur_reader_take(&comparison.reader, archive, error);
     if (status == MUR_OK)
-        status = mur_database_each_linked_series(comparison.reader, compare_series, &comparison,
-                                                 error);
+        status =
+            mur_database_each_linked_series(comparison.reader, compare_series, &comparison, error);
     mur_reader_return(archive, comparison.reader);
     mur_buffer_free(&comparison.tables);
     return status;

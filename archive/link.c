@@ -67,8 +67,8 @@ static enum mur_status find_scan(int64_t *scan, bool *segmentation, void *user,
     size_t rule = 0;
     size_t candidates = 0;
     int64_t found = 0;
-    enum mur_status status = parse_header(&elements, record->header_form, record->header,
-                                          record->header_length, error);
+    enum mur_status status =
+        parse_header(&elements, record->header_form, record->header, record->header_length, error);
     if (status == MUR_OK)
         status = first_match(&rule, &key, &found, &candidates, archive->writer, archive->links,
                              elements, record->path, error);
@@ -144,16 +144,16 @@ static enum mur_status loose_series(void *user, const struct mur_loose_series *o
     size_t candidates = 0;
     int64_t scan = 0;
     mur_buffer_clear(&loose->candidates);
-    enum mur_status status = parse_header(&elements, one->header_form, one->header,
-                                          one->header_length, error);
+    enum mur_status status =
+        parse_header(&elements, one->header_form, one->header, one->header_length, error);
     if (status == MUR_OK)
         status = first_match(&rule, &key, &scan, &candidates, loose->reader, loose->archive->links,
                              elements, one->file, error);
     const char *text = "";
     if (status == MUR_OK && candidates > 1) {
         text = mur_link_rule_text(loose->archive->links, rule);
-        status = mur_database_each_scan_of_key(loose->reader, text, key, note_candidate, loose,
-                                               error);
+        status =
+            mur_database_each_scan_of_key(loose->reader, text, key, note_candidate, loose, error);
     }
     return status == MUR_OK ? loose->functions->series(loose->user, one, text,
                                                        mur_buffer_text(&loose->candidates), error)
@@ -164,10 +164,8 @@ enum mur_status mur_archive_each_loose(struct mur_archive *archive,
                                        const struct mur_loose_functions *functions, void *user,
                                        struct mur_error *error)
 {
-    struct loose loose = {.archive = archive,
-                          .functions = functions,
-                          .user = user,
-                          .candidates = MUR_BUFFER_INIT};
+    struct loose loose = {
+        .archive = archive, .functions = functions, .user = user, .candidates = MUR_BUFFER_INIT};
     enum mur_status status = mur_reader_take(&loose.reader, archive, error);
     if (status == MUR_OK)
         status = mur_database_each_loose_series(loose.reader, loose_series, &loose, error);
@@ -195,10 +193,9 @@ static enum mur_status note_match(void *user, const struct mur_isa_scan_name *sc
 {
     struct decision *decision = user;
     const char *const texts[] = {scan->dataset, scan->study, scan->assay_file, scan->assay};
-    enum mur_status status =
-        mur_buffer_append_format(&decision->names, error, "%s%s/%s/%s",
-                                 decision->matches == 0 ? "" : ", ", scan->study, scan->assay_file,
-                                 scan->assay);
+    enum mur_status status = mur_buffer_append_format(&decision->names, error, "%s%s/%s/%s",
+                                                      decision->matches == 0 ? "" : ", ",
+                                                      scan->study, scan->assay_file, scan->assay);
     for (size_t i = 0; status == MUR_OK && decision->matches == 0 && i < MUR_COUNT(texts); i++)
         status = mur_text_copy(&decision->texts[i], mur_slice_of(texts[i]), error);
     decision->row = scan->row;
@@ -220,8 +217,8 @@ static enum mur_status series_is_segmentation(bool *out, struct mur_archive *arc
 static enum mur_status link_to(struct mur_archive *archive, struct decision *decision,
                                struct mur_error *error)
 {
-    enum mur_status status = mur_database_each_scan_named(archive->writer, decision->scan,
-                                                          note_match, decision, error);
+    enum mur_status status =
+        mur_database_each_scan_named(archive->writer, decision->scan, note_match, decision, error);
     if (status == MUR_OK && decision->matches == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "%s: the tables name no such scan",
                              decision->scan);

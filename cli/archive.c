@@ -27,8 +27,8 @@ struct mur_archive_options mur_cli_archive_options(const struct mur_config *conf
 enum mur_status mur_cli_load_links(struct mur_cli_archive *out, const struct mur_config *config,
                                    struct mur_error *error)
 {
-    enum mur_status status = mur_mapping_load(&out->mapping, config->isa_mapping_file,
-                                              config->isa_organs_file, error);
+    enum mur_status status =
+        mur_mapping_load(&out->mapping, config->isa_mapping_file, config->isa_organs_file, error);
     return status == MUR_OK ? mur_link_rules_create(&out->links, out->mapping, error) : status;
 }
 

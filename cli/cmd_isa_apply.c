@@ -44,9 +44,8 @@ static void free_lines(struct lines *lines)
     free(lines->items);
 }
 
-static const char *const kinds[] = {[MUR_ISA_SCAN_NEW] = "new",
-                                    [MUR_ISA_SCAN_GONE] = "gone",
-                                    [MUR_ISA_SCAN_CHANGED] = "changed"};
+static const char *const kinds[] = {
+    [MUR_ISA_SCAN_NEW] = "new", [MUR_ISA_SCAN_GONE] = "gone", [MUR_ISA_SCAN_CHANGED] = "changed"};
 
 static enum mur_status change_text(char **out, const struct mur_isa_change *change,
                                    struct mur_error *error)
@@ -210,17 +209,17 @@ static enum mur_status check_whole(const struct mur_isa *isa, const struct mur_s
     for (size_t i = 0; i < isa->study_count; i++) {
         const struct mur_isa_study *study = &isa->studies[i];
         if (!study->readable)
-            return mur_error_set(error, MUR_PARSE, "table \"%s\" cannot be read; nothing is changed",
-                                 study->file);
+            return mur_error_set(error, MUR_PARSE,
+                                 "table \"%s\" cannot be read; nothing is changed", study->file);
         for (size_t j = 0; j < study->assay_count; j++)
             if (!study->assays[j].readable)
                 return mur_error_set(error, MUR_PARSE,
                                      "table \"%s\" cannot be read; nothing is changed",
                                      study->assays[j].file);
     }
-    return scans->count > 0 ? MUR_OK
-                            : mur_error_set(error, MUR_NOT_FOUND,
-                                            "the tables name no scan; nothing is changed");
+    return scans->count > 0
+               ? MUR_OK
+               : mur_error_set(error, MUR_NOT_FOUND, "the tables name no scan; nothing is changed");
 }
 
 int mur_command_isa_apply(struct mur_cli *cli)
@@ -243,8 +242,7 @@ int mur_command_isa_apply(struct mur_cli *cli)
     const struct mur_isa_options options = {
         .dataset = dataset, .dry_run = dry_run != 0, .on_change = note_change, .user = &lines};
     if (status == MUR_OK)
-        status =
-            mur_archive_put_isa(&rows, of.archive, tables.isa, tables.scans, &options, &error);
+        status = mur_archive_put_isa(&rows, of.archive, tables.isa, tables.scans, &options, &error);
     if (lines.count > 1)
         qsort(lines.items, lines.count, sizeof *lines.items, by_text);
     if (status == MUR_OK && as_json != 0)
@@ -256,8 +254,9 @@ int mur_command_isa_apply(struct mur_cli *cli)
         return MUR_ISA_EXIT_UNUSABLE;
     }
     if (dry_run == 0)
-        mur_log_info(MUR_LOG_ARCHIVE, "ISA-Tab %s version %lld: %zu scans new, %zu changed, %zu gone",
-                     rows.dataset, (long long)rows.version, rows.added, rows.changed, rows.gone);
+        mur_log_info(MUR_LOG_ARCHIVE,
+                     "ISA-Tab %s version %lld: %zu scans new, %zu changed, %zu gone", rows.dataset,
+                     (long long)rows.version, rows.added, rows.changed, rows.gone);
     int printed = mur_cli_print(cli, &text);
     if (printed != MUR_EXIT_OK)
         return printed;

@@ -15,7 +15,8 @@ static enum mur_status append_conflict(void *user, const struct mur_isa_conflict
 {
     if (as_json == 0)
         return mur_buffer_append_format(
-            user, error, "%s/%s scan %s: %s: header \"%s\", tables \"%s\"; answered by the %s (%s)\n",
+            user, error,
+            "%s/%s scan %s: %s: header \"%s\", tables \"%s\"; answered by the %s (%s)\n",
             one->study, one->source, one->assay, one->attribute, one->header, one->tables,
             one->tables_answer ? "tables" : "header", one->series_uid);
     struct mur_json_writer json;

@@ -26,8 +26,8 @@ int mur_command_isa_link(struct mur_cli *cli)
     enum mur_status status = mur_cli_open_archive(&of, cli->config, &error);
     if (status == MUR_OK)
         status = mur_archive_link_by_hand(&outcome, of.archive, series, scan, &error);
-    const char *what = !outcome.changed    ? "as before"
-                       : scan != NULL      ? "linked"
+    const char *what = !outcome.changed   ? "as before"
+                       : scan != NULL     ? "linked"
                        : outcome.to_rules ? "left to the rules"
                                           : "without a scan from now on";
     if (status == MUR_OK)

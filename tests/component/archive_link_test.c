@@ -80,6 +80,30 @@ static void a_scan_of_another_animal_after_all_takes_nothing_along(void **state)
     assert_animal(f, MUR_TAG_PatientSex, MUR_VR_CS, "");
 }
 
+static void each_part_of_a_divided_study_says_what_its_headers_say(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const struct mur_index_value other[] = {
+        ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_02"),
+    };
+    struct object one = make_object("hotel", "1.2.5", "1.2.5.1", "1.2.5.1.1");
+    set_text(&one, MUR_TAG_ConsultingPhysicianName, MUR_VR_PN, "Vet^A");
+    struct object two = make_object("hotel", "1.2.5", "1.2.5.2", "1.2.5.2.1");
+    set_text(&two, MUR_TAG_ConsultingPhysicianName, MUR_VR_PN, "Vet^B");
+    store(f->archive, &one);
+    store(f->archive, &two);
+    link_scan(f->archive, "1.2.5.1", false, "one", animal, MUR_COUNT(animal));
+    link_scan(f->archive, "1.2.5.2", false, "two", other, MUR_COUNT(other));
+    const struct element first[] = {{MUR_TAG_ConsultingPhysicianName, MUR_VR_PN, ""},
+                                    {MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_01"},
+                                    {0}};
+    const struct element second[] = {{MUR_TAG_ConsultingPhysicianName, MUR_VR_PN, ""},
+                                     {MUR_TAG_PatientID, MUR_VR_LO, "LIV:Mouse_02"},
+                                     {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, first, "Vet^A");
+    assert_answer(f->archive, MUR_LEVEL_STUDY, second, "Vet^B");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +112,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(where_the_header_wins_it_names_the_animal, archive_set_up,
                                         archive_tear_down),
         cmocka_unit_test_setup_teardown(only_headers_of_its_own_images_speak_of_the_animal,
+                                        archive_set_up, archive_tear_down),
+        cmocka_unit_test_setup_teardown(each_part_of_a_divided_study_says_what_its_headers_say,
                                         archive_set_up, archive_tear_down),
         cmocka_unit_test_setup_teardown(a_scan_of_another_animal_after_all_takes_nothing_along,
                                         archive_set_up, archive_tear_down),
