@@ -13,11 +13,11 @@ enum { RULE_LIMIT = 64, TERM_LIMIT = 8, NAME_LIMIT = 64, KEY_LIMIT = 64, TEXT_LI
 
 /* One comparison. */
 struct term {
-    bool file;                      /* the name of the imported file, else ... */
-    struct mur_attribute_path path; /* ... an attribute of the header */
-    regex_t *pattern;               /* its first group, or all that it matches; NULL = all */
+    bool file;                       /* the name of the imported file, else ... */
+    struct mur_attribute_path path;  /* ... an attribute of the header */
+    regex_t *pattern;                /* its first group, or all that it matches; NULL = all */
     struct mur_attribute_path value; /* of the scan: what it becomes as an attribute ... */
-    struct mur_keys columns;         /* ... or, where that has no tags, the cells of these columns */
+    struct mur_keys columns; /* ... or, where that has no tags, the cells of these columns */
 };
 
 struct link_rule {
@@ -72,8 +72,9 @@ const char *mur_link_rule_text(const struct mur_link_rules *rules, size_t rule)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static enum mur_status read_attribute(struct mur_attribute_path *out, const struct mur_setting *from,
-                                      const char *text, struct mur_error *error)
+static enum mur_status read_attribute(struct mur_attribute_path *out,
+                                      const struct mur_setting *from, const char *text,
+                                      struct mur_error *error)
 {
     struct mur_error cause = MUR_ERROR_INIT;
     if (mur_attribute_path_parse(out, mur_slice_of(text), &cause) == MUR_OK)
@@ -146,8 +147,8 @@ static enum mur_status read_term(struct term *term, struct mur_buffer *text,
     if (!term->file)
         status = read_attribute(&term->path, group, attribute, error);
     if (status == MUR_OK)
-        status = mur_buffer_append_format(text, error, "%s%s", text->length == 0 ? "" : "; ",
-                                          attribute);
+        status =
+            mur_buffer_append_format(text, error, "%s%s", text->length == 0 ? "" : "; ", attribute);
     if (status == MUR_OK)
         status = read_pattern(term, text, group, error);
     if (status != MUR_OK || value == NULL)
@@ -205,9 +206,9 @@ static enum mur_status append_folded(struct mur_buffer *out, const char *text,
 {
     MUR_AUTO_FREE char *folded = NULL;
     enum mur_status status = mur_text_fold(&folded, mur_slice_trim(mur_slice_of(text)), error);
-    return status == MUR_OK
-               ? mur_buffer_append_format(out, error, "%s%s", out->length == 0 ? "" : "\x1f", folded)
-               : status;
+    return status == MUR_OK ? mur_buffer_append_format(out, error, "%s%s",
+                                                       out->length == 0 ? "" : "\x1f", folded)
+                            : status;
 }
 
 static const char *value_of(const struct mur_scan *scan, const struct mur_attribute_path *path)
@@ -241,9 +242,8 @@ static enum mur_status go_on(struct mur_link_keys *out, const struct link_rule *
     enum mur_status status = mur_buffer_append_text(&key, before, error);
     if (status == MUR_OK)
         status = append_folded(&key, text, error);
-    return status == MUR_OK
-               ? add_scan_keys(out, rule, at + 1, mur_buffer_text(&key), scan, error)
-               : status;
+    return status == MUR_OK ? add_scan_keys(out, rule, at + 1, mur_buffer_text(&key), scan, error)
+                            : status;
 }
 
 static enum mur_status add_scan_keys(struct mur_link_keys *out, const struct link_rule *rule,
@@ -278,9 +278,9 @@ static enum mur_status add_scan_keys(struct mur_link_keys *out, const struct lin
     return status;
 }
 
-enum mur_status mur_link_keys_of_scan(struct mur_link_keys *out,
-                                      const struct mur_link_rules *rules, size_t rule,
-                                      const struct mur_scan *scan, struct mur_error *error)
+enum mur_status mur_link_keys_of_scan(struct mur_link_keys *out, const struct mur_link_rules *rules,
+                                      size_t rule, const struct mur_scan *scan,
+                                      struct mur_error *error)
 {
     return add_scan_keys(out, &rules->rules[rule], 0, "", scan, error);
 }

@@ -37,11 +37,12 @@ struct mur_link_keys {
 void mur_link_keys_free(struct mur_link_keys *keys); /**< the content */
 #define MUR_AUTO_LINK_KEYS __attribute__((cleanup(mur_link_keys_free)))
 
-/** What the tables say of a scan. @param[out] out  zeroed before; none where something is missing */
+/** What the tables say of a scan. @param[out] out  zeroed before; none where something is missing
+ */
 MUR_NODISCARD
-enum mur_status mur_link_keys_of_scan(struct mur_link_keys *out,
-                                      const struct mur_link_rules *rules, size_t rule,
-                                      const struct mur_scan *scan, struct mur_error *error);
+enum mur_status mur_link_keys_of_scan(struct mur_link_keys *out, const struct mur_link_rules *rules,
+                                      size_t rule, const struct mur_scan *scan,
+                                      struct mur_error *error);
 /** What a header says. @param elements  DICOM JSON; @param file  that it was imported from, or ""
  * @param[out] out  malloc'ed; NULL where something is missing or does not fit the pattern */
 MUR_NODISCARD
