@@ -1,7 +1,6 @@
 #include "core/deflate.h"
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <zlib.h>
 
