@@ -105,11 +105,15 @@ static enum mur_status link_source(struct mur_isa_node *sample, uint32_t number,
         if (status != MUR_OK)
             return status;
     }
-    uint32_t *sources = reallocarray(sample->sources, sample->source_count + 1, sizeof *sources);
-    if (sources == NULL)
-        return mur_error_no_memory(error);
-    sample->sources = sources;
-    sources[sample->source_count++] = source;
+    uint32_t count = sample->source_count;
+    if ((count & (count - 1)) == 0) { /* full: there is room for the next power of two */
+        size_t room = count == 0 ? 1 : (size_t)count * 2;
+        uint32_t *sources = reallocarray(sample->sources, room, sizeof *sources);
+        if (sources == NULL)
+            return mur_error_no_memory(error);
+        sample->sources = sources;
+    }
+    sample->sources[sample->source_count++] = source;
     *linked = true;
     return MUR_OK;
 }
