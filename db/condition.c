@@ -343,22 +343,11 @@ static enum mur_status add_uids(struct mur_condition *condition, const char *col
     return status == MUR_OK ? bind_owned(condition, bound, error) : status;
 }
 
-/* A person's name: folded on both sides; column is the folded one. */
-static enum mur_status add_name(struct mur_condition *condition, const char *column,
-                                struct mur_slice text, struct mur_error *error)
-{
-    MUR_AUTO_FREE char *folded = NULL;
-    enum mur_status status = mur_fold_name(&folded, text, error);
-    return status == MUR_OK
-               ? mur_condition_add_text(condition, column, true, mur_slice_of(folded), true, error)
-               : status;
-}
-
 static enum mur_status add_one(struct mur_condition *condition, const struct mur_place *place,
                                enum mur_vr vr, struct mur_slice text, struct mur_error *error)
 {
     if (vr == MUR_VR_PN)
-        return add_name(condition, place->folded, text, error);
+        return mur_condition_add_name(condition, place, text, error);
     if (takes_range(vr))
         return add_range(condition, place->text, text, vr, error);
     double number;
@@ -426,37 +415,21 @@ static enum mur_status add_column_key(struct mur_condition *condition,
     char number[128]; /* "01" is 1 */
     (void)snprintf(number, sizeof number, "CAST(nullif(%s, '') AS REAL)", column);
     bool numeric = key->vr == MUR_VR_IS || key->vr == MUR_VR_US || key->vr == MUR_VR_DS;
-    const struct mur_place place = {
-        .text = column, .folded = folded, .number = numeric ? number : NULL};
-    if (key->vr != MUR_VR_PN)
-        return mur_condition_add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
-    /* Other groups of the name (ideographic, phonetic) stand in the attribute table. */
-    char path_text[MUR_ATTRIBUTE_PATH_SIZE];
-    int64_t path = 0;
-    enum mur_status status =
-        mur_path_row(&path, database, mur_attribute_path_format(path_text, &key->path), error);
-    if (status == MUR_OK)
-        status = mur_condition_add(condition, error, "(");
-    if (status == MUR_OK)
+    char owner[16];
+    (void)snprintf(owner, sizeof owner, "%s.id", alias);
+    struct mur_place place = {.text = column,
+                              .folded = folded,
+                              .number = numeric ? number : NULL,
+                              .owner = owner,
+                              .level = attribute->level};
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
+    enum mur_status status = MUR_OK;
+    if (key->vr == MUR_VR_PN)
         status =
-            mur_condition_add_values(condition, &place, key->vr, mur_slice_of(key->text), error);
-    if (status == MUR_OK && path != 0) {
-        status = mur_buffer_append_format(&condition->sql, error,
-                                          " OR %s.id IN (SELECT a.owner FROM attribute a WHERE"
-                                          " a.path = ? AND a.level = ? AND a.hidden = 0 AND ",
-                                          alias);
-        if (status == MUR_OK)
-            status = bind_integer(condition, path, error);
-        if (status == MUR_OK)
-            status = bind_integer(condition, attribute->level, error);
-        const struct mur_place groups = {.text = "a.text", .folded = "a.folded"};
-        if (status == MUR_OK)
-            status = mur_condition_add_values(condition, &groups, key->vr, mur_slice_of(key->text),
-                                              error);
-        if (status == MUR_OK)
-            status = mur_condition_add(condition, error, ")");
-    }
-    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+            mur_path_row(&place.path, database, mur_attribute_path_format(path, &key->path), error);
+    return status == MUR_OK ? mur_condition_add_values(condition, &place, key->vr,
+                                                       mur_slice_of(key->text), error)
+                            : status;
 }
 
 /* The study's own list is looked at: there are many more instances than studies. */

@@ -44,12 +44,21 @@ struct mur_place {
     const char *text;
     const char *folded; /**< PN */
     const char *number; /**< NULL where there is none */
+    const char *owner;  /**< PN: the id by which rows of the attribute table have the other groups;
+                           NULL: they stand in text */
+    int64_t path;       /**< of these rows; 0 = there are none */
+    enum mur_level level;
 };
 /** The values of a key: one of them must match. */
 MUR_NODISCARD
 enum mur_status mur_condition_add_values(struct mur_condition *condition,
                                          const struct mur_place *place, enum mur_vr vr,
                                          struct mur_slice text, struct mur_error *error);
+/** One name of a person (db/name_condition.c). */
+MUR_NODISCARD
+enum mur_status mur_condition_add_name(struct mur_condition *condition,
+                                       const struct mur_place *place, struct mur_slice text,
+                                       struct mur_error *error);
 /** A single value or, with @p wildcards, a pattern; an indexed column finds it by its beginning. */
 MUR_NODISCARD
 enum mur_status mur_condition_add_text(struct mur_condition *condition, const char *column,

@@ -157,6 +157,8 @@ CREATE TABLE attribute (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attribute_by_text ON attribute(path, level, text, owner, item) WHERE hidden = 0;
 CREATE INDEX attribute_by_fold ON attribute(path, level, folded, owner) WHERE hidden = 0 AND folded IS NOT NULL;
+CREATE INDEX attribute_by_group ON attribute(path, level, owner) -- names of several groups
+  WHERE hidden = 0 AND folded IS NOT NULL AND instr(text, '=') > 0;
 CREATE INDEX attribute_by_number ON attribute(path, level, number, owner) WHERE hidden = 0 AND number IS NOT NULL;
 
 -- The ISA-Tab: each archive, and each of its scans with what it says in DICOM's terms. A scan that is gone

@@ -22,6 +22,7 @@ static int fill(void **state)
         (void)snprintf(instance, sizeof instance, "%s.1", series);
         struct object object = make_object(id, study, series, instance);
         set_text(&object, MUR_TAG_PatientName, MUR_VR_PN, names[i]);
+        set_text(&object, MUR_TAG_PhysiciansOfRecord, MUR_VR_PN, names[i]);
         set_text(&object, MUR_TAG_StudyDescription, MUR_VR_LO, descriptions[i]);
         set_text(&object, MUR_TAG_StudyDate, MUR_VR_DA, dates[i]);
         set_text(&object, MUR_TAG_StudyTime, MUR_VR_TM, times[i]);
@@ -68,6 +69,24 @@ static void names_match_without_case_and_diacritics(void **state)
     };
     for (size_t i = 0; i < MUR_COUNT(cases); i++)
         assert_found(state, MUR_TAG_PatientName, MUR_VR_PN, cases[i].key, cases[i].found);
+}
+
+static void groups_of_a_name_match_at_their_places(void **state)
+{
+    const struct {
+        const char *key, *found;
+    } cases[] = {
+        {"yamada*=山*", "5"}, {"yamada*=王*", ""},     {"王*=山田*", ""},
+        {"=山田*", "5"},      {"==やまだ*", "5"},      {"=やまだ*", ""},
+        {"=yamada*", ""},     {"yamada^tarou==", "5"}, {"=山田^太郎=やま*", "5"},
+        {"*=*=山*", ""},      {"*=*", "12345"},        {"meier*=山*", ""},
+        {"meier*=*", "3"},    {"=", "12345"},          {"yamada*=", "5"},
+        {"山田^太郎=", "5"},  {"=山田", ""},           {"meier^hans\\=山*", "35"},
+    };
+    static const uint32_t names_of[] = {MUR_TAG_PatientName, MUR_TAG_PhysiciansOfRecord};
+    for (size_t n = 0; n < MUR_COUNT(names_of); n++) /* of a typed column, and of none */
+        for (size_t i = 0; i < MUR_COUNT(cases); i++)
+            assert_found(state, names_of[n], MUR_VR_PN, cases[i].key, cases[i].found);
 }
 
 static void other_text_matches_with_case_and_only_star_and_question_mark_are_wild(void **state)
@@ -332,6 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_match_without_case_and_diacritics),
+        cmocka_unit_test(groups_of_a_name_match_at_their_places),
         cmocka_unit_test(other_text_matches_with_case_and_only_star_and_question_mark_are_wild),
         cmocka_unit_test(dates_match_by_value_and_range),
         cmocka_unit_test(times_match_by_value_and_range_whatever_their_precision),

@@ -83,6 +83,11 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_PATIENT, "PatientName", MUR_VR_PN, "mou*"},
         {MUR_LEVEL_STUDY, "PatientName", MUR_VR_PN, "mou*"},
         {MUR_LEVEL_STUDY, "PatientName", MUR_VR_PN, "山田*"},
+        {MUR_LEVEL_STUDY, "PatientName", MUR_VR_PN, "mou*=山田*"},
+        {MUR_LEVEL_STUDY, "PatientName", MUR_VR_PN, "=山田*"},
+        {MUR_LEVEL_STUDY, "PhysiciansOfRecord", MUR_VR_PN, "mou*"},
+        {MUR_LEVEL_STUDY, "PhysiciansOfRecord", MUR_VR_PN, "山田*"},
+        {MUR_LEVEL_STUDY, "PhysiciansOfRecord", MUR_VR_PN, "mou*=山田*"},
         {MUR_LEVEL_STUDY, "StudyInstanceUID", MUR_VR_UI, "1.2.1"},
         {MUR_LEVEL_STUDY, "StudyInstanceUID", MUR_VR_UI, "1.2.1\\1.2.2"},
         {MUR_LEVEL_SERIES, "StudyInstanceUID", MUR_VR_UI, "1.2.1"},
@@ -274,6 +279,7 @@ static int fill(void **state)
         (void)snprintf(uid[3], 32, "1.2.%d.1.1", i);
         struct object object = make_object(uid[0], uid[1], uid[2], uid[3]);
         set_text(&object, MUR_TAG_PatientName, MUR_VR_PN, "Mouse^One=山田^太郎");
+        set_text(&object, MUR_TAG_PhysiciansOfRecord, MUR_VR_PN, "Mouse^One=山田^太郎");
         set_text(&object, MUR_TAG_StrainDescription, MUR_VR_UC, "C57BL/6J");
         set_text(&object, MUR_TAG_PatientWeight, MUR_VR_DS, "0.025");
         store(f->archive, &object);

@@ -204,6 +204,17 @@ class AgainstOurNode(Case):
         done = node.murpacs("find", self.address, "-k", "PatientName=Mäusch*", "--json")
         self.assertEqual(lines_of(done)[0]["00100010"]["Value"],
                          [{"Alphabetic": "Mäuschen^Jörg"}])
+        one.SpecificCharacterSet = "ISO_IR 192"
+        one.PatientName, one.PatientID = "Yamada^Tarou=山田^太郎=やまだ^たろう", "JPN"
+        one.StudyInstanceUID, one.SOPInstanceUID = "1.2.3.998", "1.2.3.998.1"
+        one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
+        one.save_as(self.root / "groups.dcm")
+        node.murpacs("store", self.address, self.root / "groups.dcm")
+        for key, found in (("やまだ*", 1), ("yamada*=山*", 1), ("=山田*", 1), ("==やまだ*", 1),
+                           ("yamada*=王*", 0), ("=やまだ*", 0)):
+            with self.subTest(key=key):
+                done = node.murpacs("find", self.address, "-k", f"PatientName={key}", "--json")
+                self.assertEqual(done.stdout.count("1.2.3.998"), found)
 
     def test_moves_to_a_third_and_to_ourselves(self):
         self.fill()
