@@ -252,6 +252,9 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
     enum mur_status status = mur_text_copy(&database->path, mur_slice_of(path), error);
     if (status != MUR_OK)
         return status;
+    /* Counting its memory would lock a mutex with each of 80 allocations an instance. Once SQLite
+     * is in use this has no effect. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
                 (mode == MUR_DATABASE_WRITE ? SQLITE_OPEN_CREATE : 0);
     int result = sqlite3_open_v2(path, &database->handle, flags, NULL);
