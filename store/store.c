@@ -379,9 +379,14 @@ enum mur_status mur_object_write(struct mur_object *object, const void *bytes, s
     return status;
 }
 
+enum mur_status mur_object_flush(struct mur_object *object, struct mur_error *error)
+{
+    return write_through(object, NULL, 0, error);
+}
+
 enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error)
 {
-    enum mur_status status = write_through(object, NULL, 0, error);
+    enum mur_status status = mur_object_flush(object, error);
     if (status == MUR_OK && object->store->sync)
         mur_sync_begin(&object->store->syncer, &object->sync);
     return status;
@@ -412,8 +417,23 @@ static enum mur_status make_folders(struct mur_store *store, const char *folder,
     }
 }
 
-enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
-                                 const char *suffix, struct mur_error *error)
+/* One try. @param[out] failure  errno of link(), 0 = placed */
+static enum mur_status link_object(int *failure, struct mur_object *object,
+                                   const struct mur_object_place *place, const char *path,
+                                   struct mur_error *error)
+{
+    *failure = link(object->incoming, path) == 0 ? 0 : errno;
+    if (*failure != 0)
+        return MUR_OK;
+    enum mur_status status = mur_store_touch(object->store, place->folder, error);
+    if (status != MUR_OK)
+        (void)unlink(path);
+    return status;
+}
+
+/* @param replace  what stands there is a leftover; false: then it stays unplaced */
+static enum mur_status place_object(struct mur_object *object, const struct mur_object_name *name,
+                                    const char *suffix, bool replace, struct mur_error *error)
 {
     struct mur_store *store = object->store;
     struct mur_object_place place;
@@ -424,26 +444,54 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
             mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder, place.file);
     if (status != MUR_OK)
         return status;
+    int failure = 0;
     int tries = 0; /* another process may take an empty folder away again */
-    while (link(object->incoming, path) != 0) {
-        if (errno == ENOENT && tries++ < PLACE_TRIES) {
+    for (;;) {
+        status = link_object(&failure, object, &place, path, error);
+        if (status != MUR_OK || failure == 0)
+            break;
+        if (failure == ENOENT && tries++ < PLACE_TRIES) {
             status = make_folders(store, place.folder, error);
-        } else if (errno == EEXIST) {
+        } else if (failure == EEXIST && !replace) {
+            return MUR_OK;
+        } else if (failure == EEXIST) {
             if (unlink(path) != 0 && errno != ENOENT)
                 status = mur_error_set_errno(error, errno, "cannot replace leftover %s", path);
         } else {
-            status = mur_error_set_errno(error, errno, "cannot place %s", path);
+            status = mur_error_set_errno(error, failure, "cannot place %s", path);
         }
         if (status != MUR_OK)
             return status;
     }
-    status = mur_store_touch(store, place.folder, error);
-    if (status != MUR_OK) {
-        (void)unlink(path);
-        return status;
-    }
-    object->placed = MUR_STEAL(path);
-    return MUR_OK;
+    if (status == MUR_OK)
+        object->placed = MUR_STEAL(path);
+    return status;
+}
+
+void mur_object_place_early(struct mur_object *object, const struct mur_object_name *name,
+                            const char *suffix)
+{
+    (void)!place_object(object, name, suffix, false, NULL); /* else when it is placed for good */
+}
+
+/* The place an object was given early may have been taken for a leftover meanwhile. */
+static bool is_still_placed(const struct mur_object *object)
+{
+    struct stat incoming;
+    struct stat placed;
+    return object->placed != NULL && lstat(object->incoming, &incoming) == 0 &&
+           lstat(object->placed, &placed) == 0 && incoming.st_ino == placed.st_ino;
+}
+
+enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error)
+{
+    struct stat info;
+    if (object->placed != NULL && fstat(object->descriptor, &info) == 0 && info.st_nlink > 1)
+        return MUR_OK;
+    free(object->placed);
+    object->placed = NULL;
+    return place_object(object, name, suffix, true, error);
 }
 
 /* Takes folders away that a removed file leaves empty: series, study, first two digits. */
@@ -460,8 +508,10 @@ void mur_object_displace(struct mur_object *object)
 {
     if (object->placed == NULL)
         return;
-    (void)unlink(object->placed);
-    remove_empty_folders(object->placed);
+    if (is_still_placed(object)) {
+        (void)unlink(object->placed);
+        remove_empty_folders(object->placed);
+    }
     free(object->placed);
     object->placed = NULL;
 }
