@@ -11,7 +11,8 @@ struct mur_condition {
     struct mur_bind *binds; /**< texts owned */
     size_t count;
     size_t capacity;
-    bool fold_case; /**< compare text without case and diacritics */
+    bool fold_case;  /**< compare text without case and diacritics */
+    bool tests_rows; /**< rows are found otherwise: what would find cells is of no use */
 };
 #define MUR_CONDITION_INIT                                                                         \
     {                                                                                              \

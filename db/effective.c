@@ -202,7 +202,7 @@ static enum mur_status read_element(void *user, unsigned element, struct mur_err
     bool found = false;
     enum mur_status status =
         mur_scan_values_element(&text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
-                                reading->rows->owners[MUR_LEVEL_SERIES], element, error);
+                                reading->rows->owners[MUR_LEVEL_SERIES], element, NULL, error);
     return status == MUR_OK && found
                ? add(reading->out, reading->capacity, value, mur_buffer_text(&text), error)
                : status;

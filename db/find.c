@@ -5,7 +5,7 @@
 
 #include "core/compress.h"
 #include "core/json.h"
-#include "db/condition.h"
+#include "db/cell_condition.h"
 #include "db/header_values.h"
 #include "db/scan_values.h"
 #include "dicom/dictionary.h"
@@ -47,7 +47,8 @@ struct mur_find {
     char *page_sql;
     struct column *columns; /* one a key */
     bool need_header;
-    struct mur_value *values; /* of the page */
+    struct mur_condition cells; /* with which element xx02 is answered */
+    struct mur_value *values;   /* of the page */
     size_t value_capacity;
     struct arena_block *arena;
 };
@@ -91,6 +92,7 @@ void mur_find_free(struct mur_find *find)
         find->arena = block->next;
         free(block);
     }
+    mur_condition_free(&find->cells);
     free(find->ids);
     free(find->page_sql);
     free(find->columns);
@@ -245,6 +247,9 @@ enum mur_status mur_find_create(struct mur_find **out, struct mur_database *data
     enum mur_status status = find_ids(find, database, error);
     if (status == MUR_OK)
         status = plan_columns(find, database, error);
+    find->cells.fold_case = database->fold_case;
+    if (status == MUR_OK)
+        status = mur_condition_add_answered_cells(&find->cells, query, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(find);
@@ -301,8 +306,9 @@ static enum mur_status value_of_scans(struct mur_value *out, struct mur_find *fi
     enum mur_level level = find->query->level;
     enum mur_status status =
         MUR_TAG_IS_PRIVATE(tag)
-            ? mur_scan_values_element(&text, &found, &out->vr, database, level, owner, tag & 0xFFu,
-                                      error)
+            ? mur_scan_values_element(
+                  &text, &found, &out->vr, database, level, owner, tag & 0xFFu,
+                  (tag & 0xFFu) == MUR_ISA_ATTRIBUTE_SEQUENCE ? &find->cells : NULL, error)
             : mur_scan_values_text(&text, &found, database, level, owner, tag, error);
     if (status == MUR_OK && found) {
         status = arena_copy(&out->text, find, mur_buffer_text(&text), text.length, error);

@@ -1,5 +1,6 @@
 /* What scans say, as an answer for a patient, a study, a series: every text once. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json_write.h"
@@ -105,6 +106,66 @@ static void write_item(struct mur_json_writer *json, const struct cell *cell)
     mur_json_end_object(json);
 }
 
+/* A cell that scans say, at its earliest place in their tables. */
+struct said {
+    int64_t cell, ordinal;
+};
+
+static int by_cell(const void *left, const void *right)
+{
+    const struct said *a = left;
+    const struct said *b = right;
+    if (a->cell != b->cell)
+        return a->cell < b->cell ? -1 : 1;
+    return a->ordinal < b->ordinal ? -1 : a->ordinal > b->ordinal;
+}
+
+static int by_ordinal(const void *left, const void *right)
+{
+    const struct said *a = left;
+    const struct said *b = right;
+    if (a->ordinal != b->ordinal)
+        return a->ordinal < b->ordinal ? -1 : 1;
+    return a->cell < b->cell ? -1 : a->cell > b->cell;
+}
+
+/* Each cell once, in the order of the tables' columns. @param[out] out  struct said */
+static enum mur_status read_said(struct mur_buffer *out, struct mur_database *database,
+                                 enum mur_level level, int64_t owner, struct mur_error *error)
+{
+    char sql[256];
+    sqlite3_stmt *row = NULL;
+    /* The joins in the order in which they are few. */
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT c.cell, c.ordinal FROM (SELECT 1) CROSS JOIN %s"
+                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan",
+                   series_of(level));
+    enum mur_status status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(owner), 1, error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct said one = {.cell = sqlite3_column_int64(row, 0),
+                                 .ordinal = sqlite3_column_int64(row, 1)};
+        status = mur_buffer_append(out, &one, sizeof one, error);
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    if (status != MUR_OK || out->length == 0)
+        return status;
+    struct said *list = (struct said *)(void *)out->data;
+    size_t count = out->length / sizeof *list;
+    size_t kept = 0;
+    qsort(list, count, sizeof *list, by_cell);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || list[i].cell != list[kept - 1].cell)
+            list[kept++] = list[i];
+    qsort(list, kept, sizeof *list, by_ordinal);
+    out->length = kept * sizeof *list;
+    return MUR_OK;
+}
+
 static struct cell cell_of(sqlite3_stmt *row)
 {
     return (struct cell){.kind = (const char *)sqlite3_column_text(row, 0),
@@ -115,46 +176,83 @@ static struct cell cell_of(sqlite3_stmt *row)
                          .number = sqlite3_column_double(row, 4)};
 }
 
+/* The statement that reads one of them, its first parameter: no row if it is not wanted.
+ * @param[out] binds  its values, which it needs as long as it runs */
+static enum mur_status prepare_cell(sqlite3_stmt **out, struct mur_condition *binds,
+                                    struct mur_database *database, unsigned element,
+                                    const struct mur_condition *only, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_append_format(
+        &sql, error,
+        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr FROM isa_cell f CROSS JOIN"
+        " isa_column k ON k.id = f.column WHERE f.id = ?1 AND k.element = ?2%s",
+        only != NULL ? mur_buffer_text(&only->sql) : "");
+    if (status == MUR_OK)
+        status = mur_condition_bind(binds, MUR_NULL, error);
+    if (status == MUR_OK)
+        status = mur_condition_bind(binds, MUR_I(element), error);
+    for (size_t i = 0; status == MUR_OK && only != NULL && i < only->count; i++)
+        status = mur_condition_bind(binds, only->binds[i], error);
+    sqlite3_stmt *row = NULL;
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, mur_buffer_text(&sql), error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds->binds, binds->count, error);
+    if (status == MUR_OK)
+        *out = row;
+    else
+        mur_statement_done(database, row);
+    return status;
+}
+
+static enum mur_status write_cell(struct mur_buffer *out, struct mur_json_writer *json,
+                                  unsigned element, const struct cell *cell, bool first,
+                                  struct mur_error *error)
+{
+    const char *separator = first ? "" : "\\";
+    if (element == MUR_ISA_ATTRIBUTE_SEQUENCE)
+        write_item(json, cell);
+    else if (element == MUR_ISA_ATTRIBUTE)
+        return mur_buffer_append_format(out, error, "%s%s:%s=%s", separator, cell->kind, cell->name,
+                                        cell->text);
+    else
+        return mur_buffer_append_format(out, error, "%s%s", separator, cell->text);
+    return MUR_OK;
+}
+
 enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
                                         struct mur_database *database, enum mur_level level,
-                                        int64_t owner, unsigned element, struct mur_error *error)
+                                        int64_t owner, unsigned element,
+                                        const struct mur_condition *only, struct mur_error *error)
 {
     bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
     bool cells = items || element == MUR_ISA_ATTRIBUTE;
-    MUR_AUTO_FREE char *sql = NULL;
+    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
+    enum mur_status status = read_said(&list, database, level, owner, error);
+    if (status != MUR_OK || list.length == 0)
+        return status;
     sqlite3_stmt *row = NULL;
+    MUR_AUTO_CONDITION struct mur_condition binds = MUR_CONDITION_INIT;
+    status = prepare_cell(&row, &binds, database, cells ? 0 : element, only, error);
     struct mur_json_writer json;
-    /* In the order of the tables' columns; the joins in the order in which they are few. */
-    enum mur_status status = mur_text_format(
-        &sql, error,
-        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr FROM (SELECT 1) CROSS JOIN %s"
-        " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan CROSS JOIN isa_cell f ON f.id = c.cell"
-        " CROSS JOIN isa_column k ON k.id = f.column WHERE k.element = ?2"
-        " GROUP BY f.id ORDER BY min(c.ordinal), f.id",
-        series_of(level));
-    if (status == MUR_OK)
-        status = mur_statement_get(&row, database, sql, error);
-    if (status == MUR_OK)
-        status = mur_bind_all(
-            database, row, (struct mur_bind[]){MUR_I(owner), MUR_I(cells ? 0 : element)}, 2, error);
     mur_json_init(&json, mur_sink_buffer(out));
     mur_json_begin_array(&json);
-    int result = SQLITE_DONE;
+    const struct said *said = (const struct said *)(const void *)list.data;
     size_t count = 0;
-    for (; status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW; count++) {
-        const struct cell cell = cell_of(row);
-        if (items)
-            write_item(&json, &cell);
-        else if (cells)
-            status = mur_buffer_append_format(out, error, "%s%s:%s=%s", count > 0 ? "\\" : "",
-                                              cell.kind, cell.name, cell.text);
-        else
-            status = mur_buffer_append_format(out, error, "%s%s", count > 0 ? "\\" : "", cell.text);
-        if (!cells)
-            *vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+    for (size_t i = 0; status == MUR_OK && i < list.length / sizeof *said; i++) {
+        (void)sqlite3_bind_int64(row, 1, said[i].cell);
+        int result = sqlite3_step(row);
+        if (result == SQLITE_ROW) {
+            const struct cell cell = cell_of(row);
+            status = write_cell(out, &json, element, &cell, count++ == 0, error);
+            if (!cells)
+                *vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+        } else if (result != SQLITE_DONE) {
+            status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+        }
+        (void)sqlite3_reset(row);
     }
-    if (status == MUR_OK && result != SQLITE_DONE)
-        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
     mur_statement_done(database, row);
     if (cells)
         *vr = items ? MUR_VR_SQ : MUR_VR_UC;

@@ -3,15 +3,18 @@
 #define MUR_DB_SCAN_VALUES_H
 
 #include "core/buffer.h"
+#include "db/condition.h"
 #include "db/db.h"
 
 /** Appends an element of our private block: xx01 and plain elements as values separated by
  * backslash, xx02 as DICOM JSON items.
- * @param[out] found  false: no scan has it; @param[in,out] vr  as the scans have it */
+ * @param[out] found  false: no scan has it; @param[in,out] vr  as the scans have it
+ * @param only  " AND ...": cells that are wanted, rows f and k; NULL = all */
 MUR_NODISCARD
 enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
                                         struct mur_database *database, enum mur_level level,
-                                        int64_t owner, unsigned element, struct mur_error *error);
+                                        int64_t owner, unsigned element,
+                                        const struct mur_condition *only, struct mur_error *error);
 
 /** Calls @p each for the plain elements that a scan has. */
 MUR_NODISCARD

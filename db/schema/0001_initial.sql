@@ -248,6 +248,16 @@ CREATE TABLE isa_cell (
 CREATE INDEX isa_cell_by_number ON isa_cell(column, number) WHERE number IS NOT NULL;
 CREATE INDEX isa_cell_odd ON isa_cell(odd, column) WHERE odd = 1;
 
+-- Texts of cells by their trigrams: patterns that begin with a wild card.
+CREATE VIRTUAL TABLE isa_cell_trigram USING fts5(text, content = 'isa_cell', content_rowid = 'id',
+  columnsize = 0, detail = none, tokenize = 'trigram case_sensitive 1');
+CREATE TRIGGER isa_cell_added AFTER INSERT ON isa_cell BEGIN
+  INSERT INTO isa_cell_trigram(rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER isa_cell_removed AFTER DELETE ON isa_cell BEGIN
+  INSERT INTO isa_cell_trigram(isa_cell_trigram, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+
 CREATE TABLE isa_scan_cell (
   scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
   ordinal INTEGER NOT NULL,

@@ -258,6 +258,35 @@ static void the_keys_of_an_item_match_in_one_cell_and_each_item_has_its_own(void
                  "1.1.1|1.1.2|1.2.1");
 }
 
+static void an_item_with_keys_is_answered_with_the_cells_that_match(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const char *const asked[][4] = {/* name, text, and of another item */
+                                           {"Age", "1..", "week", "2"},
+                                           {"Age", "", "", ""},
+                                           {"*", "2*", "", ""}};
+    static const char *const told[][2] = {{"1500", "\"2\""}, {"1500", "17"}, {"\"2\"", "\"2\""}};
+    static const char *const not_told[] = {"female", "week", "1500"};
+    for (size_t i = 0; i < MUR_COUNT(asked); i++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = MUR_LEVEL_SERIES};
+        fill_query(&query, (const struct element[]){
+                               {MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE), MUR_VR_SQ, ""},
+                               {MUR_TAG_SeriesInstanceUID, MUR_VR_UI, "1.2.1"},
+                               {0}});
+        for (unsigned item = 0; item < 2; item++) {
+            if (asked[i][2 * item][0] == '\0')
+                continue;
+            add_nested(&query, item, MUR_ISA_ATTRIBUTE_NAME, asked[i][2 * item]);
+            add_nested(&query, item, MUR_ISA_ATTRIBUTE_TEXT, asked[i][2 * item + 1]);
+        }
+        MUR_AUTO_FREE char *got = ask_query(f->archive, &query, NULL);
+        assert_non_null(got);
+        assert_non_null(strstr(got, told[i][0]));
+        assert_non_null(strstr(got, told[i][1]));
+        assert_null(strstr(got, not_told[i]));
+    }
+}
+
 static void cells_are_answered_once_at_every_level(void **state)
 {
     struct archive_fixture *f = *state;
@@ -316,6 +345,7 @@ int main(void)
         cmocka_unit_test(comments_are_those_of_each_scan),
         cmocka_unit_test(several_keys_must_all_match),
         cmocka_unit_test(the_keys_of_an_item_match_in_one_cell_and_each_item_has_its_own),
+        cmocka_unit_test(an_item_with_keys_is_answered_with_the_cells_that_match),
         cmocka_unit_test(cells_are_answered_once_at_every_level),
         cmocka_unit_test(what_a_scan_no_longer_says_is_not_found), /* the last: it edits */
     };

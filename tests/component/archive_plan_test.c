@@ -9,7 +9,8 @@ static bool reads_a_table(const char *step)
 {
     static const char *const harmless[] = {"SCAN CONSTANT ROW", "SCAN json_each ", "SCAN (",
                                            "SCAN settling" /* one row a process */};
-    if (strncmp(step, "SCAN ", 5) != 0)
+    if (strncmp(step, "SCAN ", 5) != 0 || /* a question to FTS5, not all that it has */
+        strncmp(step, "SCAN isa_cell_trigram VIRTUAL TABLE INDEX 0:M", 45) == 0)
         return false;
     for (size_t i = 0; i < MUR_COUNT(harmless); i++)
         if (strncmp(step, harmless[i], strlen(harmless[i])) == 0)
@@ -115,12 +116,16 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_STUDY, "00991001", MUR_VR_UC, "factor:diet=western diet"},
         {MUR_LEVEL_STUDY, "00991001", MUR_VR_UC, "factor:diet=*"},
         {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "*diet=western*"},
+        {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "diet=*stern*"},
+        {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "*stern*"},
         {MUR_LEVEL_STUDY, "00991012", MUR_VR_FD, "56"},
         {MUR_LEVEL_PATIENT, "00991001", MUR_VR_UC, "week=2..3"},
         {MUR_LEVEL_SERIES, "00991002.00991004", MUR_VR_LO, "diet"},
         {MUR_LEVEL_STUDY, "00991002.00991005", MUR_VR_UC, "western*"},
         {MUR_LEVEL_SERIES, "00991002.00991005", MUR_VR_UC, "2.."},
+        {MUR_LEVEL_SERIES, "00991002.00991005", MUR_VR_UC, "*stern*\\*chow"},
         {MUR_LEVEL_PATIENT, "PatientComments", MUR_VR_LT, "*Sex=male*"},
+        {MUR_LEVEL_PATIENT, "PatientComments", MUR_VR_LT, "*male*"},
         {MUR_LEVEL_STUDY, "AdditionalPatientHistory", MUR_VR_LT, "*; week=2;*"},
         {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "*week=2*"},
         {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "week=*"},
