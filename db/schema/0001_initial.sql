@@ -104,7 +104,7 @@ CREATE TABLE origin (
 ) STRICT;
 
 CREATE TABLE instance (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,                -- never given again: manifest.next
   series INTEGER NOT NULL REFERENCES series(id),
   sop_uid TEXT NOT NULL UNIQUE,
   sop_class INTEGER NOT NULL REFERENCES uid(id),
@@ -266,12 +266,13 @@ CREATE TABLE isa_scan_cell (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_scan_cell_by_cell ON isa_scan_cell(cell, scan);
 
--- How much of the manifest belongs to what is committed here.
+-- How much of the manifest belongs to what is committed here, and what number the next instance gets.
 CREATE TABLE manifest (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  length INTEGER NOT NULL
+  length INTEGER NOT NULL,
+  next INTEGER NOT NULL
 ) STRICT;
-INSERT INTO manifest VALUES (1, 0);
+INSERT INTO manifest VALUES (1, 0, 1);
 
 -- What a process committed last, before it was on disk: instances first to last. They are looked at when the
 -- process is gone without an end.
