@@ -93,6 +93,8 @@ static struct mur_slice next_word(struct mur_slice *rest)
 {
     *rest = mur_slice_trim(*rest);
     struct mur_slice word = {.data = rest->data, .length = 0};
+    if (rest->length == 0)
+        return word; /* of a field that is not there: without data */
     while (word.length < rest->length && rest->data[word.length] != ' ' &&
            rest->data[word.length] != '\t')
         word.length++;
