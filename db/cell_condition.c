@@ -20,30 +20,9 @@ bool mur_has_wildcard(struct mur_slice text)
            memchr(text.data, '?', text.length) != NULL;
 }
 
-/* "150..200", "150..", "..200": our own rule (docs/isa.md). */
-static bool parse_range(double bounds[2], bool has[2], struct mur_slice text)
-{
-    const char *dots = NULL;
-    for (size_t i = 0; dots == NULL && i + 1 < text.length; i++)
-        if (text.data[i] == '.' && text.data[i + 1] == '.')
-            dots = text.data + i;
-    if (dots == NULL)
-        return false;
-    size_t before = (size_t)(dots - text.data);
-    const struct mur_slice sides[2] = {
-        mur_slice_trim((struct mur_slice){.data = text.data, .length = before}),
-        mur_slice_trim((struct mur_slice){.data = dots + 2, .length = text.length - before - 2})};
-    for (int i = 0; i < 2; i++) {
-        has[i] = sides[i].length > 0;
-        if (has[i] && mur_parse_double(&bounds[i], sides[i], NULL) != MUR_OK)
-            return false;
-    }
-    return has[0] || has[1];
-}
-
 /* ---- trigrams -------------------------------------------------------------------------------- */
 
-enum { TRIGRAM = 3, TRIGRAMS = 40 };
+enum { TRIGRAM = 3, TRIGRAMS = 6 };
 
 static bool begins_character(char c)
 {
@@ -82,34 +61,77 @@ static bool needs_trigrams(const struct mur_condition *cells, struct mur_slice t
     double bounds[2];
     bool has[2];
     return !cells->fold_case && !cells->tests_rows && text.length > 0 &&
-           (text.data[0] == '*' || text.data[0] == '?') && !parse_range(bounds, has, text) &&
-           mur_longest_piece(&piece, text, "*?");
+           (text.data[0] == '*' || text.data[0] == '?') &&
+           !mur_parse_number_range(bounds, has, text) && mur_longest_piece(&piece, text, "*?");
 }
 
-/* The cells with all trigrams of a text, as a question to FTS5: "abc" AND "bcd". Where they stand
- * to each other it does not tell. */
+/* How common one may be: blanks, noughts and what repeats itself stand in very many texts. */
+static unsigned commonness(struct mur_slice trigram)
+{
+    unsigned score = 0;
+    for (size_t i = 0; i < trigram.length; i++) {
+        score += trigram.data[i] == '0' ? 2 : trigram.data[i] == ' ' ? 1 : 0;
+        score += memchr(trigram.data, trigram.data[i], i) != NULL ? 1 : 0;
+    }
+    return score;
+}
+
+struct trigrams {
+    struct mur_slice list[TRIGRAMS];
+    size_t count;
+};
+
+/* Keeps it if it is rarer than one of those that are kept: a few find as well as all do, and each
+ * is a list to be read. Of equal ones the last: names count up at their ends. */
+static void keep(struct trigrams *out, struct mur_slice trigram)
+{
+    size_t worst = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        if (out->list[i].length == trigram.length &&
+            memcmp(out->list[i].data, trigram.data, trigram.length) == 0)
+            return;
+        if (commonness(out->list[i]) > commonness(out->list[worst]))
+            worst = i;
+    }
+    if (out->count < TRIGRAMS)
+        out->list[out->count++] = trigram;
+    else if (commonness(trigram) <= commonness(out->list[worst]))
+        out->list[worst] = trigram;
+}
+
+static void find_trigrams(struct trigrams *out, struct mur_slice piece)
+{
+    for (size_t at = 0; at < piece.length; at = next_character(piece, at)) {
+        size_t end = at;
+        for (size_t c = 0; c < TRIGRAM; c++) {
+            if (end >= piece.length)
+                return;
+            end = next_character(piece, end);
+        }
+        keep(out, (struct mur_slice){.data = piece.data + at, .length = end - at});
+    }
+}
+
+/* The cells with trigrams of a text, as a question to FTS5: "abc" AND "bcd". Where they stand to
+ * each other it does not tell. */
 static enum mur_status add_cells_of_trigrams(struct mur_condition *cells, struct mur_slice piece,
                                              struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer question = MUR_BUFFER_INIT;
+    struct trigrams trigrams = {.count = 0};
+    find_trigrams(&trigrams, piece);
     enum mur_status status = MUR_OK;
-    size_t at = 0;
-    for (size_t i = 0; status == MUR_OK && i < TRIGRAMS && at < piece.length; i++) {
-        size_t end = at;
-        for (size_t c = 0; c < TRIGRAM && end <= piece.length; c++)
-            end = end < piece.length ? next_character(piece, end) : piece.length + 1;
-        if (end > piece.length)
-            break;
+    for (size_t i = 0; status == MUR_OK && i < trigrams.count; i++) {
+        const struct mur_slice one = trigrams.list[i];
         status = mur_buffer_append_text(&question, i > 0 ? " AND \"" : "\"", error);
-        for (size_t c = at; status == MUR_OK && c < end; c++) {
-            if (piece.data[c] == '"')
+        for (size_t c = 0; status == MUR_OK && c < one.length; c++) {
+            if (one.data[c] == '"')
                 status = mur_buffer_append_text(&question, "\"", error);
             if (status == MUR_OK)
-                status = mur_buffer_append(&question, &piece.data[c], 1, error);
+                status = mur_buffer_append(&question, &one.data[c], 1, error);
         }
         if (status == MUR_OK)
             status = mur_buffer_append_text(&question, "\"", error);
-        at = next_character(piece, at);
     }
     if (status == MUR_OK)
         status = mur_condition_add(
@@ -148,7 +170,7 @@ static enum mur_status add_cell_text(struct mur_condition *cells, struct mur_sli
 {
     double bounds[2];
     bool has[2];
-    if (parse_range(bounds, has, text))
+    if (mur_parse_number_range(bounds, has, text))
         return add_range(cells, bounds, has, text, error);
     struct mur_slice piece;
     bool trigrams = needs_trigrams(cells, text) && mur_longest_piece(&piece, text, "*?");
@@ -172,7 +194,7 @@ static enum mur_status add_cell_number(struct mur_condition *cells, struct mur_s
     const struct mur_place place = {.text = "f.text", .number = "f.number"};
     double bounds[2];
     bool has[2];
-    return parse_range(bounds, has, text)
+    return mur_parse_number_range(bounds, has, text)
                ? add_range(cells, bounds, has, text, error)
                : mur_condition_add_values(cells, &place, MUR_VR_FD, text, error);
 }

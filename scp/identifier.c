@@ -205,7 +205,8 @@ static bool is_range_text(const struct mur_scan_element *element)
     const char *text = (const char *)element->value;
     bool dots = false;
     for (uint32_t i = 0; text != NULL && i < element->length; i++) {
-        if (text[i] == '\0' || strchr("0123456789.+-eE ", text[i]) == NULL)
+        bool padding = text[i] == '\0' && i + 1 == element->length;
+        if (!padding && (text[i] == '\0' || strchr("0123456789.+-eE ", text[i]) == NULL))
             return false;
         dots = dots || (i > 0 && text[i] == '.' && text[i - 1] == '.');
     }
@@ -218,10 +219,11 @@ static enum mur_vr vr_of(const struct mur_scan_element *element,
                          const struct mur_identifier *identifier)
 {
     uint32_t tag = element->tag;
+    if (MUR_TAG_IS_PRIVATE(tag) && mur_vr_info(element->vr)->class_ == MUR_VR_CLASS_BINARY &&
+        is_range_text(element))
+        return MUR_VR_LO;
     if (element->vr != MUR_VR_UN || !MUR_TAG_IS_PRIVATE(tag) || !normalize(&tag, identifier))
         return element->vr;
-    if (is_range_text(element))
-        return MUR_VR_LO;
     const char *creator = mur_private_creator(tag);
     const struct mur_attribute *attribute = mur_attribute_find(tag);
     struct mur_attribute_path path;

@@ -117,7 +117,16 @@ static void cells_are_found_by_value_pattern_and_list(void **state)
         {"factor:cage µ=Käfig 'A' *", "1.1.1"},
         {"factor:cage µ=K%", ""},
         {"comment:formula=a=b/c", "1.1.2"},
-        {"*a=b*", "1.1.2"}, /* the "=" of a value */
+        {"*a=b*", "1.1.2"},         /* the "=" of a value */
+        {"cage µ=*äfig*", "1.1.1"}, /* beginning with a wild card */
+        {"cage µ=*fig 'A'*", "1.1.1"},
+        {"*Käfig*", "1.1.1"},
+        {"*FIG*", ""},
+        {"*Age*", "1.1.1|1.1.2|1.2.1"}, /* in a heading */
+        {"remark=*9" HUNDRED "*", "1.2.1"},
+        {"remark=*90" HUNDRED HUNDRED "2*", ""},
+        {"*fi?*'A'*", "1.1.1"},
+        {"*co*mula*/c", "1.1.2"}, /* from the heading into the text */
         {"comment:remark=" LONG, "1.2.1"},
         {"comment:remark=" LONG "x", ""},
         {"nothing:like=this", ""},
@@ -159,6 +168,10 @@ static void a_study_or_patient_matches_when_any_of_its_scans_does(void **state)
         assert_found(state, (enum mur_level)level, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS),
                      "1500.0", found[level]);
     }
+    assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS), "200..1500",
+                 "1.1.2|1.2.1");
+    assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS), "..200\\1500",
+                 "1.1.1|1.2.1");
     assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, 0x20), "*site", "1.1.1");
 }
 

@@ -450,6 +450,19 @@ class Search(unittest.TestCase):
             return [(0x00080060, "CS", "SEG"), (tag, "SQ", Sequence([item]))]
 
         creator = (0x00990044, "LO", "MURPACS NIFTI 1.0")
+        for low, high in ((0.5, 2), (0, 0.25), (1.5, 50)):
+            wanted = {uid for volume, uids in volumes.items() if low <= volume <= high
+                      for uid in uids}
+            query = nested(0x00620002, creator, (0x00994408, "LO", f"{low}..{high}"))
+            for options in ((), ("-xi",)):
+                (found,) = self.finder.uids_of_each([query], options=options)
+                self.assertEqual(set(found), wanted, (low, high, options))
+            done = node.murpacs("find", "127.0.0.1", self.served.port, "-aec", "MURPACS", "-L",
+                                "SERIES", "-r", "SeriesInstanceUID", "--json", "-k",
+                                "SegmentSequence[0].0099,0010=MURPACS NIFTI 1.0", "-k",
+                                f"SegmentSequence[0].0099,1008={low}..{high}")
+            self.assertEqual({json.loads(line)["0020000E"]["Value"][0]
+                              for line in done.stdout.splitlines()}, wanted)
         for known, query in (
                 (labels, lambda value: nested(0x00620002, creator, (0x00994406, "UL", value))),
                 (volumes, lambda value: nested(0x00620002, creator, (0x00994408, "FD", value))),
