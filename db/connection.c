@@ -33,7 +33,7 @@ enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *d
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         status = MUR_CORRUPT;
-        remedy = "; the index is damaged, the objects are not: keep the file and rebuild it";
+        remedy = "; the index is damaged, the objects are not: \"murpacs reindex\" makes it anew";
         break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
