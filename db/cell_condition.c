@@ -65,12 +65,15 @@ static bool needs_trigrams(const struct mur_condition *cells, struct mur_slice t
            !mur_parse_number_range(bounds, has, text) && mur_longest_piece(&piece, text, "*?");
 }
 
-/* How common one may be: blanks, noughts and what repeats itself stand in very many texts. */
+/* How common one may be: what tells texts from each other is numbers more than words; blanks,
+ * noughts and what repeats itself stand in very many. */
 static unsigned commonness(struct mur_slice trigram)
 {
     unsigned score = 0;
     for (size_t i = 0; i < trigram.length; i++) {
-        score += trigram.data[i] == '0' ? 2 : trigram.data[i] == ' ' ? 1 : 0;
+        char c = trigram.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        score += c == '0' ? 2 : c == ' ' || letter ? 1 : 0;
         score += memchr(trigram.data, trigram.data[i], i) != NULL ? 1 : 0;
     }
     return score;
