@@ -104,7 +104,14 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_STUDY, "StudyDate", MUR_VR_DA, "-20240601"},
         {MUR_LEVEL_STUDY, "ModalitiesInStudy", MUR_VR_CS, "MR"},
         {MUR_LEVEL_STUDY, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
+        {MUR_LEVEL_SERIES, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
+        {MUR_LEVEL_IMAGE, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
         {MUR_LEVEL_SERIES, "Modality", MUR_VR_CS, "MR"},
+        {MUR_LEVEL_SERIES, "PatientID", MUR_VR_LO, "P1"}, /* relational, without the Study */
+        {MUR_LEVEL_IMAGE, "PatientID", MUR_VR_LO, "P1"},
+        {MUR_LEVEL_IMAGE, "PatientName", MUR_VR_PN, "mou*"},
+        {MUR_LEVEL_IMAGE, "AccessionNumber", MUR_VR_SH, "A1"},
+        {MUR_LEVEL_SERIES, "StudyDate", MUR_VR_DA, "20240501-20240601"},
         {MUR_LEVEL_IMAGE, "SOPClassUID", MUR_VR_UI, "1.2.840.10008.5.1.4.1.1.4"},
         {MUR_LEVEL_PATIENT, "StrainDescription", MUR_VR_UC, "C57BL/6J"},
         {MUR_LEVEL_STUDY, "StrainDescription", MUR_VR_UC, "C57BL/6J"},
@@ -136,6 +143,9 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         add_key(&query, question->key, question->vr, question->text);
         add_key(&query, "StrainDescription", MUR_VR_UC, "");
         add_key(&query, "ModalitiesInStudy", MUR_VR_CS, "");
+        add_key(&query, "NumberOfPatientRelatedInstances", MUR_VR_IS, "");
+        add_key(&query, "NumberOfStudyRelatedInstances", MUR_VR_IS, "");
+        add_key(&query, "NumberOfSeriesRelatedInstances", MUR_VR_IS, "");
         add_key(&query, "00991001", MUR_VR_UC, "");
         add_key(&query, "ImageType", MUR_VR_CS, "");
         MUR_AUTO(mur_database) *reader = open_reader(f);
