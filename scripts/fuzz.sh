@@ -30,7 +30,7 @@ for name in "${targets[@]}"; do
   mkdir -p "$build/corpus/$name"
   folders=("$build/corpus/$name" "$build/seeds/$name")
   [[ -d tests/fuzz/corpus/$name ]] && folders+=("tests/fuzz/corpus/$name")
-  options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=256
+  options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=128
     -max_len=16384 -print_final_stats=1 -artifact_prefix="$build/findings/$name-")
   [[ -f tests/fuzz/dictionaries/$name.dict ]] && options+=(-dict="tests/fuzz/dictionaries/$name.dict")
   log=$build/findings/$name.log

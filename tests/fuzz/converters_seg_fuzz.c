@@ -1,4 +1,5 @@
 /* Segmentations: header, frames, and the label map that they become. */
+#include "converters/original.h"
 #include "converters/seg_grid.h"
 #include "converters/seg_reader.h"
 #include "converters/seg_volume.h"
@@ -22,6 +23,16 @@ static void look_at_frames(struct mur_seg_reader *reader)
         if (info->bits_allocated != 1)
             fuzz_check_status(mur_seg_read_values(values, reader, i, &error), &error);
     }
+}
+
+static void look_at_original(const struct mur_seg_info *info)
+{
+    struct mur_original original = {.header_length = 0};
+    struct mur_error error = MUR_ERROR_INIT;
+    enum mur_status status = mur_original_get(&original, info->head, &error);
+    fuzz_check_status(status, &error);
+    fuzz_check(original.header_length <= sizeof original.header, "longer than its place");
+    mur_original_free(&original);
 }
 
 static void lay_on_grid(struct mur_seg_reader *reader, struct mur_warnings *warnings)
@@ -65,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct mur_seg_info *info = mur_seg_reader_info(reader);
     if ((uint64_t)info->rows * info->columns > VOXEL_LIMIT)
         return 0;
+    look_at_original(info);
     look_at_frames(reader);
     lay_on_grid(reader, &warnings);
     return 0;

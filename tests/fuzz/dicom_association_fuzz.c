@@ -1,18 +1,14 @@
 /* A whole conversation, from the first PDU on: what a peer asks us (its first byte is that of an
  * A-ASSOCIATE-RQ), or what one answers us. dcmnet sees what the checks let pass. */
-#include <netinet/in.h>
-#include <signal.h>
-#include <sys/socket.h>
-
 #include "dicom/association.h"
 #include "dicom/association_internal.h"
 #include "dicom/message.h"
 #include "dicom/negotiation.h"
 #include "dicom/pdu.h"
 #include "dicom/transfer_syntax.h"
-#include "fuzz.h"
+#include "socket_support.h"
 
-enum { INPUT_LIMIT = 100000 /* the socket holds it without a reader */, MESSAGES = 1000 };
+enum { MESSAGES = 1000 };
 
 static int listener = -1; /* as long as the process */
 static struct sockaddr_in address = {.sin_family = AF_INET};
@@ -34,24 +30,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* A connection whose peer has said all of @p bytes and will say no more. Both ends go without the
- * long farewell of TCP, for the ports would not last. */
+/* A connection whose peer has said all of @p bytes and will say no more. */
 static void connect_to(int pair[2], const uint8_t *bytes, size_t size)
 {
-    struct mur_error error = MUR_ERROR_INIT;
-    const struct linger at_once = {.l_onoff = 1};
-    int room = 4 * INPUT_LIMIT;
-    pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    fuzz_check(connect(pair[1], (struct sockaddr *)(void *)&address, sizeof address) == 0,
-               "no connection");
+    pair[1] = fuzz_connect(&address);
     pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     fuzz_check(pair[0] >= 0, "no connection");
-    for (int i = 0; i < 2; i++)
-        (void)setsockopt(pair[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    (void)fcntl(pair[1], F_SETFL, O_NONBLOCK);
-    fuzz_check(mur_write_full(pair[1], bytes, size, "socket", &error) == MUR_OK, "%s",
-               error.message);
+    fuzz_say(pair[1], bytes, size);
     (void)shutdown(pair[1], SHUT_WR);
 }
 
@@ -157,7 +142,7 @@ static void be_answered(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0 || size > INPUT_LIMIT)
+    if (size == 0 || size > FUZZ_SAID_LIMIT)
         return 0;
     if (data[0] == MUR_PDU_ASSOCIATE_RQ)
         be_asked(data, size);

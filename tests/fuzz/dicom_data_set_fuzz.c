@@ -8,6 +8,9 @@
 
 enum { PIXEL_LIMIT = 1024 * 1024, ELEMENTS = 200, DEPTH = 64 };
 
+/* Values of a VR that nobody knows are copied as they stand, and may mean anything elsewhere. */
+static bool has_unknown;
+
 static void look_at(struct mur_dataset *dataset, unsigned depth);
 
 struct tags {
@@ -20,6 +23,7 @@ static enum mur_status note(void *user, const struct mur_dataset_element *elemen
 {
     (void)error;
     struct tags *seen = user;
+    has_unknown = has_unknown || element->vr == MUR_VR_UN || element->vr == MUR_VR_NONE;
     if (seen->count < ELEMENTS)
         seen->tags[seen->count++] = element->tag;
     return MUR_OK;
@@ -95,7 +99,7 @@ static void write_as(struct mur_dataset *dataset, const char *transfer_syntax)
     if (status != MUR_OK)
         return;
     status = mur_dataset_read(&again, bytes.data, bytes.length, transfer_syntax, &error);
-    fuzz_check(status == MUR_OK, "what was written as %s is not read: %s",
+    fuzz_check(status == MUR_OK || has_unknown, "what was written as %s is not read: %s",
                mur_transfer_syntax_name(transfer_syntax), error.message);
 }
 
@@ -112,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check_status(status, &error);
     if (status != MUR_OK)
         return 0;
+    has_unknown = false;
     look_at(dataset, 0);
     status = mur_dataset_clone(&clone, dataset, &error);
     fuzz_check(status == MUR_OK, "%s", error.message);

@@ -6,6 +6,7 @@
 #ifndef MUR_TESTS_FUZZ_H
 #define MUR_TESTS_FUZZ_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdbool.h>

@@ -219,7 +219,8 @@ def seg_file(kind, frames, data, bits=1, syntax=EXPLICIT, extra=()):
     elements = sorted(elements, key=lambda one: one[0])
     elements += [(0x00620002, "SQ", [segment(1, "Liver"), segment(2, "Tumor")])]
     elements = sorted(elements, key=lambda one: one[0])
-    elements += [(0x52009229, "SQ", [shared]), (0x52009230, "SQ", per_frame), *extra]
+    elements += [(0x52009229, "SQ", [shared]), (0x52009230, "SQ", per_frame)]
+    elements = sorted([*elements, *extra], key=lambda one: one[0])
     body = data_set(elements)
     body += data if data[:4] == head(0x7FE00010) else element(0x7FE00010, "OB", data)
     return file(body, syntax, sop_class)
@@ -240,6 +241,10 @@ def segmentations():
     yield "far-apart", seg_file("BINARY", [(0, 1), (1e9, 1), (0.001, 2)], bits)
     yield "no-segment", seg_file("BINARY", [(0, 1), (1, 7)], bits)
     yield "cut", seg_file("BINARY", two, bits)[:-700]
+    kept = [(0x00990010, "LO", "MURPACS NIFTI 1.0"), (0x00991001, "OB", nifti_1()),
+            (0x00991002, "OB", b"\1\0\0\0"), (0x00991003, "LO", "labels.nii"),
+            (0x00991004, "CS", "I\\K"), (0x00991005, "OB", bytes(32))]
+    yield "original", seg_file("BINARY", two, bits, extra=kept)
 
 
 # ---- PDUs -----------------------------------------------------------------------------------------
@@ -349,6 +354,64 @@ def conversations():
     yield "abort", opening + pdu(4, pdv(3, 3, STORE)) + pdu(7, b"\0\0\0\0")
     yield from answers()
     yield from requests()
+
+
+FIND, MOVE, GET = (STUDY_ROOT, "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3")
+COMMITMENT = "1.2.840.10008.1.20.1"
+
+
+def message(context, request, data=None):
+    """@param data  elements of the Data Set, or its bytes"""
+    out = pdu(4, pdv(context, 3, request))
+    if data is None:
+        return out
+    return out + pdu(4, pdv(context, 2, data if isinstance(data, bytes) else data_set(data)))
+
+
+def ask(field, sop_class, number, *more):
+    elements = [(0x00000002, "UI", sop_class), (0x00000100, "US", field),
+                (0x00000110, "US", number), (0x00000700, "US", 0), (0x00000800, "US", 0), *more]
+    return command(*sorted(elements, key=lambda one: one[0]))
+
+
+def sessions():
+    """As conversations(), with a node that does what is asked."""
+    classes = ("1.2.840.10008.1.1", MR, FIND, MOVE, GET, COMMITMENT)
+    opening = associate(1, [APPLICATION] + [proposal(2 * i + 1, one, (EXPLICIT,))
+                                            for i, one in enumerate(classes)] +
+                        [user_information(ROLE, EXTENDED)])
+    release = pdu(5, b"\0\0\0\0")
+    image = identity() + pixels(2, 2, 16) + [(0x7FE00010, "OW", bytes(range(8)))]
+    study = [(0x00080052, "CS", "STUDY"), (0x00100010, "PN", "*"), (0x0020000D, "UI", "1.2.0")]
+    references = [(0x00081195, "UI", "1.2.3.9"),
+                  (0x00081199, "SQ", [[(0x00081150, "UI", MR), (0x00081155, "UI", "1.2.0.3.4")],
+                                      [(0x00081150, "UI", SEG), (0x00081155, "UI", "1.2.9")]])]
+    store = message(3, ask(1, MR, 2, (0x00001000, "UI", "1.2.3.4")), image)
+    find = message(5, ask(0x20, FIND, 3), study)
+    move = message(7, ask(0x21, MOVE, 4, (0x00000600, "AE", "NOBODY")), study)
+    get = message(9, ask(0x10, GET, 5), study)
+    answer_to_get = message(3, command((0x00000002, "UI", MR), (0x00000100, "US", 0x8001),
+                                       (0x00000120, "US", 1), (0x00000800, "US", 0x101),
+                                       (0x00000900, "US", 0), (0x00001000, "UI", "1.2.0.3.4")))
+    cancel = message(5, command((0x00000100, "US", 0xFFF), (0x00000120, "US", 3),
+                                (0x00000800, "US", 0x101)))
+    commit = message(11, command((0x00000003, "UI", COMMITMENT), (0x00000100, "US", 0x130),
+                                 (0x00000110, "US", 6), (0x00000800, "US", 0),
+                                 (0x00001001, "UI", COMMITMENT + ".1"), (0x00001008, "US", 1)),
+                     references)
+    yield "store", opening + store + release
+    yield "find", opening + find + cancel + release
+    yield "move", opening + move + release
+    yield "get", opening + get + answer_to_get * 2 + release
+    yield "commit", opening + commit + release
+    yield "all", opening + store + find + move + commit + get + answer_to_get
+    yield "store-cut", opening + store[:-30]
+    yield "store-other-class", opening + message(3, ask(1, SEG, 2, (0x00001000, "UI", "1.2")),
+                                                 image)
+    yield "wrong-context", opening + message(5, ask(1, MR, 2, (0x00001000, "UI", "1.2.3.4")), image)
+    yield "garbage", opening + message(5, ask(0x20, FIND, 3), b"garbage") + \
+        message(3, ask(1, MR, 2, (0x00001000, "UI", "1.2.3.4")), b"garbage") + \
+        message(11, ask(0x130, COMMITMENT, 6), b"garbage") + release
 
 
 # ---- questions ------------------------------------------------------------------------------------
@@ -642,6 +705,7 @@ SEEDS = {
     "isa_unpack": zips,
     "mapping_isa": isa_tabs,
     "scp_find": identifiers,
+    "scp_session": lambda: [*sessions(), *conversations()],
 }
 
 
