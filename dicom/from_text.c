@@ -60,12 +60,21 @@ struct filling {
     struct mur_error *error;
 };
 
+/* Neither a command's, a file's, nor what bounds items (PS3.5 7.1). */
+static bool is_of_data_set(uint32_t tag)
+{
+    return MUR_TAG_GROUP(tag) >= 0x0004 && MUR_TAG_GROUP(tag) != 0xFFFE;
+}
+
 static bool put_member(void *user, const char *key, const struct mur_json *value)
 {
     struct filling *filling = user;
     struct mur_attribute_path path;
     enum mur_vr vr = mur_json_element_vr(value);
     filling->status = mur_attribute_path_parse(&path, mur_slice_of(key), filling->error);
+    if (filling->status == MUR_OK && (path.depth != 1 || !is_of_data_set(path.tags[0])))
+        filling->status =
+            mur_error_set(filling->error, MUR_PARSE, "%s is no element of a Data Set", key);
     if (filling->status != MUR_OK)
         return false;
     const struct mur_json *items = mur_json_get(value, "Value");

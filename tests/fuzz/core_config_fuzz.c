@@ -9,7 +9,7 @@ enum { DEPTH = 100 };
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:strbuf_append\n";
+    return "leak:libconfig\n";
 }
 
 static void walk(const struct mur_setting *setting, unsigned depth)
