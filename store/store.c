@@ -392,6 +392,27 @@ enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *e
     return status;
 }
 
+/* A new folder and its entry are known together: who places an object in it meanwhile, comes after
+ * it with his own name. */
+static enum mur_status make_folder(struct mur_store *store, char *path, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    (void)pthread_mutex_lock(&store->mutex);
+    bool made = mkdirat(store->directory_fd, path, FOLDER_MODE) == 0;
+    int failure = errno;
+    if (made && store->sync) {
+        char *slash = strrchr(path, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        status = touch(store, slash != NULL ? path : "", error);
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    if (!made && failure != EEXIST)
+        return mur_error_set_errno(error, failure, "cannot make folder %s/%s", store->directory,
+                                   path);
+    return status;
+}
+
 /* Makes objects/ab/<study>/<series>, noting each folder that got a new entry. */
 static enum mur_status make_folders(struct mur_store *store, const char *folder,
                                     struct mur_error *error)
@@ -401,19 +422,9 @@ static enum mur_status make_folders(struct mur_store *store, const char *folder,
         size_t length = end != NULL ? (size_t)(end - folder) : strlen(folder);
         memcpy(path, folder, length);
         path[length] = '\0';
-        if (mkdirat(store->directory_fd, path, FOLDER_MODE) == 0) {
-            char *slash = strrchr(path, '/');
-            if (slash != NULL)
-                *slash = '\0';
-            enum mur_status status = mur_store_touch(store, slash != NULL ? path : "", error);
-            if (status != MUR_OK)
-                return status;
-        } else if (errno != EEXIST) {
-            return mur_error_set_errno(error, errno, "cannot make folder %s/%s", store->directory,
-                                       path);
-        }
-        if (end == NULL)
-            return MUR_OK;
+        enum mur_status status = make_folder(store, path, error);
+        if (status != MUR_OK || end == NULL)
+            return status;
     }
 }
 
