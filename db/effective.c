@@ -200,9 +200,9 @@ static enum mur_status read_element(void *user, unsigned element, struct mur_err
                                         .list = element == MUR_ISA_ATTRIBUTE ||
                                                 element == MUR_ISA_ATTRIBUTE_SEQUENCE};
     bool found = false;
-    enum mur_status status =
-        mur_scan_values_element(&text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
-                                reading->rows->owners[MUR_LEVEL_SERIES], element, NULL, error);
+    enum mur_status status = mur_scan_values_element(
+        &text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
+        reading->rows->owners[MUR_LEVEL_SERIES], element, NULL, NULL, error);
     return status == MUR_OK && found
                ? add(reading->out, reading->capacity, value, mur_buffer_text(&text), error)
                : status;

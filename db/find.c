@@ -47,8 +47,9 @@ struct mur_find {
     char *page_sql;
     struct column *columns; /* one a key */
     bool need_header;
-    struct mur_condition cells; /* with which element xx02 is answered */
-    struct mur_value *values;   /* of the page */
+    struct mur_condition cells;  /* with which element xx02 is answered */
+    struct mur_cell_texts texts; /* of the page */
+    struct mur_value *values;    /* of the page */
     size_t value_capacity;
     struct arena_block *arena;
 };
@@ -93,6 +94,7 @@ void mur_find_free(struct mur_find *find)
         free(block);
     }
     mur_condition_free(&find->cells);
+    mur_cell_texts_free(&find->texts);
     free(find->ids);
     free(find->page_sql);
     free(find->columns);
@@ -306,9 +308,10 @@ static enum mur_status value_of_scans(struct mur_value *out, struct mur_find *fi
     enum mur_level level = find->query->level;
     enum mur_status status =
         MUR_TAG_IS_PRIVATE(tag)
-            ? mur_scan_values_element(
-                  &text, &found, &out->vr, database, level, owner, tag & 0xFFu,
-                  (tag & 0xFFu) == MUR_ISA_ATTRIBUTE_SEQUENCE ? &find->cells : NULL, error)
+            ? mur_scan_values_element(&text, &found, &out->vr, database, level, owner, tag & 0xFFu,
+                                      (tag & 0xFFu) == MUR_ISA_ATTRIBUTE_SEQUENCE ? &find->cells
+                                                                                  : NULL,
+                                      &find->texts, error)
             : mur_scan_values_text(&text, &found, database, level, owner, tag, error);
     if (status == MUR_OK && found) {
         status = arena_copy(&out->text, find, mur_buffer_text(&text), text.length, error);
@@ -418,6 +421,7 @@ enum mur_status mur_find_page(const struct mur_value **values, size_t *rows, str
 {
     size_t keys = find->query->key_count;
     arena_clear(find);
+    mur_cell_texts_clear(&find->texts);
     if (find->value_capacity < most * keys + 1) {
         struct mur_value *grown = realloc(find->values, (most * keys + 1) * sizeof *grown);
         if (grown == NULL)

@@ -206,25 +206,113 @@ static enum mur_status prepare_cell(sqlite3_stmt **out, struct mur_condition *bi
     return status;
 }
 
-static enum mur_status write_cell(struct mur_buffer *out, struct mur_json_writer *json,
-                                  unsigned element, const struct cell *cell, bool first,
+/* ---- cells that were read before ------------------------------------------------------------- */
+
+enum { TEXTS = 2048, TEXTS_LIMIT = 4 << 20 };
+
+struct mur_cell_text {
+    int64_t cell;
+    unsigned element; /* 0 = free */
+    bool wanted;
+    size_t offset, length; /* in texts->text */
+};
+
+void mur_cell_texts_free(struct mur_cell_texts *texts)
+{
+    free(texts->entries);
+    mur_buffer_free(&texts->text);
+}
+
+void mur_cell_texts_clear(struct mur_cell_texts *texts)
+{
+    if (texts->entries != NULL)
+        memset(texts->entries, 0, TEXTS * sizeof *texts->entries);
+    mur_buffer_clear(&texts->text);
+}
+
+/* Where the cell's text stands, or is to stand; NULL without memory for it, which does no harm. */
+static struct mur_cell_text *entry_of(struct mur_cell_texts *texts, int64_t cell, unsigned element)
+{
+    if (texts->entries == NULL)
+        texts->entries = calloc(TEXTS, sizeof *texts->entries);
+    else if (texts->text.length > TEXTS_LIMIT)
+        mur_cell_texts_clear(texts);
+    return texts->entries != NULL
+               ? &texts->entries[((uint64_t)cell * 2 + (element == MUR_ISA_ATTRIBUTE)) % TEXTS]
+               : NULL;
+}
+
+static enum mur_status write_cell(struct mur_buffer *out, unsigned element, const struct cell *cell,
                                   struct mur_error *error)
 {
-    const char *separator = first ? "" : "\\";
-    if (element == MUR_ISA_ATTRIBUTE_SEQUENCE)
-        write_item(json, cell);
-    else if (element == MUR_ISA_ATTRIBUTE)
-        return mur_buffer_append_format(out, error, "%s%s:%s=%s", separator, cell->kind, cell->name,
-                                        cell->text);
-    else
-        return mur_buffer_append_format(out, error, "%s%s", separator, cell->text);
-    return MUR_OK;
+    if (element == MUR_ISA_ATTRIBUTE)
+        return mur_buffer_append_format(out, error, "%s:%s=%s", cell->kind, cell->name, cell->text);
+    if (element != MUR_ISA_ATTRIBUTE_SEQUENCE)
+        return mur_buffer_append_text(out, cell->text, error);
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(out));
+    write_item(&json, cell);
+    return mur_json_finish(&json, error);
+}
+
+struct cell_reading {
+    struct mur_database *database;
+    sqlite3_stmt *row;
+    unsigned element;
+    const char *separator;
+    enum mur_vr vr;
+    size_t count;
+};
+
+static enum mur_status read_cell(struct mur_buffer *out, bool *wanted, struct cell_reading *reading,
+                                 int64_t id, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    (void)sqlite3_bind_int64(reading->row, 1, id);
+    int result = sqlite3_step(reading->row);
+    *wanted = result == SQLITE_ROW;
+    if (*wanted) {
+        const struct cell cell = cell_of(reading->row);
+        status = write_cell(out, reading->element, &cell, error);
+        reading->vr = mur_vr_from_name((const char *)sqlite3_column_text(reading->row, 5));
+    } else if (result != SQLITE_DONE) {
+        status = mur_sqlite_error(error, reading->database, result, "reading what an ISA-Tab says");
+    }
+    (void)sqlite3_reset(reading->row);
+    return status;
+}
+
+static enum mur_status append_cell(struct mur_buffer *out, struct cell_reading *reading, int64_t id,
+                                   struct mur_cell_texts *texts, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer own = MUR_BUFFER_INIT;
+    struct mur_cell_text *entry = texts != NULL ? entry_of(texts, id, reading->element) : NULL;
+    struct mur_cell_text read = {.cell = id, .element = reading->element};
+    struct mur_buffer *text = entry != NULL ? &texts->text : &own;
+    enum mur_status status = MUR_OK;
+    if (entry != NULL && entry->cell == id && entry->element == reading->element) {
+        read = *entry;
+    } else {
+        read.offset = text->length;
+        status = read_cell(text, &read.wanted, reading, id, error);
+        read.length = text->length - read.offset;
+        if (status == MUR_OK && entry != NULL)
+            *entry = read;
+    }
+    if (status != MUR_OK || !read.wanted)
+        return status;
+    if (reading->count++ > 0)
+        status = mur_buffer_append_text(out, reading->separator, error);
+    return status == MUR_OK && read.length > 0
+               ? mur_buffer_append(out, text->data + read.offset, read.length, error)
+               : status;
 }
 
 enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
                                         struct mur_database *database, enum mur_level level,
                                         int64_t owner, unsigned element,
-                                        const struct mur_condition *only, struct mur_error *error)
+                                        const struct mur_condition *only,
+                                        struct mur_cell_texts *texts, struct mur_error *error)
 {
     bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
     bool cells = items || element == MUR_ISA_ATTRIBUTE;
@@ -232,37 +320,23 @@ enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enu
     enum mur_status status = read_said(&list, database, level, owner, error);
     if (status != MUR_OK || list.length == 0)
         return status;
-    sqlite3_stmt *row = NULL;
     MUR_AUTO_CONDITION struct mur_condition binds = MUR_CONDITION_INIT;
-    status = prepare_cell(&row, &binds, database, cells ? 0 : element, only, error);
-    struct mur_json_writer json;
-    mur_json_init(&json, mur_sink_buffer(out));
-    mur_json_begin_array(&json);
+    struct cell_reading reading = {
+        .database = database, .element = element, .separator = items ? "," : "\\", .vr = *vr};
+    status = prepare_cell(&reading.row, &binds, database, cells ? 0 : element, only, error);
+    if (status == MUR_OK && items)
+        status = mur_buffer_append_text(out, "[", error);
     const struct said *said = (const struct said *)(const void *)list.data;
-    size_t count = 0;
-    for (size_t i = 0; status == MUR_OK && i < list.length / sizeof *said; i++) {
-        (void)sqlite3_bind_int64(row, 1, said[i].cell);
-        int result = sqlite3_step(row);
-        if (result == SQLITE_ROW) {
-            const struct cell cell = cell_of(row);
-            status = write_cell(out, &json, element, &cell, count++ == 0, error);
-            if (!cells)
-                *vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
-        } else if (result != SQLITE_DONE) {
-            status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
-        }
-        (void)sqlite3_reset(row);
-    }
-    mur_statement_done(database, row);
-    if (cells)
-        *vr = items ? MUR_VR_SQ : MUR_VR_UC;
-    if (status == MUR_OK && items && count > 0) {
-        mur_json_end_array(&json);
-        status = mur_json_finish(&json, error);
-    }
-    if (status == MUR_OK)
-        *found = count > 0;
-    return status;
+    for (size_t i = 0; status == MUR_OK && i < list.length / sizeof *said; i++)
+        status = append_cell(out, &reading, said[i].cell, cells ? texts : NULL, error);
+    mur_statement_done(database, reading.row);
+    if (status == MUR_OK && items)
+        status = mur_buffer_append_text(out, "]", error);
+    if (status != MUR_OK)
+        return status;
+    *vr = items ? MUR_VR_SQ : cells ? MUR_VR_UC : reading.vr;
+    *found = reading.count > 0;
+    return MUR_OK;
 }
 
 enum mur_status mur_scan_values_each_element(struct mur_database *database, int64_t scan,

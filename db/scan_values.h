@@ -6,15 +6,27 @@
 #include "db/condition.h"
 #include "db/db.h"
 
+/** Cells as they are answered, of one transaction: many scans say the same. Zero-initialised; one
+ * for each "only" below. */
+struct mur_cell_texts {
+    struct mur_cell_text *entries; /**< owned */
+    struct mur_buffer text;
+};
+void mur_cell_texts_free(struct mur_cell_texts *texts);
+/** Nothing is known any more. */
+void mur_cell_texts_clear(struct mur_cell_texts *texts);
+
 /** Appends an element of our private block: xx01 and plain elements as values separated by
  * backslash, xx02 as DICOM JSON items.
  * @param[out] found  false: no scan has it; @param[in,out] vr  as the scans have it
- * @param only  " AND ...": cells that are wanted, rows f and k; NULL = all */
+ * @param only  " AND ...": cells that are wanted, rows f and k; NULL = all
+ * @param texts  of this transaction, and this "only"; NULL = none */
 MUR_NODISCARD
 enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
                                         struct mur_database *database, enum mur_level level,
                                         int64_t owner, unsigned element,
-                                        const struct mur_condition *only, struct mur_error *error);
+                                        const struct mur_condition *only,
+                                        struct mur_cell_texts *texts, struct mur_error *error);
 
 /** Calls @p each for the plain elements that a scan has. */
 MUR_NODISCARD
