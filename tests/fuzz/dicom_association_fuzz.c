@@ -34,6 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void connect_to(int pair[2], const uint8_t *bytes, size_t size)
 {
     pair[1] = fuzz_connect(&address);
+    (void)fuzz_wait(listener, POLLIN, -1);
     pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     fuzz_check(pair[0] >= 0, "no connection");
     fuzz_say(pair[1], bytes, size);

@@ -54,8 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static bool listen_to(int connection, int patience_ms)
 {
     char answer[4096];
-    struct pollfd ready = {.fd = connection, .events = POLLIN};
-    while (poll(&ready, 1, patience_ms) > 0)
+    while (fuzz_wait(connection, POLLIN, patience_ms))
         if (recv(connection, answer, sizeof answer, 0) <= 0)
             return true;
     return false;
