@@ -313,7 +313,9 @@ class LateScans(Archive):
         self.assertIn("WD-OBG-2019/WD-08_w08_CT", one["candidates"])
         self.serve()
         self.isa("link", uid, "no such scan", code=20)
-        self.isa("link", uid, "WD-OBG-2019/WD-08_w08_CT")
+        [told] = self.lines("link", uid, "WD-OBG-2019/WD-08_w08_CT")
+        self.assertEqual(told, {"SeriesInstanceUID": uid, "scan": "WD-OBG-2019/WD-08_w08_CT",
+                                "changed": True, "outcome": "linked"})
         self.assert_animal(uid, "WD-OBG-2019:WD-08")
         mouse = '"Mus musculus"\t"NCBITAXON"\t"NCBITaxon:10090"\t'
         edit(self.tables / "s_WD-OBG-2019.txt", '"WD-08"\t' + mouse + '"C57BL/6J"',
