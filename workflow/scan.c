@@ -156,6 +156,7 @@ static enum mur_status import_nifti(struct mur_source_series **series,
         .study_instance = mur_session_study(job->sessions, scan),
         .series_number = mur_session_scan_number(job->sessions, scan),
         .anatomy = MUR_QUADRUPED,
+        .identity_without_attributes = true,
     };
     if (strcmp(scan->modality, "CT") == 0)
         options.modality = MUR_CONVERT_TO_CT;

@@ -282,14 +282,14 @@ class Images(Folder):
         sheared = numpy.diag([0.2, 0.3, 0.4, 1.0])
         sheared[0, 2] = 0.1
         save(self.folder / "sheared.nii", ramp((6, 5, 4)), sheared)
-        save(self.folder / "4d.nii", ramp((6, 5, 4, 2)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        save(self.folder / "5d.nii", ramp((6, 5, 4, 1, 2)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
         (self.folder / "cut.nii").write_bytes(raw[:400])
         (self.folder / "text.nii").write_bytes(b"no image at all" * 100)
         (self.folder / "bomb.nii.gz").write_bytes(
             gzip.compress(raw[:42] + b"\xb8\x0b" * 3 + raw[48:377]))
         cases = {"absent.nii": (20, "absent.nii"), "cut.nii": (22, "truncated"),
                  "text.nii": (22, "sizeof_hdr"), "bomb.nii.gz": (22, "claim"),
-                 "sheared.nii": (22, "sheared"), "4d.nii": (22, "2 volumes")}
+                 "sheared.nii": (22, "sheared"), "5d.nii": (22, "dim[5] is 2")}
         for name, (code, text) in cases.items():
             done = run("nii2dcm", self.folder / name, self.folder / "out", "--modality", "MR")
             with self.subTest(name=name):
