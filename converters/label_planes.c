@@ -214,8 +214,7 @@ enum mur_status mur_label_planes_add(struct mur_label_job *job, const struct mur
     for (unsigned byte = 0; status == MUR_OK && byte < MUR_LABEL_BYTES; byte++) {
         uint16_t code = entries[byte] & MUR_ENTRY_CODE;
         if (present[byte] && code != 0)
-            status =
-                add_frame(job, layer->segments[code], plane, bytes, (uint8_t)byte, error);
+            status = add_frame(job, layer->segments[code], plane, bytes, (uint8_t)byte, error);
     }
     return status;
 }

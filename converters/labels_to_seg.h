@@ -16,17 +16,14 @@
 #include <stdint.h>
 
 #include "converters/dicom_series.h"
+#include "converters/label_map.h"
 #include "converters/nifti.h"
 #include "converters/output.h"
 #include "converters/report.h"
 #include "core/error.h"
 #include "dicom/segmentation.h"
 
-enum {
-    MUR_LABEL_ANY = 0,     /**< every voxel that is not background */
-    MUR_LABEL_LIMIT = 255, /**< labels of one file */
-    MUR_LABEL_LARGEST = 65535,
-};
+enum { MUR_LABEL_ANY = 0 }; /**< every voxel that is not background */
 
 /** Which voxels of which file become a segment. */
 struct mur_label_segment {
