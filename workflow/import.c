@@ -92,8 +92,8 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
     if (status == MUR_OK)
         status = mur_sessions_find(&sessions, scans, isa->root, dataset, error);
     if (status == MUR_OK && !options->dry_run)
-        status = mur_archive_put_isa(
-            &rows, archive, isa, scans, &(struct mur_isa_options){.dry_run = false}, error);
+        status = mur_archive_put_isa(&rows, archive, isa, scans,
+                                     &(struct mur_isa_options){.dry_run = false}, error);
     if (status != MUR_OK)
         return status;
     struct mur_import_summary summary = {.new_isa_version = rows.new_version,

@@ -1,6 +1,6 @@
 /* One scan of a dataset: its image, converted or as it is, then its segmentations. */
-#include <stdarg.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +194,8 @@ static enum mur_status import_nifti(struct mur_source_series **series,
 
 /* What the image says counts; a difference of more than 1 % is worth a word. */
 static void check_spacing(struct mur_import_result *result, const struct mur_import_job *job,
-                          const struct mur_scan *scan, const char *image, const struct mur_source_series *series)
+                          const struct mur_scan *scan, const char *image,
+                          const struct mur_source_series *series)
 {
     const struct mur_attribute_path path =
         mur_attribute_path_of(MUR_PRIVATE_TAG(0, MUR_ISA_VOXEL_SIZE_MM));
