@@ -178,6 +178,13 @@ MUR_NODISCARD
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
                                       const struct mur_instance *item, struct mur_error *error);
 
+/** Where the file of an item lies, for readers that open it themselves.
+ * @param[out] out  free()
+ * @retval MUR_CORRUPT  as mur_archive_open_item() */
+MUR_NODISCARD
+enum mur_status mur_archive_item_path(char **out, struct mur_archive *archive,
+                                      const struct mur_instance *item, struct mur_error *error);
+
 /** What is stored under a SOP Instance UID. @param[out] found  false: nothing */
 MUR_NODISCARD
 enum mur_status mur_archive_look_up(bool *found, struct mur_instance *out,
