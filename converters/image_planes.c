@@ -12,6 +12,7 @@
 #include "dicom/dictionary.h"
 #include "dicom/part10.h"
 #include "dicom/scanner.h"
+#include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
 /* What a pass over a file finds: first of the whole file, then of its frames. */
@@ -237,6 +238,19 @@ static void take_of_plane(struct mur_image_plane *plane, const struct mur_scan_e
     }
 }
 
+/* Of a parametric map the values are meant that it maps to (PS3.3 C.7.6.16.2.11); images that map
+ * to more than one kind of value are not thereby rescaled. */
+static void take_real_world(struct mur_image_plane *plane, const struct header_scan *scan,
+                            const struct mur_scan_element *element)
+{
+    if (strcmp(scan->file->sop_class, mur_uid_ParametricMapStorage) != 0)
+        return;
+    if (element->tag == MUR_TAG_RealWorldValueSlope)
+        (void)numbers(&plane->slope, element, 1);
+    if (element->tag == MUR_TAG_RealWorldValueIntercept)
+        (void)numbers(&plane->intercept, element, 1);
+}
+
 static void take_of_pixels(struct header_scan *scan, const struct mur_scan_element *element)
 {
     struct mur_image_file *file = scan->file;
@@ -363,6 +377,7 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
         if (element->tag == MUR_TAG_RepetitionTime)
             take_of_file(scan, element);
         take_of_plane(&scan->common, element);
+        take_real_world(&scan->common, scan, element);
         return MUR_OK;
     }
     if (element->sequences[0] != MUR_TAG_PerFrameFunctionalGroupsSequence)
@@ -372,9 +387,12 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
         return mur_error_set(error, MUR_PARSE,
                              "more items of functional groups than the %" PRIu32 " frames",
                              scan->file->plane_count);
-    if (status == MUR_OK)
-        take_of_plane(&scan->file->planes[element->items[0]], element);
-    return status;
+    if (status != MUR_OK)
+        return status;
+    struct mur_image_plane *plane = &scan->file->planes[element->items[0]];
+    take_of_plane(plane, element);
+    take_real_world(plane, scan, element);
+    return MUR_OK;
 }
 
 static enum mur_status on_bulk(void *user, const struct mur_scan_element *element,
@@ -442,6 +460,9 @@ static bool native_colour(const struct mur_image_file *file)
 static enum mur_status check_pixels(struct header_scan *scan, struct mur_error *error)
 {
     struct mur_image_file *file = scan->file;
+    if (strcmp(file->sop_class, mur_uid_SegmentationStorage) == 0 ||
+        strcmp(file->sop_class, mur_uid_LabelMapSegmentationStorage) == 0)
+        return mur_error_set(error, MUR_MISMATCH, "a segmentation, not an image");
     if (file->rows == 0 || file->columns == 0 || !scan->has_pixels)
         return mur_error_set(error, MUR_MISMATCH, "not an image: no Rows, Columns or Pixel Data");
     enum mur_status status = choose_type(scan, error);
