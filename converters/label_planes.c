@@ -32,8 +32,38 @@ static enum mur_status arena_take(uint8_t **out, struct mur_label_job *job, size
     return MUR_OK;
 }
 
+enum mur_status mur_label_planes_begin(struct mur_label_job *job, struct mur_error *error)
+{
+    if (job->label_bytes == 0 && job->scratch == NULL) {
+        job->scratch = malloc(job->plane_size / 8);
+        return job->scratch == NULL ? mur_error_no_memory(error) : MUR_OK;
+    }
+    if (job->label_bytes > 0 && job->planes == NULL) {
+        job->planes = calloc(job->target.dims[2], sizeof *job->planes);
+        return job->planes == NULL ? mur_error_no_memory(error) : MUR_OK;
+    }
+    return MUR_OK;
+}
+
 /* ---- binary -----------------------------------------------------------------------------------
  */
+
+/* Keeps the bits in the scratch from the first to the last that is set; there must be one. */
+static enum mur_status keep_bits(struct mur_label_frame *frame, struct mur_label_job *job,
+                                 struct mur_error *error)
+{
+    size_t first = 0, end = job->plane_size / 8;
+    while (job->scratch[first] == 0)
+        first++;
+    while (job->scratch[end - 1] == 0)
+        end--;
+    frame->first = (uint32_t)first;
+    frame->length = (uint32_t)(end - first);
+    enum mur_status status = arena_take(&frame->bits, job, frame->length, error);
+    if (status == MUR_OK)
+        memcpy(frame->bits, job->scratch + first, frame->length);
+    return status;
+}
 
 static enum mur_status add_frame(struct mur_label_job *job, uint32_t segment, uint32_t plane,
                                  const uint8_t *bytes, uint8_t value, struct mur_error *error)
@@ -46,13 +76,12 @@ static enum mur_status add_frame(struct mur_label_job *job, uint32_t segment, ui
         job->frames = frames;
         job->frame_capacity = capacity;
     }
-    uint8_t *bits = NULL;
-    enum mur_status status = arena_take(&bits, job, job->plane_size / 8, error);
+    uint64_t voxels = mur_bits_equal(job->scratch, bytes, job->plane_size, value);
+    struct mur_label_frame frame = {.segment = segment, .plane = plane};
+    enum mur_status status = keep_bits(&frame, job, error);
     if (status != MUR_OK)
         return status;
-    uint64_t voxels = mur_bits_equal(bits, bytes, job->plane_size, value);
-    job->frames[job->frame_count++] =
-        (struct mur_label_frame){.segment = segment, .plane = plane, .bits = bits};
+    job->frames[job->frame_count++] = frame;
     job->report.segments[segment].voxels += voxels;
     job->report.segments[segment].frames++;
     return MUR_OK;
@@ -66,32 +95,72 @@ static int compare_frames(const void *a_pointer, const void *b_pointer)
     return (a->plane > b->plane) - (a->plane < b->plane);
 }
 
-/* Of a segment that lies in several layers. */
-static void join_frames(struct mur_label_job *job, struct mur_label_frame *to,
-                        const struct mur_label_frame *from)
+static int compare_planes(const void *a_pointer, const void *b_pointer)
 {
-    size_t bytes = job->plane_size / 8;
-    struct mur_seg_segment_report *segment = &job->report.segments[to->segment];
-    segment->voxels -= mur_bits_count(to->bits, bytes) + mur_bits_count(from->bits, bytes);
-    for (size_t index = 0; index < bytes; index++)
-        to->bits[index] |= from->bits[index];
-    segment->voxels += mur_bits_count(to->bits, bytes);
-    segment->frames--;
+    const struct mur_label_frame *a = a_pointer, *b = b_pointer;
+    return a->plane != b->plane ? (a->plane > b->plane) - (a->plane < b->plane)
+                                : (a->segment > b->segment) - (a->segment < b->segment);
 }
 
-void mur_label_planes_finish(struct mur_label_job *job)
+/* Adds a frame to the bits in the scratch. @return whether they had a bit in common */
+static bool join_bits(struct mur_label_job *job, const struct mur_label_frame *frame)
+{
+    uint8_t common = 0, *to = job->scratch + frame->first;
+    for (uint32_t index = 0; index < frame->length; index++) {
+        common |= to[index] & frame->bits[index];
+        to[index] |= frame->bits[index];
+    }
+    return common != 0;
+}
+
+/* Of a segment that lies in several layers. */
+static enum mur_status join_frames(struct mur_label_job *job, struct mur_label_frame *to,
+                                   const struct mur_label_frame *from, struct mur_error *error)
+{
+    struct mur_seg_segment_report *segment = &job->report.segments[to->segment];
+    memset(job->scratch, 0, job->plane_size / 8);
+    segment->voxels -=
+        mur_bits_count(to->bits, to->length) + mur_bits_count(from->bits, from->length);
+    (void)join_bits(job, to);
+    (void)join_bits(job, from);
+    enum mur_status status = keep_bits(to, job, error);
+    if (status != MUR_OK)
+        return status;
+    segment->voxels += mur_bits_count(to->bits, to->length);
+    segment->frames--;
+    return MUR_OK;
+}
+
+/* Frames of a plane follow each other. */
+static void find_overlap(struct mur_label_job *job)
+{
+    for (size_t index = 0; index < job->frame_count && !job->overlap; index++) {
+        if (index == 0 || job->frames[index].plane != job->frames[index - 1].plane)
+            memset(job->scratch, 0, job->plane_size / 8);
+        job->overlap = join_bits(job, &job->frames[index]);
+    }
+}
+
+enum mur_status mur_label_planes_finish(struct mur_label_job *job, struct mur_error *error)
 {
     if (job->frame_count == 0)
-        return;
-    qsort(job->frames, job->frame_count, sizeof *job->frames, compare_frames);
+        return MUR_OK;
+    qsort(job->frames, job->frame_count, sizeof *job->frames, compare_planes);
     size_t kept = 0;
     for (size_t index = 1; index < job->frame_count; index++) {
-        if (compare_frames(&job->frames[kept], &job->frames[index]) == 0)
-            join_frames(job, &job->frames[kept], &job->frames[index]);
+        struct mur_label_frame *last = &job->frames[kept];
+        enum mur_status status = MUR_OK;
+        if (compare_frames(last, &job->frames[index]) == 0)
+            status = join_frames(job, last, &job->frames[index], error);
         else
             job->frames[++kept] = job->frames[index];
+        if (status != MUR_OK)
+            return status;
     }
     job->frame_count = kept + 1;
+    find_overlap(job);
+    qsort(job->frames, job->frame_count, sizeof *job->frames, compare_frames);
+    return MUR_OK;
 }
 
 /* ---- label maps -------------------------------------------------------------------------------
@@ -137,17 +206,17 @@ static enum mur_status refuse_overlap(const struct mur_label_job *job, uint16_t 
 
 static enum mur_status add_labels(struct mur_label_job *job, const struct mur_label_layer *layer,
                                   uint32_t plane, const uint8_t *bytes,
-                                  const uint16_t entries[MUR_LABEL_BYTES], struct mur_error *error)
+                                  const uint16_t entries[MUR_BYTE_VALUES], struct mur_error *error)
 {
     uint64_t counts[MUR_LABEL_LIMIT + 1] = {0};
-    uint16_t numbers[MUR_LABEL_BYTES] = {0};
+    uint16_t numbers[MUR_BYTE_VALUES] = {0};
     bool fresh = job->planes[plane] == NULL;
     if (fresh)
-        job->planes[plane] = calloc(job->plane_size, job->label_bytes);
+        job->planes[plane] = calloc(job->frame_pixels, job->label_bytes);
     uint8_t *labels = job->planes[plane];
     if (labels == NULL)
         return mur_error_no_memory(error);
-    for (unsigned byte = 0; byte < MUR_LABEL_BYTES; byte++)
+    for (unsigned byte = 0; byte < MUR_BYTE_VALUES; byte++)
         if ((entries[byte] & MUR_ENTRY_CODE) != 0)
             numbers[byte] = job->numbers[layer->segments[entries[byte] & MUR_ENTRY_CODE]];
     for (size_t pixel = 0; pixel < job->frame_pixels; pixel++) {
@@ -174,10 +243,10 @@ static enum mur_status add_labels(struct mur_label_job *job, const struct mur_la
 
 /* Whether two values that occur mean the same segment. */
 static bool shares_codes(const bool present[MUR_BYTE_VALUES],
-                         const uint16_t entries[MUR_LABEL_BYTES])
+                         const uint16_t entries[MUR_BYTE_VALUES])
 {
     bool seen[MUR_LABEL_LIMIT + 1] = {false};
-    for (unsigned byte = 0; byte < MUR_LABEL_BYTES; byte++) {
+    for (unsigned byte = 0; byte < MUR_BYTE_VALUES; byte++) {
         uint16_t code = entries[byte] & MUR_ENTRY_CODE;
         if (!present[byte] || code == 0)
             continue;
@@ -190,28 +259,27 @@ static bool shares_codes(const bool present[MUR_BYTE_VALUES],
 
 enum mur_status mur_label_planes_add(struct mur_label_job *job, const struct mur_label_layer *layer,
                                      uint32_t plane, uint8_t *bytes,
-                                     const uint16_t entries[MUR_LABEL_BYTES],
+                                     const bool present[MUR_BYTE_VALUES],
+                                     const uint16_t entries[MUR_BYTE_VALUES],
                                      struct mur_error *error)
 {
-    bool present[MUR_BYTE_VALUES];
-    mur_bytes_present(present, bytes, job->plane_size);
     bool any = false;
-    for (unsigned byte = 0; byte < MUR_LABEL_BYTES; byte++)
+    for (unsigned byte = 0; byte < MUR_BYTE_VALUES; byte++)
         any = any || (present[byte] && (entries[byte] & MUR_ENTRY_CODE) != 0);
     if (!any)
         return MUR_OK;
     if (job->label_bytes > 0)
         return add_labels(job, layer, plane, bytes, entries, error);
+    bool codes[MUR_BYTE_VALUES];
     if (shares_codes(present, entries)) {
         for (size_t pixel = 0; pixel < job->frame_pixels; pixel++)
             bytes[pixel] = (uint8_t)entries[bytes[pixel]];
-        uint16_t codes[MUR_LABEL_BYTES];
-        for (unsigned code = 0; code < MUR_LABEL_BYTES; code++)
-            codes[code] = code <= layer->code_count ? (uint16_t)code : 0;
-        return mur_label_planes_add(job, layer, plane, bytes, codes, error);
+        mur_bytes_present(codes, bytes, job->plane_size);
+        present = codes;
+        entries = layer->code_entries;
     }
     enum mur_status status = MUR_OK;
-    for (unsigned byte = 0; status == MUR_OK && byte < MUR_LABEL_BYTES; byte++) {
+    for (unsigned byte = 0; status == MUR_OK && byte < MUR_BYTE_VALUES; byte++) {
         uint16_t code = entries[byte] & MUR_ENTRY_CODE;
         if (present[byte] && code != 0)
             status = add_frame(job, layer->segments[code], plane, bytes, (uint8_t)byte, error);
@@ -241,7 +309,5 @@ void mur_label_planes_free(struct mur_label_job *job)
     free(job->planes);
     free(job->numbers);
     free(job->frames);
-    job->planes = NULL;
-    job->numbers = NULL;
-    job->frames = NULL;
+    free(job->scratch);
 }

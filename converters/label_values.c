@@ -62,10 +62,10 @@ double mur_label_value_at(const struct mur_label_map_header *header, const void 
     return raw * header->slope + header->intercept;
 }
 
-void mur_label_byte_entries(uint16_t out[MUR_LABEL_BYTES], const struct mur_label_table *table,
+void mur_label_byte_entries(uint16_t out[MUR_BYTE_VALUES], const struct mur_label_table *table,
                             const struct mur_label_map_header *header)
 {
-    for (unsigned byte = 0; byte < MUR_LABEL_BYTES; byte++) {
+    for (unsigned byte = 0; byte < MUR_BYTE_VALUES; byte++) {
         uint8_t one = (uint8_t)byte;
         out[byte] = header->voxel_size == 1
                         ? mur_label_entry_of(table, header, mur_label_value_at(header, &one, 0))

@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "converters/label_bits.h"
 #include "converters/label_map.h"
 #include "core/error.h"
 
-enum { MUR_LABEL_VALUES = 65536, MUR_LABEL_BYTES = 256 };
+enum { MUR_LABEL_VALUES = 65536 };
 
 /** What a value means: the low byte is the layer's own number of its segment, 0 = background. */
 enum mur_label_entry {
@@ -37,7 +38,7 @@ double mur_label_value_at(const struct mur_label_map_header *header, const void 
                           size_t index);
 
 /** What the bytes of a plane mean when they are the file's own small values. */
-void mur_label_byte_entries(uint16_t out[MUR_LABEL_BYTES], const struct mur_label_table *table,
+void mur_label_byte_entries(uint16_t out[MUR_BYTE_VALUES], const struct mur_label_table *table,
                             const struct mur_label_map_header *header);
 
 /** Where voxel (i, j) of a slice goes. */
