@@ -23,6 +23,8 @@ struct mur_image_set {
     size_t file_count, file_capacity;
     struct mur_image_stack *stacks;
     size_t stack_count, stack_capacity;
+    const bool *cancelled;
+    const struct mur_progress *progress;
 };
 
 enum mur_status mur_image_set_create(struct mur_image_set **out, struct mur_error *error)
@@ -70,6 +72,13 @@ const struct mur_image_file *mur_image_stack_first(const struct mur_image_set *s
     return set->files[stack->planes[0]->file];
 }
 
+void mur_image_set_watch(struct mur_image_set *set, const bool *cancelled,
+                         const struct mur_progress *progress)
+{
+    set->cancelled = cancelled;
+    set->progress = progress;
+}
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
 static enum mur_status keep_file(struct mur_image_set *set, struct mur_image_file *file,
@@ -97,6 +106,10 @@ static enum mur_status add_file(struct mur_image_set *set, const char *path, con
 {
     MUR_AUTO(mur_image_file) *file = NULL;
     struct mur_error why = MUR_ERROR_INIT;
+    if (set->cancelled != NULL && __atomic_load_n(set->cancelled, __ATOMIC_RELAXED))
+        return mur_error_set(error, MUR_CANCELLED, "stopped by request");
+    if (set->progress != NULL)
+        mur_progress_update(set->progress, set->file_count, 0, path);
     enum mur_status status = mur_image_file_read(&file, path, &why);
     if (status == MUR_MISMATCH && lenient)
         return MUR_OK; /* no DICOM, or no image: a DICOMDIR, a report */
@@ -223,19 +236,52 @@ static enum mur_status sort_in(struct groups *groups, const struct mur_image_set
     return add_to_group(&groups->items[groups->last], plane, error);
 }
 
-static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
-                                   struct mur_error *error)
+static bool is_placed(const struct mur_image_file *file)
 {
+    for (uint32_t frame = 0; frame < file->plane_count; frame++)
+        if (file->planes[frame].placed)
+            return true;
+    return false;
+}
+
+/* Whether no image of a file's series says where it lies, although others of the set do. */
+static bool is_beside_the_point(const struct mur_image_set *set, const struct mur_image_file *file)
+{
+    bool others = false;
+    for (size_t index = 0; index < set->file_count; index++) {
+        if (!is_placed(set->files[index]))
+            continue;
+        if (strcmp(set->files[index]->series_instance, file->series_instance) == 0)
+            return false;
+        others = true;
+    }
+    return others;
+}
+
+static enum mur_status sort_file_in(struct groups *groups, const struct mur_image_set *set,
+                                    const struct mur_image_file *file,
+                                    struct mur_warnings *warnings, struct mur_error *error)
+{
+    if (!is_placed(file) && is_beside_the_point(set, file))
+        return mur_warn(warnings, error,
+                        "series %s: does not say where its images lie, and is passed over",
+                        file->series_instance);
+    enum mur_status status = MUR_OK;
+    for (uint32_t frame = 0; status == MUR_OK && frame < file->plane_count; frame++)
+        status = sort_in(groups, set, &file->planes[frame], error);
+    return status;
+}
+
+static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
+                                   struct mur_warnings *warnings, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
     groups->items = calloc(GROUP_LIMIT, sizeof *groups->items);
     if (groups->items == NULL)
         return mur_error_no_memory(error);
-    for (size_t index = 0; index < set->file_count; index++)
-        for (uint32_t frame = 0; frame < set->files[index]->plane_count; frame++) {
-            enum mur_status status = sort_in(groups, set, &set->files[index]->planes[frame], error);
-            if (status != MUR_OK)
-                return status;
-        }
-    return MUR_OK;
+    for (size_t index = 0; status == MUR_OK && index < set->file_count; index++)
+        status = sort_file_in(groups, set, set->files[index], warnings, error);
+    return status;
 }
 
 /* ---- stacks --------------------------------------------------------------------------------- */
@@ -313,7 +359,7 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
     if (set->file_count == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images");
     struct groups groups = {.items = NULL};
-    enum mur_status status = make_groups(&groups, set, error);
+    enum mur_status status = make_groups(&groups, set, warnings, error);
     for (size_t index = 0; status == MUR_OK && index < groups.count; index++)
         status = mur_stack_planes(groups.items[index].planes, groups.items[index].count, set,
                                   options->allow_gaps, add_stack, set, warnings, error);
