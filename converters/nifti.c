@@ -644,6 +644,7 @@ enum mur_status mur_nifti_of_header(struct mur_nifti **out, const uint8_t *bytes
     if (nifti == NULL)
         return mur_error_no_memory(error);
     nifti->stream.descriptor = -1;
+    nifti->takes_colour = true;
     enum mur_status status = mur_text_copy(&nifti->path, mur_slice_of(name), error);
     if (status == MUR_OK)
         status = mur_text_copy(&nifti->header_path, mur_slice_of(name), error);
