@@ -1,6 +1,7 @@
 /* DICOM image series as NIfTI files. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "archive/coerce.h"
 #include "cli/cli.h"
@@ -62,9 +63,12 @@ static enum mur_status add_input(struct source *source, const char *argument,
                                  struct mur_error *error)
 {
     enum mur_status status = mur_cli_objects_find(&source->objects, cli->config, argument, error);
+    if (status == MUR_OK && source->objects.count == 1 &&
+        strcmp(source->objects.paths[0], argument) == 0) /* a path, not a UID */
+        return mur_image_set_add(source->set, argument, series, warnings, error);
     for (size_t index = 0; status == MUR_OK && index < source->objects.count; index++)
-        status =
-            mur_image_set_add(source->set, source->objects.paths[index], series, warnings, error);
+        status = mur_image_set_add_member(source->set, source->objects.paths[index], series,
+                                          warnings, error);
     return status;
 }
 

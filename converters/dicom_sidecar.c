@@ -1,6 +1,7 @@
 #include "converters/dicom_sidecar.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,6 @@ static const struct row rows[] = {
     {"SequenceName", "SequenceName", TEXT},
     {"SequenceName", "PulseSequenceName", TEXT},
     {"SliceThickness", "SliceThickness", NUMBER},
-    {"SpacingBetweenSlices", "SpacingBetweenSlices", NUMBER},
     {"RepetitionTime", "RepetitionTime", SECONDS},
     {"InversionTime", "InversionTime", SECONDS},
     {"InversionTime", "InversionTimes", SECONDS},
@@ -135,6 +135,16 @@ static struct mur_dataset *holder_of(const struct sidecar *sidecar, uint32_t tag
     return mur_dataset_has_value(sidecar->header, tag) ? sidecar->header : NULL;
 }
 
+/* 0.03 ms are 3e-05 s, not 2.9999999999999997e-05. */
+static double seconds_of(double milliseconds)
+{
+    char text[32];
+    double seconds = milliseconds / 1000;
+    (void)snprintf(text, sizeof text, "%.15g", seconds);
+    return mur_parse_double(&seconds, mur_slice_of(text), NULL) == MUR_OK ? seconds
+                                                                          : milliseconds / 1000;
+}
+
 static void put_list(struct mur_json_writer *json, const char *text)
 {
     mur_json_begin_array(json);
@@ -162,7 +172,7 @@ static bool put_row(struct sidecar *sidecar, const struct row *row)
         if (mur_dataset_get_double(&value, holder, tag, 0, NULL) != MUR_OK || !isfinite(value))
             return false;
         mur_json_member_double(&sidecar->json, row->name,
-                               row->form == SECONDS ? value / 1000 : value);
+                               row->form == SECONDS ? seconds_of(value) : value);
         return true;
     }
     MUR_AUTO_FREE char *text = NULL;
@@ -199,12 +209,12 @@ static void put_echo_times(struct mur_json_writer *json, const struct mur_image_
         return;
     mur_json_key(json, "EchoTime");
     if (!stack->several_echoes) {
-        mur_json_double(json, plane_of(stack, 0)->echo_time_ms / 1000);
+        mur_json_double(json, seconds_of(plane_of(stack, 0)->echo_time_ms));
         return;
     }
     mur_json_begin_array(json);
     for (uint32_t volume = 0; volume < stack->volumes; volume++)
-        mur_json_double(json, plane_of(stack, volume)->echo_time_ms / 1000);
+        mur_json_double(json, seconds_of(plane_of(stack, volume)->echo_time_ms));
     mur_json_end_array(json);
 }
 
@@ -213,6 +223,8 @@ static void put_volumes(struct mur_json_writer *json, const struct mur_image_set
 {
     const struct mur_image_file *file = mur_image_stack_first(set, stack);
     put_echo_times(json, stack);
+    if (stack->geometry.dims[2] > 1) /* what headers say of it is often something else */
+        mur_json_member_double(json, "SpacingBetweenSlices", stack->geometry.spacing_mm[2]);
     if (stack->volumes > 1 && stack->time_step_s > 0 && !stack->diffusion && !stack->several_echoes)
         mur_json_member_double(json, "TemporalResolution", stack->time_step_s);
     if (file->has_padding)
@@ -390,7 +402,8 @@ enum mur_status mur_sidecar_b_vectors(struct mur_buffer *out, const struct mur_i
         for (uint32_t volume = 0; status == MUR_OK && volume < stack->volumes; volume++) {
             const double *gradient = plane_of(stack, volume)->gradient;
             double along = 0;
-            for (unsigned row = 0; row < 3; row++)
+            bool weighted = plane_of(stack, volume)->b_value > 0;
+            for (unsigned row = 0; weighted && row < 3; row++)
                 along += gradient[row] * axes[axis][row];
             if (axis == 0 && handedness > 0)
                 along = -along;

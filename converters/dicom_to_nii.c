@@ -110,7 +110,19 @@ static void free_texts(char **texts, size_t count)
     free(texts);
 }
 
-/* Series Description of each stack's series: what lies side by side often has the same file. */
+/* Series Description, or how the scanner calls what it did; "" if it says nothing. */
+static enum mur_status describe(char **out, struct mur_dataset *header, struct mur_error *error)
+{
+    static const uint32_t tags[] = {MUR_TAG_SeriesDescription, MUR_TAG_ProtocolName,
+                                    MUR_TAG_AcquisitionProtocolName};
+    for (size_t index = 0; index < MUR_COUNT(tags); index++)
+        if (mur_dataset_has_value(header, tags[index]) &&
+            mur_dataset_get_text(out, header, tags[index], NULL) == MUR_OK)
+            return MUR_OK;
+    return mur_text_copy(out, mur_slice_of(""), error);
+}
+
+/* Description of each stack's series: what lies side by side often has the same file. */
 static enum mur_status read_descriptions(char **out, const struct job *job, struct mur_error *error)
 {
     size_t count = mur_image_set_stack_count(job->set);
@@ -127,10 +139,8 @@ static enum mur_status read_descriptions(char **out, const struct job *job, stru
         }
         MUR_AUTO(mur_dataset) *header = NULL;
         status = load_header(&header, file, error);
-        if (status == MUR_OK &&
-            (!mur_dataset_has_value(header, MUR_TAG_SeriesDescription) ||
-             mur_dataset_get_text(&out[index], header, MUR_TAG_SeriesDescription, NULL) != MUR_OK))
-            status = mur_text_copy(&out[index], mur_slice_of(""), error);
+        if (status == MUR_OK)
+            status = describe(&out[index], header, error);
     }
     return status;
 }
@@ -209,14 +219,13 @@ static enum mur_status make_prologue(uint8_t out[MUR_NIFTI_PROLOGUE_SIZE], size_
         .volumes = stack->volumes,
         .slope = stack->slope,
         .intercept = stack->intercept,
-        .time_step_s = stack->diffusion || stack->several_echoes ? 0 : stack->time_step_s,
+        .time_step_s = stack->time_step_s,
     };
     MUR_AUTO_FREE char *text = NULL;
-    if (piece->header != NULL && mur_dataset_has_value(piece->header, MUR_TAG_SeriesDescription) &&
-        mur_dataset_get_text(&text, piece->header, MUR_TAG_SeriesDescription, NULL) == MUR_OK) {
-        size_t kept = mur_utf8_cut(mur_slice_of(text), sizeof shape.description - 1);
-        memcpy(shape.description, text, kept);
-    }
+    enum mur_status status = describe(&text, piece->header, error);
+    if (status != MUR_OK)
+        return status;
+    memcpy(shape.description, text, mur_utf8_cut(mur_slice_of(text), sizeof shape.description - 1));
     return mur_nifti_prologue(out, length, &shape, error);
 }
 

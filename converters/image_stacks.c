@@ -150,6 +150,13 @@ enum mur_status mur_image_set_add(struct mur_image_set *set, const char *path, c
     return mur_directory_walk(path, on_entry, &adding, error);
 }
 
+enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *path,
+                                         const char *series, struct mur_warnings *warnings,
+                                         struct mur_error *error)
+{
+    return add_file(set, path, series, true, warnings, error);
+}
+
 /* ---- groups --------------------------------------------------------------------------------- */
 
 static bool same_plane_shape(const struct mur_image_plane *a, const struct mur_image_plane *b)
@@ -307,6 +314,14 @@ static enum mur_status choose_values(struct mur_image_stack *stack, const struct
 {
     const struct mur_image_file *first = mur_image_stack_first(set, stack);
     size_t count = (size_t)stack->volumes * stack->geometry.dims[2];
+    if (strstr(stack->kind, "MOSAIC") != NULL) {
+        enum mur_status status = mur_warn(warnings, error,
+                                          "series %s: Image Type (0008,0008) says MOSAIC; slices "
+                                          "that stand beside each other in one image stay there",
+                                          first->series_instance);
+        if (status != MUR_OK)
+            return status;
+    }
     stack->stored = stack->type = first->type;
     stack->slope = stack->planes[0]->slope;
     stack->intercept = stack->planes[0]->intercept;

@@ -62,6 +62,12 @@ MUR_NODISCARD
 enum mur_status mur_image_set_add(struct mur_image_set *set, const char *path, const char *series,
                                   struct mur_warnings *warnings, struct mur_error *error);
 
+/** Likewise a file of a study or series: passed over if it is no image, as in a folder. */
+MUR_NODISCARD
+enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *path,
+                                         const char *series, struct mur_warnings *warnings,
+                                         struct mur_error *error);
+
 /**
  * After all files: makes the stacks, sorted by series (Series Number, UID), kind and place. Series
  * that lie nowhere (photographs, reports as images) are passed over with a warning where others are
