@@ -8,7 +8,10 @@
 #include "cli/interrupt.h"
 #include "converters/attributes.h"
 #include "converters/nii_to_dicom.h"
+#include "converters/value_check.h"
+#include "core/json_write.h"
 #include "core/own.h"
+#include "core/progress.h"
 #include "core/text.h"
 #include "scu/keys.h"
 
@@ -33,6 +36,7 @@ static char *when_unset;
 static char *analyze_order;
 static char *nan_text;
 static int round_integers;
+static int as_json;
 
 struct poptOption mur_nii2dcm_options[] = {
     {"modality", 'm', POPT_ARG_STRING, &modality, 0, "CT or MR", "MODALITY"},
@@ -75,6 +79,7 @@ struct poptOption mur_nii2dcm_options[] = {
      "what NaN and infinity become: pad (Pixel Padding Value) or a number", "VALUE"},
     {"round-integers", '\0', POPT_ARG_NONE, &round_integers, 0,
      "map integers over more than 16 bits to the nearest of 65535 steps", NULL},
+    {"json", '\0', POPT_ARG_NONE, &as_json, 0, "tell what was made as one line of JSON", NULL},
     POPT_TABLEEND};
 
 /* What options point to. */
@@ -221,18 +226,21 @@ static enum mur_status assign(struct mur_dataset *attributes, const char *assign
     enum mur_status status = mur_key_parse(&key, assignment, error);
     if (status == MUR_OK)
         status = mur_keys_put(attributes, &key, 1, error);
+    if (status == MUR_OK)
+        status = mur_value_check(attributes, error);
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "--set %s", assignment);
 }
 
 /* What is said last holds: an image of the same study, then the file, then single attributes. */
-static enum mur_status gather_attributes(struct plan *plan, struct mur_error *error)
+static enum mur_status gather_attributes(struct plan *plan, struct mur_warnings *warnings,
+                                         struct mur_error *error)
 {
     MUR_AUTO(mur_dataset) *attributes = NULL;
     enum mur_status status = mur_dataset_create(&attributes, error);
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(attributes, error);
     if (status == MUR_OK && like_path != NULL)
-        status = mur_attributes_like(attributes, like_path, error);
+        status = mur_attributes_like(attributes, like_path, warnings, error);
     if (status == MUR_OK && attributes_path != NULL)
         status = mur_attributes_from_json(attributes, attributes_path, error);
     for (char **next = assignments; status == MUR_OK && next != NULL && *next != NULL; next++)
@@ -242,11 +250,62 @@ static enum mur_status gather_attributes(struct plan *plan, struct mur_error *er
     return status;
 }
 
+static void describe_series(struct mur_json_writer *json,
+                            const struct mur_conversion_report *report)
+{
+    mur_json_key(json, "series");
+    mur_json_begin_array(json);
+    for (uint32_t index = 0; index < report->series_count; index++) {
+        const struct mur_conversion_series *made = &report->made[index];
+        mur_json_begin_object(json);
+        mur_json_member_string(json, "SeriesInstanceUID", made->series_instance);
+        mur_json_member_int(json, "instances", made->instances);
+        if (made->contrast[0] != '\0')
+            mur_json_member_string(json, "contrast", made->contrast);
+        mur_json_member_string(json, "voxelsSHA256", made->voxels);
+        mur_json_end_object(json);
+    }
+    mur_json_end_array(json);
+}
+
+static enum mur_status describe_as_json(struct mur_buffer *text,
+                                        const struct mur_conversion_report *report,
+                                        const char *folder, struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(text));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "folder", folder);
+    mur_json_member_string(&json, "SOPClassUID", report->series->sop_class);
+    mur_json_member_string(&json, "StudyInstanceUID", report->series->study_instance);
+    mur_json_member_string(&json, "FrameOfReferenceUID", report->series->frame_of_reference);
+    describe_series(&json, report);
+    mur_json_member_int(&json, "instances", report->instances);
+    mur_json_member_int(&json, "bytes", (int64_t)report->bytes);
+    mur_json_key(&json, "cornerErrorMM");
+    mur_json_double(&json, report->corner_error_mm);
+    mur_json_key(&json, "valueErrorBound");
+    mur_json_double(&json, report->values.error_bound);
+    mur_json_member_int(&json, "paddedVoxels", (int64_t)report->values.padded);
+    mur_json_member_int(&json, "replacedVoxels", (int64_t)report->values.replaced);
+    mur_json_member_bool(&json, "columnsReversed", report->order.flip_i);
+    mur_json_member_bool(&json, "rowsReversed", report->order.flip_j);
+    mur_json_member_bool(&json, "slicesReversed", report->order.reverse_k);
+    mur_json_key(&json, "warnings");
+    mur_json_begin_array(&json);
+    for (size_t index = 0; index < report->warnings.count; index++)
+        mur_json_string(&json, report->warnings.texts[index]);
+    mur_json_end_array(&json);
+    mur_json_end_object(&json);
+    enum mur_status status = mur_json_finish(&json, error);
+    return status == MUR_OK ? mur_buffer_append(text, "\n", 1, error) : status;
+}
+
 static enum mur_status describe(struct mur_buffer *text, const struct mur_conversion_report *report,
                                 const char *folder, struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
-    const char *series = report->series->series_instance;
+    const char *series = report->made[0].series_instance;
     if (report->series_count > 1)
         status = mur_buffer_append_format(
             text, error, "%s: %" PRIu32 " images of %" PRIu32 " series, %s and others", folder,
@@ -264,36 +323,47 @@ static enum mur_status describe(struct mur_buffer *text, const struct mur_conver
     return status == MUR_OK ? mur_buffer_append_text(text, "values exact\n", error) : status;
 }
 
+static enum mur_status convert(struct mur_conversion_report *report, struct plan *plan,
+                               const struct mur_cli *cli, struct mur_error *error)
+{
+    MUR_AUTO(mur_file_output) *files = NULL;
+    MUR_AUTO(mur_progress_line) *line = NULL;
+    enum mur_status status = read_options(plan, error);
+    if (status == MUR_OK)
+        status = gather_attributes(plan, &report->warnings, error);
+    if (status == MUR_OK && plan->options.modality == MUR_CONVERT_TO_CT && hounsfield == 0)
+        status = mur_warn(&report->warnings, error,
+                          "values are not said to be Hounsfield units (--hu): Rescale Type is US, "
+                          "unspecified");
+    if (status == MUR_OK)
+        status = mur_file_output_create(&files, cli->arguments[1], NULL, error);
+    if (status == MUR_OK && !cli->quiet)
+        status = mur_progress_line_create(&line, "nii2dcm", error);
+    if (status != MUR_OK)
+        return status;
+    if (line != NULL)
+        plan->options.progress = mur_progress_line_reporter(line);
+    struct mur_output output = mur_file_output_of(files);
+    status = mur_nii_to_dicom(report, cli->arguments[0], &plan->options, &output, error);
+    return status == MUR_OK ? mur_file_output_commit(files, error) : status;
+}
+
 int mur_command_nii2dcm(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
     struct plan plan = {.attributes = NULL};
     MUR_AUTO_CONVERSION_REPORT struct mur_conversion_report report = MUR_CONVERSION_REPORT_INIT;
-    MUR_AUTO(mur_file_output) *files = NULL;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     if (cli->argument_count != 2)
         return mur_cli_usage(cli, "one NIfTI file and one folder are needed");
     plan.options.cancelled = mur_cli_catch_interrupts();
-    enum mur_status status = read_options(&plan, &error);
-    if (status == MUR_OK)
-        status = gather_attributes(&plan, &error);
-    if (status == MUR_OK)
-        status = mur_file_output_create(&files, cli->arguments[1], NULL, &error);
-    if (status == MUR_OK) {
-        struct mur_output output = mur_file_output_of(files);
-        status = mur_nii_to_dicom(&report, cli->arguments[0], &plan.options, &output, &error);
-    }
-    if (status == MUR_OK)
-        status = mur_file_output_commit(files, &error);
+    enum mur_status status = convert(&report, &plan, cli, &error);
     for (size_t index = 0; !cli->quiet && index < report.warnings.count; index++)
         (void)fprintf(stderr, "murpacs %s: warning: %s\n", cli->command,
                       report.warnings.texts[index]);
-    if (status == MUR_OK && !cli->quiet && modality[0] == 'C' && hounsfield == 0)
-        (void)fprintf(stderr,
-                      "murpacs %s: warning: values are not said to be Hounsfield units (--hu): "
-                      "Rescale Type is US, unspecified\n",
-                      cli->command);
-    if (status == MUR_OK)
+    if (status == MUR_OK && as_json != 0)
+        status = describe_as_json(&text, &report, cli->arguments[1], &error);
+    else if (status == MUR_OK && !cli->quiet)
         status = describe(&text, &report, cli->arguments[1], &error);
     free_plan(&plan);
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);

@@ -1,5 +1,6 @@
 #include "converters/attributes.h"
 
+#include "converters/value_check.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -22,6 +23,8 @@ enum mur_status mur_attributes_from_json(struct mur_dataset *target, const char 
         object = mur_json_at(object, 0);
     if (status == MUR_OK)
         status = mur_dataset_put_json_elements(target, object, error);
+    if (status == MUR_OK)
+        status = mur_value_check(target, error);
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", path);
 }
 
@@ -53,29 +56,56 @@ static bool is_taken(uint32_t tag)
     case MUR_TAG_DimensionOrganizationSequence:
     case MUR_TAG_DimensionIndexSequence:
     case MUR_TAG_SegmentSequence:
+    case MUR_TAG_AcquisitionNumber:
+    case MUR_TAG_TemporalPositionIdentifier:
+    case MUR_TAG_NumberOfTemporalPositions:
+    case MUR_TAG_DiffusionBValue:
+    case MUR_TAG_DiffusionDirectionality:
+    case MUR_TAG_DiffusionGradientOrientation:
+    case MUR_TAG_ConcatenationUID:
+    case MUR_TAG_InConcatenationNumber:
+    case MUR_TAG_InConcatenationTotalNumber:
+    case MUR_TAG_RealWorldValueMappingSequence:
+    case MUR_TAG_IconImageSequence:
+    case MUR_TAG_OriginalAttributesSequence:
         return false;
-    default:
+    default: /* group 0028 is of the pixels; from 4FFE on signatures, overlays, frames, pixels */
         return !MUR_TAG_IS_PRIVATE(tag) && MUR_TAG_GROUP(tag) > 0x0002 &&
-               MUR_TAG_GROUP(tag) != 0x0028 && MUR_TAG_GROUP(tag) < 0x5000;
+               MUR_TAG_GROUP(tag) != 0x0028 && MUR_TAG_GROUP(tag) < 0x4FFE;
     }
 }
+
+struct copying {
+    struct mur_dataset *target, *source;
+    const char *path;
+    struct mur_warnings *warnings;
+};
 
 static enum mur_status copy_taken(void *user, const struct mur_dataset_element *element,
                                   struct mur_error *error)
 {
-    struct mur_dataset *const *pair = user;
-    return is_taken(element->tag) ? mur_dataset_copy(pair[0], pair[1], element->tag, error)
-                                  : MUR_OK;
+    const struct copying *copying = user;
+    struct mur_error fault = MUR_ERROR_INIT;
+    if (!is_taken(element->tag))
+        return MUR_OK;
+    enum mur_status status = mur_value_check_element(copying->source, element->tag, &fault);
+    if (status == MUR_INVALID)
+        return mur_warn(copying->warnings, error, "%s: %s; not taken", copying->path,
+                        fault.message);
+    if (status != MUR_OK)
+        return mur_error_set(error, status, "%s", fault.message);
+    return mur_dataset_copy(copying->target, copying->source, element->tag, error);
 }
 
 enum mur_status mur_attributes_like(struct mur_dataset *target, const char *path,
-                                    struct mur_error *error)
+                                    struct mur_warnings *warnings, struct mur_error *error)
 {
     MUR_AUTO(mur_dataset) *source = NULL;
     enum mur_status status = mur_dataset_load(&source, path, MUR_HEADER, error);
     if (status != MUR_OK)
         return status;
-    struct mur_dataset *pair[2] = {target, source};
-    status = mur_dataset_each(source, copy_taken, pair, error);
+    struct copying copying = {
+        .target = target, .source = source, .path = path, .warnings = warnings};
+    status = mur_dataset_each(source, copy_taken, &copying, error);
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", path);
 }

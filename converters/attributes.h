@@ -5,6 +5,7 @@
 #ifndef MUR_CONVERTERS_ATTRIBUTES_H
 #define MUR_CONVERTERS_ATTRIBUTES_H
 
+#include "converters/report.h"
 #include "core/error.h"
 #include "dicom/data_set.h"
 
@@ -15,7 +16,7 @@ enum { MUR_ATTRIBUTES_FILE_LIMIT = 16 * 1024 * 1024 };
  * what is there. The VR may be left out where the dictionary knows it.
  * @retval MUR_NOT_FOUND, MUR_DENIED, MUR_IO  the file cannot be read
  * @retval MUR_PARSE, MUR_LIMIT  not such JSON, or longer than MUR_ATTRIBUTES_FILE_LIMIT
- * @retval MUR_INVALID, MUR_UNSUPPORTED  an element that cannot be put; bytes (InlineBinary)
+ * @retval MUR_INVALID, MUR_UNSUPPORTED  a value that its VR does not allow; bytes (InlineBinary)
  */
 MUR_NODISCARD
 enum mur_status mur_attributes_from_json(struct mur_dataset *target, const char *path,
@@ -23,11 +24,12 @@ enum mur_status mur_attributes_from_json(struct mur_dataset *target, const char 
 
 /**
  * Puts what a DICOM file says of patient, study and acquisition. Not taken: what identifies the
- * series and the instance, what its pixels decide, references to other objects, private attributes.
+ * series and the instance, what its pixels decide, references to other objects, private attributes;
+ * nor, with a warning, values that their VR does not allow.
  * @retval as mur_dataset_load()
  */
 MUR_NODISCARD
 enum mur_status mur_attributes_like(struct mur_dataset *target, const char *path,
-                                    struct mur_error *error);
+                                    struct mur_warnings *warnings, struct mur_error *error);
 
 #endif

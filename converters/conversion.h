@@ -44,8 +44,9 @@ struct mur_conversion {
     struct mur_conversion_part parts[MUR_VOLUME_SERIES_LIMIT];
     uint32_t part_count;
     struct mur_conversion_report report;
-    struct mur_dataset *dataset; /**< of the part that is being written */
-    uint8_t *pixels;             /**< of one slice */
+    uint64_t slices_read, slices_to_read; /**< as progress tells them */
+    struct mur_dataset *dataset;          /**< of the part that is being written */
+    uint8_t *pixels;                      /**< of one slice */
 };
 
 static inline size_t mur_conversion_slice_voxels(const struct mur_conversion *c)
@@ -53,9 +54,12 @@ static inline size_t mur_conversion_slice_voxels(const struct mur_conversion *c)
     return (size_t)c->header->dims[0] * c->header->dims[1];
 }
 
-/** MUR_CANCELLED once the caller wants an end. */
+/** Reads a slice of the file and tells how far all is. @retval MUR_CANCELLED the caller wants an
+ * end
+ */
 MUR_NODISCARD
-enum mur_status mur_conversion_check(const struct mur_conversion *c, struct mur_error *error);
+enum mur_status mur_conversion_read(const void **out, struct mur_conversion *c, uint32_t volume,
+                                    uint32_t slice, struct mur_error *error);
 
 /** The slice of the file that becomes slice @p index of a series. */
 static inline uint32_t mur_conversion_file_slice(const struct mur_conversion *c, uint32_t index)

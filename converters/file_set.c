@@ -93,12 +93,22 @@ enum mur_status mur_file_set_folder(struct mur_file_set *set, const char *path,
     return status;
 }
 
-enum mur_status mur_file_set_open(int *descriptor, struct mur_file_set *set, const char *path,
-                                  struct mur_error *error)
+static bool is_named(const struct mur_file_set *set, const char *path)
 {
     for (size_t index = 0; index < set->count; index++)
         if (strcmp(set->names[index], path) == 0)
-            return mur_error_set(error, MUR_INVALID, "%s would be written twice", path);
+            return true;
+    return false;
+}
+
+static int open_part(const char *part)
+{
+    return open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+}
+
+enum mur_status mur_file_set_open(int *descriptor, struct mur_file_set *set, const char *path,
+                                  struct mur_error *error)
+{
     if (mur_directory_exists(path))
         return mur_error_set(error, MUR_INVALID, "%s is a folder", path);
     if (set->count == set->capacity) {
@@ -116,7 +126,13 @@ enum mur_status mur_file_set_open(int *descriptor, struct mur_file_set *set, con
         status = mur_text_format(&part, error, "%s" PART, path);
     if (status != MUR_OK)
         return status;
-    int opened = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    int opened = open_part(part);
+    if (opened < 0 && errno == EEXIST) {
+        if (is_named(set, path))
+            return mur_error_set(error, MUR_INVALID, "%s would be written twice", path);
+        (void)unlink(part); /* of a program that was killed */
+        opened = open_part(part);
+    }
     if (opened < 0 && errno == ENOENT) /* not that an input is missing */
         return mur_error_set(error, MUR_IO, "%s: its folder does not exist", path);
     if (opened < 0)

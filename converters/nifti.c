@@ -24,6 +24,7 @@ enum {
     GZIP_SLACK = 4096,
     GZIP_TAIL = 64 * 1024, /* read beyond the voxels to reach the checksum */
     SKIP_SIZE = 256 * 1024,
+    PIECE_SIZE = 16 * 1024 * 1024, /* read between two looks whether to stop */
 };
 static const uint64_t SLICE_LIMIT = UINT64_C(1) << 30;
 static const uint64_t VOLUME_COUNT_LIMIT = 1000000;
@@ -53,6 +54,7 @@ struct mur_nifti {
     uint8_t *slice;
     uint8_t *held;
     uint32_t held_volume;
+    const bool *cancelled; /* may be NULL */
 };
 
 static const struct {
@@ -681,6 +683,11 @@ void mur_nifti_free(struct mur_nifti *nifti)
     free(nifti);
 }
 
+void mur_nifti_stop_when(struct mur_nifti *nifti, const bool *cancelled)
+{
+    nifti->cancelled = cancelled;
+}
+
 const struct mur_nifti_header *mur_nifti_header(const struct mur_nifti *nifti)
 {
     return &nifti->header;
@@ -929,6 +936,13 @@ static enum mur_status check_end(struct mur_nifti *nifti, struct mur_error *erro
     return MUR_OK;
 }
 
+static enum mur_status check_request(const struct mur_nifti *nifti, struct mur_error *error)
+{
+    if (nifti->cancelled == NULL || !__atomic_load_n(nifti->cancelled, __ATOMIC_RELAXED))
+        return MUR_OK;
+    return mur_error_set(error, MUR_CANCELLED, "%s: stopped by request", nifti->path);
+}
+
 static enum mur_status read_at(struct mur_nifti *nifti, uint64_t offset, uint8_t *bytes,
                                uint64_t length, struct mur_error *error)
 {
@@ -946,13 +960,16 @@ static enum mur_status read_at(struct mur_nifti *nifti, uint64_t offset, uint8_t
     else if (status == MUR_OK)
         status =
             skip_stream(stream, offset - stream->at, nifti->voxel_path, claimed_size(nifti), error);
-    size_t got = 0;
-    if (status == MUR_OK)
-        status = read_stream(&got, stream, bytes, length, nifti->voxel_path, error);
+    for (uint64_t done = 0; status == MUR_OK && done < length; done += PIECE_SIZE) {
+        size_t got = 0, piece = length - done < PIECE_SIZE ? (size_t)(length - done) : PIECE_SIZE;
+        status = check_request(nifti, error);
+        if (status == MUR_OK)
+            status = read_stream(&got, stream, bytes + done, piece, nifti->voxel_path, error);
+        if (status == MUR_OK && got < piece)
+            return too_short(error, nifti->voxel_path, stream, claimed_size(nifti));
+    }
     if (status != MUR_OK)
         return status;
-    if (got < length)
-        return too_short(error, nifti->voxel_path, stream, claimed_size(nifti));
     if (nifti->header.big_endian)
         swap_bytes(bytes, length / nifti->header.voxel_size,
                    nifti->header.samples > 1 ? 1 : nifti->header.voxel_size);
@@ -1005,8 +1022,10 @@ enum mur_status mur_nifti_read_slice(const void **out, struct mur_nifti *nifti, 
         return mur_error_set(error, MUR_INVALID, "%s: slice %u of %u", nifti->path, slice + 1,
                              nifti->header.dims[2]);
     if (nifti->held != NULL && nifti->held_volume == volume) {
-        *out = nifti->held + slice * nifti->slice_size;
-        return MUR_OK;
+        status = check_request(nifti, error);
+        if (status == MUR_OK)
+            *out = nifti->held + slice * nifti->slice_size;
+        return status;
     }
     if (nifti->slice == NULL)
         nifti->slice = malloc((size_t)nifti->slice_size);

@@ -12,7 +12,10 @@
 #include "dicom/put.h"
 #include "dicom/sop_class.h"
 
-enum { LO_CHARACTERS = 64 };
+enum {
+    LO_CHARACTERS = 64,
+    FIRST_SIGNING_GROUP = 0x4FFE, /* signatures, curves, overlays, frames, pixels */
+};
 
 struct removal {
     uint32_t *tags;
@@ -35,9 +38,10 @@ static bool decided_here(uint32_t tag)
     case MUR_TAG_DimensionOrganizationSequence:
     case MUR_TAG_DimensionIndexSequence:
     case MUR_TAG_SegmentSequence:
+    case MUR_TAG_IconImageSequence:
         return true;
     default:
-        return MUR_TAG_GROUP(tag) == 0x0028 || MUR_TAG_GROUP(tag) >= 0x5000;
+        return MUR_TAG_GROUP(tag) == 0x0028 || MUR_TAG_GROUP(tag) >= FIRST_SIGNING_GROUP;
     }
 }
 
@@ -51,11 +55,24 @@ static enum mur_status note_tag(struct removal *removal, uint32_t tag, struct mu
     return MUR_OK;
 }
 
+struct decided {
+    struct removal removal;
+    struct mur_conversion *conversion;
+};
+
 static enum mur_status note_decided(void *user, const struct mur_dataset_element *element,
                                     struct mur_error *error)
 {
-    struct removal *removal = user;
-    return decided_here(element->tag) ? note_tag(removal, element->tag, error) : MUR_OK;
+    struct decided *decided = user;
+    if (!decided_here(element->tag))
+        return MUR_OK;
+    const char *keyword = mur_dictionary_keyword(element->tag);
+    enum mur_status status =
+        mur_warn(&decided->conversion->report.warnings, error,
+                 "%s (%04x,%04x): the image decides this; what was given is not taken",
+                 keyword != NULL ? keyword : "an attribute", MUR_TAG_GROUP(element->tag),
+                 MUR_TAG_ELEMENT(element->tag));
+    return status == MUR_OK ? note_tag(&decided->removal, element->tag, error) : status;
 }
 
 static enum mur_status remove_noted(struct mur_dataset *dataset, struct removal *removal,
@@ -70,19 +87,29 @@ static enum mur_status remove_noted(struct mur_dataset *dataset, struct removal 
 
 static enum mur_status start_dataset(struct mur_conversion *c, struct mur_error *error)
 {
+    const char *modality = c->options->modality == MUR_CONVERT_TO_CT ? "CT" : "MR";
+    const char *given = NULL;
     enum mur_status status = MUR_OK;
     mur_dataset_free(c->dataset);
     c->dataset = NULL;
+    if (c->options->attributes != NULL &&
+        mur_dataset_has_value(c->options->attributes, MUR_TAG_Modality) &&
+        mur_dataset_get_string(&given, c->options->attributes, MUR_TAG_Modality, NULL) == MUR_OK &&
+        strcmp(given, modality) != 0)
+        return mur_error_set(error, MUR_INVALID,
+                             "the attributes say that Modality (0008,0060) is %.16s, the "
+                             "conversion that it is %s",
+                             given, modality);
     if (c->options->attributes != NULL)
         status = mur_dataset_clone(&c->dataset, c->options->attributes, error);
     else
         status = mur_dataset_create(&c->dataset, error);
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(c->dataset, error);
-    struct removal removal = {.tags = NULL, .count = 0};
+    struct decided decided = {.removal = {.tags = NULL, .count = 0}, .conversion = c};
     if (status == MUR_OK)
-        status = mur_dataset_each(c->dataset, note_decided, &removal, error);
-    return remove_noted(c->dataset, &removal, status, error);
+        status = mur_dataset_each(c->dataset, note_decided, &decided, error);
+    return remove_noted(c->dataset, &decided.removal, status, error);
 }
 
 /* Contrasts of one file become neighbours: 4 becomes 401, 402, ... */
@@ -141,8 +168,8 @@ static void put_patient_and_study(struct mur_put *put, const struct mur_conversi
     mur_put_text(put, MUR_TAG_FrameOfReferenceUID, part->series->frame_of_reference);
     put_series(put, c, part);
     if (c->options->anatomy != MUR_ANATOMY_UNSAID)
-        mur_put_text(put, MUR_TAG_AnatomicalOrientationType,
-                     c->options->anatomy == MUR_BIPED ? "BIPED" : "QUADRUPED");
+        mur_put_default_value(put, MUR_TAG_AnatomicalOrientationType,
+                              c->options->anatomy == MUR_BIPED ? "BIPED" : "QUADRUPED");
 }
 
 static void put_equipment(struct mur_put *put, const struct mur_conversion *c,

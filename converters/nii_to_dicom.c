@@ -1,6 +1,7 @@
 #include "converters/nii_to_dicom.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ void mur_conversion_report_free(struct mur_conversion_report *report)
 {
     mur_warnings_free(&report->warnings);
     mur_source_series_free(report->series);
+    free(report->made);
     *report = (struct mur_conversion_report)MUR_CONVERSION_REPORT_INIT;
 }
 
@@ -27,12 +29,13 @@ const char *mur_conversion_sop_class(const struct mur_conversion *c)
                                                      : mur_uid_MRImageStorage;
 }
 
-enum mur_status mur_conversion_check(const struct mur_conversion *c, struct mur_error *error)
+enum mur_status mur_conversion_read(const void **out, struct mur_conversion *c, uint32_t volume,
+                                    uint32_t slice, struct mur_error *error)
 {
-    const bool *cancelled = c->options->cancelled;
-    if (cancelled == NULL || !__atomic_load_n(cancelled, __ATOMIC_RELAXED))
-        return MUR_OK;
-    return mur_error_set(error, MUR_CANCELLED, "%s: stopped by request", c->path);
+    enum mur_status status = mur_nifti_read_slice(out, c->nifti, volume, slice, error);
+    if (status == MUR_OK)
+        mur_progress_update(&c->options->progress, ++c->slices_read, c->slices_to_read, c->path);
+    return status;
 }
 
 /* ---- looking at the voxels ------------------------------------------------------------------- */
@@ -50,9 +53,7 @@ static enum mur_status each_slice(struct mur_conversion *c, struct mur_conversio
         status = mur_nifti_hold(c->nifti, volume, error);
         for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
             const void *voxels = NULL;
-            status = mur_conversion_check(c, error);
-            if (status == MUR_OK)
-                status = mur_nifti_read_slice(&voxels, c->nifti, volume, slice, error);
+            status = mur_conversion_read(&voxels, c, volume, slice, error);
             if (status == MUR_OK)
                 status = look(c, part, voxels, user, error);
         }
@@ -118,6 +119,8 @@ static enum mur_status look_at_part(struct mur_conversion *c, struct mur_convers
     if (mur_value_scan_map(&part->values, &again, part->scan, lossless ? NULL : error) != MUR_OK)
         return lossless ? MUR_OK : mur_error_prefix(error, "%s", c->path);
     if (again)
+        c->slices_to_read += (uint64_t)part->count * c->header->dims[2];
+    if (again)
         status = each_slice(c, part, look_again, NULL, error);
     mur_value_scan_window(&part->values, part->scan);
     if (lossless) {
@@ -146,7 +149,6 @@ static enum mur_status hash_content(struct mur_conversion *c, struct mur_error *
     if (status != MUR_OK)
         return status;
     mur_hex_write(c->report.content, bytes, sizeof bytes);
-    mur_hex_write(c->report.voxels, c->parts[0].voxel_digest, MUR_SHA256_SIZE);
     return MUR_OK;
 }
 
@@ -323,12 +325,10 @@ static enum mur_status write_slice(struct mur_conversion *c, struct mur_conversi
         .pixel_bytes = (uint32_t)pixel_bytes,
     };
     const void *voxels = NULL;
-    enum mur_status status = mur_conversion_check(c, error);
+    enum mur_status status = mur_slice_head_make(head, common, &elements, error);
     if (status == MUR_OK)
-        status = mur_slice_head_make(head, common, &elements, error);
-    if (status == MUR_OK)
-        status = mur_nifti_read_slice(&voxels, c->nifti, volume,
-                                      mur_conversion_file_slice(c, slice), error);
+        status =
+            mur_conversion_read(&voxels, c, volume, mur_conversion_file_slice(c, slice), error);
     if (status != MUR_OK)
         return status;
     const struct mur_made_instance instance = {
@@ -450,8 +450,10 @@ static enum mur_status prepare(struct mur_conversion *c, struct mur_error *error
     if (mur_conversion_slice_voxels(c) * size >= UINT32_MAX - 1)
         return mur_error_set(error, MUR_LIMIT, "%s: one slice exceeds what Pixel Data can hold",
                              c->path);
+    mur_nifti_stop_when(c->nifti, options->cancelled);
     status = mur_volume_plan_make(&c->plan, c->header, &options->volumes, c->path,
                                   &c->report.warnings, error);
+    c->slices_to_read = (uint64_t)2 * c->plan.volumes * c->header->dims[2];
     mur_volume_clock_read(&c->clock, options->attributes);
     if (status == MUR_OK)
         status = make_parts(c, error);
@@ -466,6 +468,26 @@ static enum mur_status prepare(struct mur_conversion *c, struct mur_error *error
                           "%s: %s values are stored in 16 bits, within %.3g of the original",
                           c->path, c->header->type_name, c->report.values.error_bound);
     return status;
+}
+
+static enum mur_status tell_series(struct mur_conversion *c, struct mur_error *error)
+{
+    c->report.made = calloc(c->part_count, sizeof *c->report.made);
+    if (c->report.made == NULL)
+        return mur_error_no_memory(error);
+    for (uint32_t index = 0; index < c->part_count; index++) {
+        const struct mur_conversion_part *part = &c->parts[index];
+        struct mur_conversion_series *made = &c->report.made[index];
+        memcpy(made->series_instance, part->series->series_instance, sizeof made->series_instance);
+        made->instances = (uint32_t)part->series->instance_count;
+        mur_hex_write(made->voxels, part->voxel_digest, MUR_SHA256_SIZE);
+        if (c->plan.kind == MUR_VOLUMES_DIXON)
+            (void)snprintf(made->contrast, sizeof made->contrast, "%s",
+                           c->options->volumes.contrasts[part->first]);
+    }
+    c->report.series_count = c->part_count;
+    c->report.series = MUR_STEAL(c->parts[0].series);
+    return MUR_OK;
 }
 
 static void finish(struct mur_conversion *c)
@@ -491,13 +513,12 @@ enum mur_status mur_nii_to_dicom(struct mur_conversion_report *report, const cha
         status = write_parts(&c, output, error);
     if (status == MUR_OK)
         status = mur_nifti_check_unchanged(c.nifti, error);
-    if (status == MUR_OK) {
-        c.report.series = MUR_STEAL(c.parts[0].series);
-        c.report.series_count = c.part_count;
+    if (status == MUR_OK)
+        status = tell_series(&c, error);
+    if (status == MUR_OK)
         *report = c.report;
-    } else {
+    else
         report->warnings = c.report.warnings;
-    }
     finish(&c);
     return status;
 }

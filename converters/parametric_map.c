@@ -214,10 +214,8 @@ static enum mur_status write_frames(struct mur_conversion *c,
         status = mur_nifti_hold(c->nifti, volume, error);
         for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
             const void *voxels = NULL;
-            status = mur_conversion_check(c, error);
-            if (status == MUR_OK)
-                status = mur_nifti_read_slice(&voxels, c->nifti, volume,
-                                              mur_conversion_file_slice(c, slice), error);
+            status =
+                mur_conversion_read(&voxels, c, volume, mur_conversion_file_slice(c, slice), error);
             if (status != MUR_OK)
                 break;
             mur_turn_slice(c->pixels, voxels, c->header->dims[0], c->header->dims[1],

@@ -10,7 +10,7 @@
 #include "core/own.h"
 #include "core/text.h"
 
-enum { CS_CHARACTERS = 16, GRADIENT_FILE_LIMIT = 64 * 1024 * 1024, GRADIENT_LIMIT = 1000000 };
+enum { GRADIENT_FILE_LIMIT = 64 * 1024 * 1024, GRADIENT_LIMIT = 1000000 };
 static const double B0_LIMIT = 1e-9;
 static const double NO_DIRECTION = 1e-6; /* length of a vector that is none */
 
@@ -84,7 +84,7 @@ static enum mur_status check_contrasts(const struct mur_volume_options *options,
     for (size_t index = 0; index < options->contrast_count; index++) {
         const char *name = options->contrasts[index];
         size_t length = strlen(name);
-        if (length == 0 || length > CS_CHARACTERS ||
+        if (length == 0 || length >= MUR_CONTRAST_SIZE ||
             strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != length)
             return mur_error_set(error, MUR_INVALID,
                                  "contrast \"%s\": up to 16 of A to Z, 0 to 9 and _ are possible",
@@ -238,9 +238,9 @@ static void put_times(struct mur_put *put, const struct mur_volume_plan *plan,
     if (dated) {
         mur_datetime_format_da(date, &then);
         mur_put_text(put, MUR_TAG_AcquisitionDate, date);
-        if (mur_dataset_has_value(put->dataset, MUR_TAG_ContentDate))
-            mur_put_text(put, MUR_TAG_ContentDate, date);
+        mur_put_text(put, MUR_TAG_ContentDate, date);
     }
+    mur_put_default(put, MUR_TAG_ContentDate, ""); /* 2C: images are related in time */
 }
 
 /* FSL's axes are those of the voxels, i reversed unless the file is left-handed already. */

@@ -39,7 +39,11 @@ struct mur_gradients {
     bool has_directions;
 };
 
-enum { MUR_VOLUME_SERIES_LIMIT = 64, MUR_INSTANCE_LIMIT = 10000000 };
+enum {
+    MUR_VOLUME_SERIES_LIMIT = 64,
+    MUR_INSTANCE_LIMIT = 10000000,
+    MUR_CONTRAST_SIZE = 17, /**< Code String and its NUL */
+};
 
 struct mur_volume_options {
     enum mur_volume_kind kind;

@@ -68,7 +68,11 @@ static bool put_member(void *user, const char *key, const struct mur_json *value
     enum mur_vr vr = mur_json_element_vr(value);
     filling->status = mur_attribute_path_parse(&path, mur_slice_of(key), filling->error);
     if (filling->status != MUR_OK)
+        return false; /* the message has the key */
+    if (path.depth != 1) {
+        filling->status = mur_error_set(filling->error, MUR_PARSE, "%s: sequences are nested", key);
         return false;
+    }
     if (vr == MUR_VR_NONE)
         vr = mur_dictionary_vr(path.tags[0], NULL);
     const struct mur_json *items = mur_json_get(value, "Value");
@@ -86,6 +90,8 @@ static bool put_member(void *user, const char *key, const struct mur_json *value
             filling->status = mur_dataset_put_any_text(filling->item, path.tags[0], vr,
                                                        mur_buffer_text(&text), filling->error);
     }
+    if (filling->status != MUR_OK)
+        (void)mur_error_prefix(filling->error, "%s", key);
     return filling->status == MUR_OK;
 }
 
