@@ -9,7 +9,9 @@ void mur_bytes_present(bool out[MUR_BYTE_VALUES], const uint8_t *bytes, size_t c
 {
     memset(out, 0, MUR_BYTE_VALUES * sizeof *out);
     uint64_t last = 0;
-    out[0] = count > 0;
+    if (count > 0)
+        memcpy(&last, bytes, sizeof last);
+    last = ~last;                                        /* not the first word */
     for (size_t at = 0; at < count; at += sizeof last) { /* neighbours are mostly equal */
         uint64_t word;
         memcpy(&word, bytes + at, sizeof word);

@@ -171,8 +171,10 @@ static enum mur_status place(struct reading *reading, struct mur_error *error)
     else if (status != MUR_OK && job->options->other_grid == MUR_OTHER_GRID_KEEP && first)
         status = keep_own_grid(reading, &voxels, &why, error);
     else if (status != MUR_OK)
-        return mur_error_set(error, status, "%s does not lie on the grid of %s: %s", path,
-                             job->report.own_grid ? job->options->files[0] : "the image",
+        return mur_error_set(error, status,
+                             "%s does not lie on the grid of %s: %s. It can be resampled to the "
+                             "nearest label, or keep its own grid",
+                             path, job->report.own_grid ? job->options->files[0] : "the image",
                              why.message);
     else
         job->report.grid_error_voxels =

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import itertools
+import json
 import pathlib
 import re
 import shutil
@@ -17,6 +18,57 @@ from volumes import (LPS, SOURCE, TESTDATA, Folder, numbers, oblique, ramp, read
                      same_world, save)
 
 ORGANS = SOURCE / "etc/organs.cfg"
+
+
+def write_nrrd(path, data, affine, layers=None, pairs=(), encoding="gzip", endian="little",
+               space="left-posterior-superior", file=None):
+    """data: (i, j, k), or with layers "first" or "last" one more axis there."""
+    signs = {"left-posterior-superior": (-1, -1, 1), "RAS": (1, 1, 1),
+             "left-anterior-superior": (-1, 1, 1)}[space]
+    vectors = ["({})".format(",".join(repr(float(s * v)) for s, v in zip(signs, affine[:3, column])))
+               for column in range(4)]
+    directions, kinds = vectors[:3], ["domain"] * 3
+    if layers:
+        place = 0 if layers == "first" else 3
+        directions.insert(place, "none")
+        kinds.insert(place, "list")
+    names = {"uint8": "unsigned char", "int16": "short", "uint16": "ushort", "float32": "float"}
+    body = data.astype(data.dtype.newbyteorder({"little": "<", "big": ">"}[endian])).tobytes("F")
+    head = ["NRRD0004", "# made for a test", f"type: {names[data.dtype.name]}",
+            f"dimension: {data.ndim}", f"space: {space}",
+            "sizes: " + " ".join(map(str, data.shape)), "space directions: " + " ".join(directions),
+            "kinds: " + " ".join(kinds), f"endian: {endian}", f"encoding: {encoding}",
+            f"space origin: {vectors[3]}"]
+    if file:
+        head.append(f"data file: {file.name}")
+    head += [f"{key}:={value}" for key, value in pairs]
+    body = gzip.compress(body, mtime=0) if encoding == "gzip" else body
+    path.write_bytes("\n".join(head + ["", ""]).encode() + (b"" if file else body))
+    if file:
+        file.write_bytes(body)
+
+
+def described(*segments):
+    """Pairs of 3D Slicer: (name, value, layer, colour, type code)."""
+    for number, (name, value, layer, color, code) in enumerate(segments):
+        category = "SCT^123037004^Anatomical Structure"
+        yield f"Segment{number}_ID", f"Segment_{number}"
+        yield f"Segment{number}_Name", name
+        yield f"Segment{number}_LabelValue", value
+        yield f"Segment{number}_Layer", layer
+        yield f"Segment{number}_Color", color
+        yield (f"Segment{number}_Tags", "Segmentation.Status:inprogress|TerminologyEntry:Segmentation "
+               f"category and type - DICOM master list~{category}~{code}~^^~Anatomic codes~^^~^^|")
+
+
+def read_labelmap(path):
+    """Data Set, and pixels by position: Segment Numbers (rows, columns)."""
+    seg = pydicom.dcmread(path)
+    pixels = numpy.frombuffer(seg.PixelData, f"<u{seg.BitsAllocated // 8}")
+    size = seg.Rows * seg.Columns
+    pixels = pixels[:int(seg.NumberOfFrames) * size].reshape(-1, seg.Rows, seg.Columns)
+    return seg, {tuple(item.PlanePositionSequence[0].ImagePositionPatient): pixels[index]
+                 for index, item in enumerate(seg.PerFrameFunctionalGroupsSequence)}
 
 
 def read_seg(path):
@@ -174,7 +226,7 @@ class Segmentations(Folder):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         labels = numpy.random.default_rng(8).integers(0, 2, (3, 5, 4))
         half = affine @ numpy.diag([2.0, 1, 1, 1])
-        path = self.make(labels, half, affine, (6, 5, 4), ("--label", "1=liver"))
+        path = self.make(labels, half, affine, (6, 5, 4), ("--label", "1=liver", "--own-grid"))
         self.assertIn("does not lie on the grid", self.said.stderr)
         seg, frames = read_seg(path)
         self.assertEqual((seg.Rows, seg.Columns), (5, 3))
@@ -197,6 +249,309 @@ class Segmentations(Folder):
             with self.subTest(name=name):
                 self.assertEqual(done.returncode, 22, done.stderr)
                 self.assertIn(text, done.stderr)
+                self.assertEqual(list(self.folder.glob("out.dcm*")), [])
+
+    def both_layers(self):
+        """Two organs that overlap, and the image's folder."""
+        affine = oblique(20)
+        save(self.folder / "image.nii", ramp((6, 5, 4)), affine)
+        masks = numpy.zeros((6, 5, 4, 2), numpy.uint8)
+        masks[1:4, 1:3, 1:3, 0] = 1
+        masks[2:5, 1:4, 2:4, 1] = 1
+        return affine, masks, self.convert(self.folder / "image.nii")
+
+    def holds_masks(self, path, masks, affine):
+        """Each segment is one of the masks."""
+        seg, frames = read_seg(path)
+        _, there, slices = read_series(self.folder / "dcm")
+        planes = {tuple(s.ImagePositionPatient): k for k, s in enumerate(slices)}
+        for index in range(masks.shape[-1]):
+            found = numpy.zeros((seg.Columns, seg.Rows, len(slices)), int)
+            for number, position, bits, _ in frames:
+                if number == index + 1:
+                    found[:, :, planes[tuple(position)]] += bits.T
+            same_world(self, nibabel.Nifti1Image(masks[..., index].astype(numpy.uint8), affine), found,
+                       there)
+        self.no_errors(path)
+        return seg
+
+    def test_a_segmentation_of_3d_slicer_brings_names_colours_and_layers(self):
+        affine, masks, series = self.both_layers()
+        pairs = list(described(
+            ("Leber", 1, 0, "0.866667 0.509804 0.396078", "SCT^10200004^Liver"),
+            ("spleen", 1, 1, "0 1 0", "SCT^78961009^Spleen")))
+        for layers, data in (("first", numpy.moveaxis(masks, 3, 0)), ("last", masks)):
+            for encoding in ("gzip", "raw"):
+                path = self.folder / f"{layers}_{encoding}.seg.nrrd"
+                write_nrrd(path, data, affine, layers, pairs, encoding)
+                with self.subTest(layers=layers, encoding=encoding):
+                    seg = self.holds_masks(self.seg(series, path), masks, affine)
+                    self.assertEqual(self.said.stderr, "")
+                    self.assertEqual(seg[0x0062, 0x0013].value, "YES")
+                    liver, spleen = seg.SegmentSequence
+                    self.assertEqual((liver.SegmentLabel, spleen.SegmentLabel), ("Leber", "spleen"))
+                    self.assertEqual(liver.SegmentedPropertyTypeCodeSequence[0].CodeValue, "10200004")
+                    self.assertEqual(liver.SegmentedPropertyCategoryCodeSequence[0].CodeValue,
+                                     "123037004")
+                    for mine, dcmqis in zip(liver.RecommendedDisplayCIELabValue,
+                                            (41661, 41167, 40792)):
+                        self.assertLess(abs(mine - dcmqis), 60)
+
+    def test_nrrd_of_any_space_and_byte_order(self):
+        affine, masks, series = self.both_layers()
+        labels = (masks[..., 0] * 300).astype(numpy.int16)
+        for space in ("left-posterior-superior", "RAS", "left-anterior-superior"):
+            for endian in ("little", "big"):
+                path = self.folder / "labels.nhdr"
+                write_nrrd(path, labels, affine, encoding="raw", endian=endian, space=space,
+                           file=self.folder / "labels.raw")
+                with self.subTest(space=space, endian=endian):
+                    self.holds_masks(self.seg(series, path, "--label", "300=liver"), masks[..., :1],
+                                     affine)
+
+    def test_volumes_of_a_nifti_file_are_layers(self):
+        affine, masks, series = self.both_layers()
+        path = self.folder / "labels.nii.gz"
+        save(path, masks * 3, affine)
+        seg = self.holds_masks(self.seg(series, path), masks, affine)
+        self.assertEqual([s.SegmentLabel for s in seg.SegmentSequence],
+                         ["Layer 1 label 3", "Layer 2 label 3"])
+        either = masks.max(axis=3, keepdims=True)
+        seg = self.holds_masks(self.seg(series, path, "--label", "3=liver"), either, affine)
+        self.assertEqual(seg[0x0062, 0x0013].value, "NO")
+        self.assertRegex(self.said.stdout, rf"1  liver +{either.sum()} voxels")
+
+    def test_other_formats_of_label_maps(self):
+        affine = numpy.diag([-0.2, 0.3, 0.4, 1.0])
+        affine[:3, 3] = (0.5, -0.6, -0.6)  # as Analyze centres it
+        save(self.folder / "image.nii", ramp((6, 5, 4)), affine)
+        masks = numpy.zeros((6, 5, 4, 1), numpy.uint8)
+        masks[1:4, 1:3, 1:3] = 1
+        series = self.convert(self.folder / "image.nii")
+        nibabel.save(nibabel.Nifti2Image(masks[..., 0], affine), self.folder / "two.nii")
+        pair = nibabel.Nifti1Pair(masks[..., 0], affine)
+        pair.set_sform(affine, 1)
+        nibabel.save(pair, self.folder / "pair.hdr")
+        analyze = nibabel.AnalyzeImage(masks[..., 0], None)
+        analyze.header.set_zooms((0.2, 0.3, 0.4))
+        nibabel.save(analyze, self.folder / "analyze.img")
+        for name in ("two.nii", "pair.hdr"):
+            with self.subTest(name=name):
+                self.holds_masks(self.seg(series, self.folder / name, "--label", "1=liver"), masks,
+                                 affine)
+        path = self.seg(series, self.folder / "analyze.img", "--label", "1=liver", "--analyze-lr",
+                        "las", "--own-grid")
+        self.assertEqual(sum(int(f[2].sum()) for f in read_seg(path)[1]), masks.sum())
+        done = run("labels2seg", self.folder / "analyze.img", series, self.folder / "out.dcm",
+                   "--label", "1=liver", "--organs", ORGANS)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("analyze.hdr" if "analyze.hdr" in done.stderr else "analyze.img", done.stderr)
+
+    def test_label_maps_stay_label_maps(self):
+        affine = oblique(21)
+        random = numpy.random.default_rng(22)
+        for values, bits in (((1, 2, 5), 8), ((1, 5, 300), 16)):
+            for shape in ((6, 5, 4), (5, 5, 3)):
+                labels = numpy.array((0,) + values)[random.integers(0, 4, shape)]
+                labels[:, :, 1] = 0
+                names = [f"--label={v}={n}" for v, n in zip(values, ("liver", "heart", "x"))]
+                path = self.make(labels, affine, dtype=numpy.uint16, options=(*names, "--labelmap"))
+                with self.subTest(values=values, shape=shape):
+                    seg, frames = read_labelmap(path)
+                    self.assertEqual(seg.SOPClassUID, "1.2.840.10008.5.1.4.1.1.66.7")
+                    self.assertEqual((seg.SegmentationType, seg.BitsAllocated, seg.BitsStored,
+                                      seg.HighBit, seg.PixelPaddingValue),
+                                     ("LABELMAP", bits, bits, bits - 1, 0))
+                    self.assertEqual(len(frames), shape[2] - 1)  # the empty one is left out
+                    self.assertEqual([s.SegmentNumber for s in seg.SegmentSequence], [0, *values])
+                    _, there, slices = read_series(self.folder / "dcm")
+                    found = numpy.zeros(shape, int)
+                    for k, one in enumerate(slices):
+                        frame = frames.get(tuple(one.ImagePositionPatient))
+                        found[:, :, k] = 0 if frame is None else frame.T
+                    same_world(self, nibabel.Nifti1Image(labels.astype(numpy.int32), affine), found,
+                               there)
+
+    def test_a_label_map_is_as_wide_as_its_labels_need(self):
+        labels = numpy.zeros((6, 5, 4))
+        labels[2, 2, 2] = 7
+        path = self.make(labels, oblique(23), options=("--label", "7=liver", "--label", "300=heart",
+                                                       "--labelmap"))
+        self.assertIn('"heart" has no voxel', self.said.stderr)
+        seg, frames = read_labelmap(path)
+        self.assertEqual((seg.BitsAllocated, max(f.max() for f in frames.values())), (8, 7))
+
+    def test_a_label_map_cannot_hold_an_overlap(self):
+        affine, masks, series = self.both_layers()
+        for index, name in enumerate(("liver", "spleen")):
+            save(self.folder / f"{name}.nii", masks[..., index], affine)
+        files = [self.folder / "liver.nii", self.folder / "spleen.nii"]
+        done = run("labels2seg", *files, series, self.folder / "out.dcm", "--labelmap", "--organs",
+                   ORGANS)
+        self.assertEqual(done.returncode, 22)
+        self.assertIn('"liver" and "spleen" overlap at column', done.stderr)
+        self.assertEqual(list(self.folder.glob("out.dcm*")), [])
+
+    def test_masks_are_named_by_their_files(self):
+        affine, masks, series = self.both_layers()
+        for index, name in enumerate(("m1_w8_kidney_left.nii.gz", "thing.nii")):
+            save(self.folder / name, masks[..., index], affine)
+        seg = self.holds_masks(self.seg(series, self.folder / "m1_w8_kidney_left.nii.gz",
+                                        self.folder / "thing.nii"), masks, affine)
+        kidney, thing = seg.SegmentSequence
+        self.assertEqual(kidney.SegmentedPropertyTypeCodeSequence[0].CodeValue, "64033007")
+        self.assertEqual(thing.SegmentLabel, "thing")
+        self.assertIn("thing.nii: nothing says what label 1 means", self.said.stderr)
+        self.assertEqual([s.private_block(0x0099, "MURPACS NIFTI 1.0")[3].value
+                          for s in seg.SegmentSequence], ["m1_w8_kidney_left.nii", "thing.nii"])
+
+    def test_deflated_is_the_same_data_set(self):
+        labels = numpy.random.default_rng(24).integers(0, 3, (9, 7, 5))
+        options = ("--label", "1=liver", "--label", "2=heart")
+        for kind in ((), ("--labelmap",)):
+            plain = pydicom.dcmread(self.make(labels, oblique(25), options=(*options, *kind)))
+            path = self.make(labels, oblique(25), options=(*options, *kind, "--deflate"))
+            deflated = pydicom.dcmread(path)
+            self.assertEqual(deflated.file_meta.TransferSyntaxUID, "1.2.840.10008.1.2.1.99")
+            self.assertEqual(deflated, plain)
+
+    def test_names_from_files_of_others(self):
+        affine, masks, series = self.both_layers()
+        labels = masks[..., 0] + 4 * (masks[..., 1] > masks[..., 0])
+        save(self.folder / "labels.nii", labels.astype(numpy.uint8), affine)
+        snap = self.folder / "labels.txt"
+        snap.write_text('# ITK-SnAP\n0 0 0 0 0 0 0 "Clear Label"\n1 255 0 0 1 1 1 "liver"\n'
+                        '4 0 255 0 1 1 1 "heart"\n')
+        table = self.folder / "table.cfg"
+        table.write_text(ORGANS.read_text().replace(
+            "labels = ();", 'labels = ( { value = 1; organ = "liver"; }, '
+                            '{ value = 4; organ = "heart"; } );'))
+        code = {"CodeValue": "10200004", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Liver"}
+        category = {"CodeValue": "91723000", "CodingSchemeDesignator": "SCT",
+                    "CodeMeaning": "Anatomical Structure"}
+        dcmqi = self.folder / "dcmqi.json"
+        dcmqi.write_text(json.dumps({"segmentAttributes": [[
+            {"labelID": 1, "SegmentLabel": "liver", "SegmentAlgorithmType": "AUTOMATIC",
+             "SegmentAlgorithmName": "net", "SegmentedPropertyTypeCodeSequence": code,
+             "SegmentedPropertyCategoryCodeSequence": category,
+             "recommendedDisplayRGBValue": [255, 0, 0]},
+            {"labelID": 4, "SegmentDescription": "heart"}]]}))
+        own = self.folder / "own.json"
+        own.write_text(json.dumps({"Labels": [
+            {"Value": 1, "SegmentLabel": "liver", "SegmentedPropertyType": code,
+             "SegmentedPropertyCategory": category, "Color": [255, 0, 0]},
+            {"Value": 4, "SegmentLabel": "heart"}]}))
+        for path in (snap, table, dcmqi, own):
+            with self.subTest(path=path.name):
+                seg, _ = read_seg(self.seg(series, self.folder / "labels.nii", "--labels",
+                                           str(path)))
+                liver, heart = seg.SegmentSequence
+                self.assertEqual((liver.SegmentLabel, heart.SegmentLabel), ("liver", "heart"))
+                types = [s.SegmentedPropertyTypeCodeSequence[0].CodeValue for s in (liver, heart)]
+                self.assertEqual(types, ["10200004", "80891009"])
+                self.assertEqual(liver.SegmentAlgorithmType,
+                                 "AUTOMATIC" if path == dcmqi else "MANUAL")
+                if path != table:
+                    for mine, red in zip(liver.RecommendedDisplayCIELabValue, (34891, 53480, 50167)):
+                        self.assertLess(abs(mine - red), 20)
+                self.no_errors(self.folder / "seg.dcm")
+
+    def test_another_grid_is_refused_or_resampled_as_told(self):
+        affine = oblique(26)
+        shape = (8, 6, 4)
+        random = numpy.random.default_rng(27)
+        save(self.folder / "image.nii", ramp(shape), affine)
+        series = self.convert(self.folder / "image.nii")
+        fine = affine @ numpy.diag([1 / 3, 1 / 3, 1 / 2, 1.0])
+        fine[:3, 3] = affine[:3, 3] + affine[:3, 1] * 0.1
+        labels = random.integers(0, 3, (20, 18, 9)).astype(numpy.uint8)
+        save(self.folder / "labels.nii", labels, fine)
+        names = ("--label", "1=liver", "--label", "2=heart")
+        done = run("labels2seg", self.folder / "labels.nii", series, self.folder / "out.dcm", *names,
+                   "--organs", ORGANS)
+        self.assertEqual(done.returncode, 22)
+        self.assertRegex(done.stderr, "labels.nii does not lie on the grid of the image: 20 x 18 x 9")
+        self.assertEqual(list(self.folder.glob("out.dcm*")), [])
+        grid = numpy.stack([*numpy.indices(shape), numpy.ones(shape)]).reshape(4, -1)
+        there = numpy.floor((numpy.linalg.inv(fine) @ affine @ grid)[:3] + 0.5 + 1e-6).astype(int)
+        limit = numpy.array(labels.shape)[:, None]
+        inside = ((there >= 0) & (there < limit)).all(axis=0)
+        nearest = numpy.zeros(inside.shape, int)
+        nearest[inside] = labels[tuple(there[:, inside])]
+        for kind in ((), ("--labelmap",)):
+            path = self.seg(series, self.folder / "labels.nii", *names, "--resample", "nearest", *kind)
+            self.assertIn("the nearest label", self.said.stderr)
+            if not kind:
+                self.equals_labels(path, nearest.reshape(shape), affine, {"liver": 1, "heart": 2})
+            else:
+                _, frames = read_labelmap(path)
+                self.assertEqual(sum(int(f.sum()) for f in frames.values()), nearest.sum())
+
+    def test_more_than_twenty_thousand_frames(self):
+        labels = (numpy.arange(256)[:, None] * 77 + numpy.arange(80) * 13) % 256
+        save(self.folder / "image.nii", ramp((16, 16, 80)), numpy.eye(4))
+        save(self.folder / "labels.nii", labels.reshape(16, 16, 80, order="F").astype(numpy.uint8),
+             numpy.eye(4))
+        path = self.seg(self.convert(self.folder / "image.nii"), self.folder / "labels.nii")
+        self.assertIn(f"{255 * 80} frames", self.said.stdout)
+        bits = numpy.frombuffer(path.read_bytes()[-255 * 80 * 32:], numpy.uint8).reshape(255, 80, 32)
+        bits = numpy.unpackbits(bits, axis=2, bitorder="little")
+        self.assertTrue((bits.sum(axis=2) == 1).all())
+        # rows and columns of the series run the other way (to the left, to the posterior)
+        where = 255 - bits.argmax(axis=2)
+        for k in range(80):
+            numpy.testing.assert_array_equal(labels[where[:, k], k], numpy.arange(1, 256))
+
+    def test_a_segmentation_beside_the_images_is_no_obstacle(self):
+        path = self.make(numpy.eye(6)[:, :5, None] * numpy.ones(4), oblique(28),
+                         options=("--label", "1=liver"))
+        first = path.read_bytes()
+        shutil.copy(path, self.folder / "dcm/seg.dcm")
+        self.seg(self.folder / "dcm", self.folder / "labels.nii", "--label", "1=liver")
+        self.assertEqual(path.read_bytes(), first)
+
+    def test_wrong_input_is_named(self):
+        affine, masks, series = self.both_layers()
+        mask = masks[..., 0]
+        save(self.folder / "a.nii", mask, affine)
+        save(self.folder / "b.nii.gz", mask, affine)
+        many = numpy.zeros((6, 5, 10), numpy.int16)
+        many.flat = numpy.arange(300)
+        save(self.folder / "many.nii", many, affine)
+        save(self.folder / "moved.nii", mask, affine @ numpy.diag([1.0, 1, 1.5, 1]))
+        (self.folder / "cut.nii").write_bytes((self.folder / "a.nii").read_bytes()[:400])
+        (self.folder / "text.json").write_text('{"segmentAttributes": [[{"labelID": "x"}]]}')
+        (self.folder / "empty").mkdir()
+        write_nrrd(self.folder / "cut.nrrd", mask, affine)
+        whole = (self.folder / "cut.nrrd").read_bytes()
+        (self.folder / "cut.nrrd").write_bytes(whole[:-12])
+        (self.folder / "type.nrrd").write_bytes(whole.replace(b"unsigned char", b"block"))
+        dcm = series
+        cases = [  # label maps, source, options, exit code, words
+            (["a.nii", "b.nii.gz"], dcm, ["--organ", "liver", "--organ", "heart"], 22,
+             "b.nii.gz holds the same voxels as"),
+            (["many.nii"], dcm, [], 22, "299 labels"),
+            (["moved.nii"], dcm, [], 22, "moved.nii does not lie on the grid"),
+            (["a.nii"], self.folder / "none", [], 20, "none"),
+            (["a.nii"], self.folder / "empty", [], 20, "empty"),
+            (["a.nii"], self.folder / "a.nii", [], 22, "a.nii"),
+            (["nothing.nii"], dcm, [], 20, "nothing.nii"),
+            (["cut.nii"], dcm, [], 22, "cut.nii"),
+            (["cut.nrrd"], dcm, [], 22, "cut.nrrd"),
+            (["type.nrrd"], dcm, [], 22, 'type "block"'),
+            (["a.nii"], dcm, ["--labels", self.folder / "text.json"], 22, "labelID"),
+            (["a.nii"], dcm, ["--label", "x=liver"], 1, "x=liver"),
+            (["a.nii"], dcm, ["--label", "2=liver"], 22, "label 1 at voxel"),
+            (["a.nii"], dcm, ["--organ", "liver", "--label", "1=liver"], 1, "excludes"),
+            (["a.nii"], dcm, ["--resample", "linear"], 1, "nearest"),
+            (["a.nii"], dcm, ["--algorithm", "automatic"], 1, "--algorithm-name"),
+        ]
+        for names, source, options, code, words in cases:
+            done = run("labels2seg", *[self.folder / n for n in names], source,
+                       self.folder / "out.dcm", "--organs", ORGANS, *options)
+            with self.subTest(names=names, options=options):
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(words, done.stderr)
                 self.assertEqual(list(self.folder.glob("out.dcm*")), [])
 
     def test_missing_slices_are_named(self):
