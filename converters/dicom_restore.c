@@ -148,9 +148,9 @@ static const char *misfit(struct mur_restoration *r)
 
 static uint16_t header_u16(const struct mur_nifti_header *header, size_t at)
 {
-    const uint8_t *bytes = header->raw + at;
-    return header->big_endian ? (uint16_t)(bytes[0] << 8 | bytes[1])
-                              : (uint16_t)(bytes[1] << 8 | bytes[0]);
+    uint16_t value = 0;
+    memcpy(&value, header->raw + at, sizeof value);
+    return header->big_endian ? __builtin_bswap16(value) : value;
 }
 
 /* Analyze has no such thing as a single file: its fields go into a NIfTI header. */
