@@ -192,6 +192,8 @@ static enum mur_status read_options(struct plan *plan, struct mur_error *error)
         return mur_error_set(error, MUR_INVALID, "--modality must be CT or MR");
     options->modality = modality[0] == 'C' ? MUR_CONVERT_TO_CT : MUR_CONVERT_TO_MR;
     options->hounsfield = hounsfield != 0;
+    if (options->hounsfield && options->modality != MUR_CONVERT_TO_CT)
+        return mur_error_set(error, MUR_INVALID, "--hu: only CT has Hounsfield units");
     options->keep_order = keep_order != 0;
     options->allow_shear = allow_shear != 0;
     options->lossless = lossless != 0;
