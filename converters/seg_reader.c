@@ -711,7 +711,8 @@ static enum mur_status read_codes(struct mur_segment *out, struct mur_seg_reader
 }
 
 /* What labels2seg kept of the label map. */
-static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
+static enum mur_status read_private(struct mur_seg_segment *out, struct mur_seg_reader *reader,
+                                    struct mur_dataset *item, struct mur_error *error)
 {
     unsigned block = 0;
     bool found = false;
@@ -723,7 +724,7 @@ static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
         }
     int64_t value = 0;
     if (!found)
-        return;
+        return MUR_OK;
     if (mur_dataset_get_int(&value, item, MUR_PRIVATE_TAG(block, MUR_NIFTI_LABEL), 0, NULL) ==
             MUR_OK &&
         value > 0 && value <= UINT16_MAX) {
@@ -734,6 +735,8 @@ static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
             MUR_OK &&
         value > 0 && value <= UINT16_MAX)
         out->layer = (uint32_t)value;
+    return keep_text(&out->about.source_file, reader, item,
+                     MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME), error);
 }
 
 static enum mur_status read_segment(struct mur_seg_segment *out, struct mur_seg_reader *reader,
@@ -780,8 +783,7 @@ static enum mur_status read_segment(struct mur_seg_segment *out, struct mur_seg_
     }
     if (about->label == NULL)
         about->label = "";
-    read_private(out, item);
-    return status;
+    return status == MUR_OK ? read_private(out, reader, item, error) : status;
 }
 
 /* @p index_of: index of the segment of each number, -1 for none. */
