@@ -414,6 +414,7 @@ static enum mur_status read_file(struct reading *reading, struct mur_error *erro
     if (status != MUR_OK)
         return status;
     reading->header = mur_label_map_header(reading->map);
+    job->layers[reading->index] = reading->header->layers;
     status = make_layers(reading, error);
     if (status == MUR_OK)
         status = place(reading, error);
@@ -439,7 +440,8 @@ static enum mur_status read_file(struct reading *reading, struct mur_error *erro
 enum mur_status mur_label_files_read(struct mur_label_job *job, struct mur_error *error)
 {
     job->digests = calloc(job->options->file_count, sizeof *job->digests);
-    if (job->digests == NULL)
+    job->layers = calloc(job->options->file_count, sizeof *job->layers);
+    if (job->digests == NULL || job->layers == NULL)
         return mur_error_no_memory(error);
     enum mur_status status = MUR_OK;
     for (size_t index = 0; status == MUR_OK && index < job->options->file_count; index++) {

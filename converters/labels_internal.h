@@ -46,6 +46,7 @@ struct mur_label_job {
     /* What it was made from: */
     struct mur_xxh128 *digest;           /**< of the file that is read */
     uint8_t (*digests)[MUR_XXH128_SIZE]; /**< of each file */
+    uint32_t *layers;                    /**< of each file */
     struct mur_buffer content;           /**< digests of the files, as text */
     struct mur_sha256 *voxel_digest;     /**< of a map that is kept for the way back */
     struct mur_original original;        /**< header_length 0: none */

@@ -90,6 +90,7 @@ static void job_free(struct mur_label_job *job)
     mur_label_planes_free(job);
     free(job->codes);
     free(job->digests);
+    free(job->layers);
     mur_xxh128_free(job->digest);
     mur_sha256_free(job->voxel_digest);
     mur_original_free(&job->original);

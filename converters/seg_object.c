@@ -13,7 +13,7 @@
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
-enum { DEFAULT_SERIES_NUMBER = 300, DEFLATE_LEVEL = 6 };
+enum { DEFAULT_SERIES_NUMBER = 300, DEFLATE_LEVEL = 6, LO_CHARACTERS = 64 };
 
 /* ---- identity ---------------------------------------------------------------------------------
  */
@@ -173,7 +173,16 @@ struct description {
     struct mur_segmentation_frame *frames;
     char **file_names; /* of each label map */
     size_t file_count;
+    char **labels; /* of each segment */
+    size_t label_count;
 };
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t index = 0; texts != NULL && index < count; index++)
+        free(texts[index]);
+    free(texts);
+}
 
 static void description_free(struct description *description)
 {
@@ -181,10 +190,25 @@ static void description_free(struct description *description)
     free(description->planes);
     free(description->positions);
     free(description->frames);
-    for (size_t index = 0; description->file_names != NULL && index < description->file_count;
-         index++)
-        free(description->file_names[index]);
-    free(description->file_names);
+    free_texts(description->file_names, description->file_count);
+    free_texts(description->labels, description->label_count);
+}
+
+/* As an LO holds it: a backslash would divide it. */
+static enum mur_status make_label(char **out, const char *text, struct mur_error *error)
+{
+    struct mur_slice given = mur_slice_of(text);
+    MUR_AUTO_FREE char *label = NULL;
+    enum mur_status status = mur_utf8_valid(given) ? mur_text_copy(&label, given, error)
+                                                   : mur_utf8_from_cp1252(&label, given, error);
+    if (status != MUR_OK)
+        return status;
+    for (char *c = label; *c != '\0'; c++)
+        *c = *c == '\\' ? '/' : (unsigned char)*c < ' ' ? ' ' : *c;
+    struct mur_slice made = mur_slice_trim(mur_slice_of(label));
+    while (mur_utf8_count(made) > LO_CHARACTERS)
+        made.length = mur_utf8_cut(made, made.length - 1);
+    return mur_text_copy(out, made, error);
 }
 
 static enum mur_status allocate(struct description *out, const struct mur_label_job *job,
@@ -197,12 +221,17 @@ static enum mur_status allocate(struct description *out, const struct mur_label_
     out->frames = calloc(mur_label_frame_total(job), sizeof *out->frames);
     out->file_count = job->options->file_count;
     out->file_names = calloc(out->file_count, sizeof *out->file_names);
+    out->label_count = job->options->segment_count;
+    out->labels = calloc(out->label_count, sizeof *out->labels);
     if (out->segments == NULL || out->planes == NULL || out->positions == NULL ||
-        out->frames == NULL || out->file_names == NULL)
+        out->frames == NULL || out->file_names == NULL || out->labels == NULL)
         return mur_error_no_memory(error);
     enum mur_status status = MUR_OK;
     for (size_t index = 0; status == MUR_OK && index < out->file_count; index++)
         status = mur_original_file_name(&out->file_names[index], job->options->files[index], error);
+    for (size_t index = 0; status == MUR_OK && index < out->label_count; index++)
+        status =
+            make_label(&out->labels[index], job->options->segments[index].segment.label, error);
     return status;
 }
 
@@ -218,10 +247,11 @@ static size_t describe_segments(struct description *out, const struct mur_label_
             continue;
         struct mur_segment *segment = &out->segments[count++];
         *segment = from->segment;
+        segment->label = out->labels[index];
         segment->number = found->number;
         segment->has_source_value = from->value != MUR_LABEL_ANY;
         segment->source_value = (uint32_t)from->value;
-        segment->source_layer = from->layer;
+        segment->source_layer = job->layers[from->file] > 1 ? from->layer : 0;
         segment->source_file = out->file_count > 1 ? out->file_names[from->file] : NULL;
         /* To the nanolitre: the last digits of a grid are not the same in every file of it. */
         segment->volume_ml = nearbyint((double)found->voxels * voxel_ml * 1e6) / 1e6;

@@ -420,7 +420,8 @@ static bool originals_fit(const struct mur_seg_volume *volume, bool *any)
         for (size_t index = 0; index < info->segment_count; index++) {
             const struct mur_segment *about = &info->segments[index].about;
             *any = *any || about->has_source_value;
-            if (volume->labels[index].layer != layer)
+            if (volume->labels[index].layer != layer ||
+                (is_label_map(volume) && info->segments[index].number == info->background))
                 continue;
             if (!fit || !about->has_source_value || seen[about->source_value] == layer + 1)
                 fit = false;
