@@ -49,6 +49,11 @@ const uint8_t *mur_restoration_prologue(size_t *length, const struct mur_restora
     return r->prologue;
 }
 
+const char *mur_restoration_type_name(const struct mur_restoration *r)
+{
+    return r->header->type_name;
+}
+
 const struct mur_volume_geometry *mur_restoration_geometry(const struct mur_restoration *r)
 {
     return &r->geometry;
@@ -150,7 +155,7 @@ static uint16_t header_u16(const struct mur_nifti_header *header, size_t at)
 {
     uint16_t value = 0;
     memcpy(&value, header->raw + at, sizeof value);
-    return header->big_endian ? __builtin_bswap16(value) : value;
+    return (uint16_t)(header->big_endian ? __builtin_bswap16(value) : value);
 }
 
 /* Analyze has no such thing as a single file: its fields go into a NIfTI header. */
