@@ -110,7 +110,7 @@ static int print_json(const struct mur_cli *cli, const struct mur_dicom_to_nii_r
             mur_json_uint(&writer, output->dims[axis]);
         mur_json_end_array(&writer);
         mur_json_member_int(&writer, "volumes", output->volumes);
-        mur_json_member_string(&writer, "type", mur_pixel_type_name(output->type));
+        mur_json_member_string(&writer, "type", output->type);
         mur_json_member_bool(&writer, "original", output->original);
         mur_json_member_int(&writer, "padded", (int64_t)output->padded);
         mur_json_end_object(&writer);
@@ -140,11 +140,9 @@ static int print_text(const struct mur_cli *cli, const struct mur_dicom_to_nii_r
                                           output->dims[2]);
         if (status == MUR_OK && output->volumes > 1)
             status = mur_buffer_append_format(&text, &error, " x %" PRIu32, output->volumes);
-        if (status == MUR_OK && output->original)
-            status = mur_buffer_append_text(&text, ", the original NIfTI file\n", &error);
-        else if (status == MUR_OK)
-            status =
-                mur_buffer_append_format(&text, &error, " %s\n", mur_pixel_type_name(output->type));
+        if (status == MUR_OK)
+            status = mur_buffer_append_format(&text, &error, " %s%s\n", output->type,
+                                              output->original ? ", the original NIfTI file" : "");
     }
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }

@@ -34,6 +34,8 @@ MUR_DEFINE_AUTO(mur_restoration, mur_restoration_free)
 
 /** The bytes before the voxels; borrowed. */
 const uint8_t *mur_restoration_prologue(size_t *length, const struct mur_restoration *restoration);
+/** "int16"; lives as long as the program. */
+const char *mur_restoration_type_name(const struct mur_restoration *restoration);
 /** The grid in the order of the file's voxels. */
 const struct mur_volume_geometry *mur_restoration_geometry(
     const struct mur_restoration *restoration);

@@ -367,7 +367,8 @@ static enum mur_status note_output(struct job *job, const struct piece *piece,
     struct mur_dicom_to_nii_report *report = job->report;
     struct mur_nifti_output output = {
         .volumes = piece->stack->volumes,
-        .type = piece->stack->type,
+        .type = piece->restoration != NULL ? mur_restoration_type_name(piece->restoration)
+                                           : mur_pixel_type_name(piece->stack->type),
         .original = piece->restoration != NULL,
         .padded = piece->padded,
     };

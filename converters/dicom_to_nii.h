@@ -42,9 +42,9 @@ struct mur_nifti_output {
     char *path;
     char series_instance[MUR_UID_TEXT_SIZE];
     uint32_t dims[3], volumes;
-    enum mur_pixel_type type;
-    bool original;   /**< as it was before its conversion to DICOM */
-    uint64_t padded; /**< voxels that have Pixel Padding Value */
+    const char *type; /**< of the voxels in the file, "int16" */
+    bool original;    /**< as it was before its conversion to DICOM */
+    uint64_t padded;  /**< voxels that have Pixel Padding Value */
 };
 
 struct mur_dicom_to_nii_report {

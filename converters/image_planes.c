@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/file.h"
 #include "core/text.h"
@@ -21,6 +22,7 @@ struct header_scan {
     struct mur_image_plane common; /* of the Data Set and the shared functional groups */
     int64_t frames;
     uint64_t data_set; /* where it begins in the file */
+    uint64_t file_size;
     bool has_pixels;
     unsigned float_bits; /* 32 or 64: Float or Double Float Pixel Data */
     unsigned nifti_block;
@@ -353,6 +355,13 @@ static enum mur_status make_planes(struct header_scan *scan, struct mur_error *e
     if (scan->frames < 1 || scan->frames > MUR_IMAGE_FRAME_LIMIT)
         return mur_error_set(error, scan->frames < 1 ? MUR_PARSE : MUR_LIMIT,
                              "Number of Frames (0028,0008) is %" PRId64, scan->frames);
+    /* No frame takes less than a byte, but for those of a deflated file. */
+    if ((uint64_t)scan->frames > scan->file_size &&
+        (mur_transfer_syntax_flags(file->transfer_syntax) & MUR_TS_DEFLATED) == 0)
+        return mur_error_set(error, MUR_PARSE,
+                             "Number of Frames (0028,0008) is %" PRId64 " in a file of %" PRIu64
+                             " bytes",
+                             scan->frames, scan->file_size);
     file->planes = calloc((size_t)scan->frames, sizeof *file->planes);
     if (file->planes == NULL)
         return mur_error_no_memory(error);
@@ -529,8 +538,12 @@ static enum mur_status scan_header(struct header_scan *scan, int descriptor,
     enum mur_status status = mur_part10_read(&head, descriptor, file->path, error);
     if (status != MUR_OK)
         return status;
+    struct stat details;
+    if (fstat(descriptor, &details) != 0)
+        return mur_error_set_errno(error, errno, "%s", file->path);
     memcpy(file->transfer_syntax, head.transfer_syntax, sizeof file->transfer_syntax);
     scan->data_set = head.offset;
+    scan->file_size = (uint64_t)details.st_size;
     status = mur_scanner_create(&scanner, head.transfer_syntax, &events, scan, error);
     if (status == MUR_OK)
         status = mur_scanner_read(scanner, descriptor, head.offset, file->path, error);

@@ -200,6 +200,7 @@ static enum mur_status add_to_group(struct group *group, const struct mur_image_
 struct groups {
     struct group *items;
     size_t count, last; /* the one that was added to: the next plane is likely to follow */
+    const struct mur_image_file *beside; /* the last one that was found to be beside the point */
 };
 
 static void free_groups(struct groups *groups)
@@ -269,10 +270,17 @@ static enum mur_status sort_file_in(struct groups *groups, const struct mur_imag
                                     const struct mur_image_file *file,
                                     struct mur_warnings *warnings, struct mur_error *error)
 {
-    if (!is_placed(file) && is_beside_the_point(set, file))
-        return mur_warn(warnings, error,
-                        "series %s: does not say where its images lie, and is passed over",
-                        file->series_instance);
+    if (!is_placed(file)) {
+        if (groups->beside != NULL &&
+            strcmp(groups->beside->series_instance, file->series_instance) == 0)
+            return MUR_OK;
+        if (is_beside_the_point(set, file)) {
+            groups->beside = file;
+            return mur_warn(warnings, error,
+                            "series %s: does not say where its images lie, and is passed over",
+                            file->series_instance);
+        }
+    }
     enum mur_status status = MUR_OK;
     for (uint32_t frame = 0; status == MUR_OK && frame < file->plane_count; frame++)
         status = sort_in(groups, set, &file->planes[frame], error);

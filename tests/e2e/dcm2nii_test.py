@@ -557,7 +557,11 @@ class Refused(Back):
         d.BitsAllocated = 12
         d.save_as(victim)
         self.refused("samples of 12 bits a pixel (0028,0002; 0028,0100)", victim)
-        d.BitsAllocated, d.PixelSpacing = 16, [0, 0.1]
+        d.BitsAllocated, d.NumberOfFrames = 16, 900000
+        d.save_as(victim)
+        self.refused("Number of Frames (0028,0008) is 900000 in a file of", victim)
+        del d.NumberOfFrames
+        d.PixelSpacing = [0, 0.1]
         d.save_as(victim)
         self.refused("Pixel Spacing", victim)
         self.refused("nowhere", self.folder / "nowhere", code=20)
