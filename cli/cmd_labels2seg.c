@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/label_names.h"
 #include "converters/labels_to_seg.h"
+#include "core/json_write.h"
 #include "core/own.h"
 #include "mapping/organs.h"
 
@@ -29,6 +30,7 @@ static char *creator;
 static int prefer_qform;
 static char *when_unset;
 static char *analyze_order;
+static int as_json;
 
 struct poptOption mur_labels2seg_options[] = {
     {"label", '\0', POPT_ARG_ARGV, &label_texts, 0,
@@ -68,6 +70,7 @@ struct poptOption mur_labels2seg_options[] = {
      "without qform and sform: nifti (the standard) or spm (as nibabel)", "HOW"},
     {"analyze-lr", '\0', POPT_ARG_STRING, &analyze_order, 0,
      "Analyze 7.5: the order of its axes, las or ras", "ORDER"},
+    {"json", '\0', POPT_ARG_NONE, &as_json, 0, "tell what was made as one line of JSON", NULL},
     POPT_TABLEEND};
 
 static enum mur_status read_algorithm(enum mur_segment_algorithm *out, struct mur_error *error)
@@ -150,6 +153,45 @@ static enum mur_status describe(struct mur_buffer *text, const struct mur_seg_re
     return status;
 }
 
+static enum mur_status describe_as_json(struct mur_buffer *text,
+                                        const struct mur_seg_report *report,
+                                        const struct mur_label_names *names, const char *path,
+                                        struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(text));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "file", path);
+    mur_json_member_string(&json, "SOPInstanceUID", report->sop_instance);
+    mur_json_member_string(&json, "SeriesInstanceUID", report->series_instance);
+    mur_json_member_int(&json, "frames", report->frames);
+    mur_json_member_int(&json, "bytes", (int64_t)report->bytes);
+    mur_json_member_bool(&json, "ownGrid", report->own_grid);
+    mur_json_member_bool(&json, "resampled", report->resampled);
+    mur_json_key(&json, "segments");
+    mur_json_begin_array(&json);
+    for (size_t index = 0; index < report->segment_count; index++) {
+        const struct mur_seg_segment_report *segment = &report->segments[index];
+        if (segment->number == 0)
+            continue;
+        mur_json_begin_object(&json);
+        mur_json_member_int(&json, "number", segment->number);
+        mur_json_member_string(&json, "label", names->segments[index].segment.label);
+        mur_json_member_int(&json, "voxels", (int64_t)segment->voxels);
+        mur_json_member_double(&json, "volumeML", segment->volume_ml);
+        mur_json_end_object(&json);
+    }
+    mur_json_end_array(&json);
+    mur_json_key(&json, "warnings");
+    mur_json_begin_array(&json);
+    for (size_t index = 0; index < report->warnings.count; index++)
+        mur_json_string(&json, report->warnings.texts[index]);
+    mur_json_end_array(&json);
+    mur_json_end_object(&json);
+    enum mur_status status = mur_json_finish(&json, error);
+    return status == MUR_OK ? mur_buffer_append(text, "\n", 1, error) : status;
+}
+
 int mur_command_labels2seg(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
@@ -184,7 +226,10 @@ int mur_command_labels2seg(struct mur_cli *cli)
     for (size_t index = 0; !cli->quiet && index < report.warnings.count; index++)
         (void)fprintf(stderr, "murpacs %s: warning: %s\n", cli->command,
                       report.warnings.texts[index]);
-    if (status == MUR_OK)
-        status = describe(&text, &report, &names, cli->arguments[cli->argument_count - 1], &error);
+    const char *target = cli->arguments[cli->argument_count - 1];
+    if (status == MUR_OK && as_json != 0)
+        status = describe_as_json(&text, &report, &names, target, &error);
+    else if (status == MUR_OK && !cli->quiet)
+        status = describe(&text, &report, &names, target, &error);
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }

@@ -517,6 +517,18 @@ class Segmentations(Folder):
         for k in range(80):
             numpy.testing.assert_array_equal(labels[where[:, k], k], numpy.arange(1, 256))
 
+    def test_json_tells_what_was_made(self):
+        labels = numpy.zeros((6, 5, 4))
+        labels[1:3, 1:4, 1:3] = 1
+        path = self.make(labels, oblique(31), options=("--label=1=liver", "--label=2=heart", "--json"))
+        told = json.loads(self.said.stdout)
+        seg = pydicom.dcmread(path)
+        self.assertEqual((told["SOPInstanceUID"], told["SeriesInstanceUID"], told["frames"]),
+                         (seg.SOPInstanceUID, seg.SeriesInstanceUID, 2))
+        self.assertEqual([(s["number"], s["label"], s["voxels"]) for s in told["segments"]],
+                         [(1, "liver", 12)])
+        self.assertEqual(len(told["warnings"]), 1)
+
     def test_a_segmentation_beside_the_images_is_no_obstacle(self):
         path = self.make(numpy.eye(6)[:, :5, None] * numpy.ones(4), oblique(28),
                          options=("--label", "1=liver"))
@@ -561,6 +573,9 @@ class Segmentations(Folder):
             (["a.nii"], dcm, ["--resample", "linear"], 1, "nearest"),
             (["a.nii"], dcm, ["--algorithm", "automatic"], 1, "--algorithm-name"),
         ]
+        gone = run("labels2seg", self.folder / "a.nii", dcm, self.folder / "gone/out.dcm",
+                   "--organs", ORGANS)
+        self.assertEqual(gone.returncode, 40, gone.stderr)
         for names, source, options, code, words in cases:
             done = run("labels2seg", *[self.folder / n for n in names], source,
                        self.folder / "out.dcm", "--organs", ORGANS, *options)
