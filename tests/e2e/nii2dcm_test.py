@@ -64,6 +64,16 @@ class Images(Converted):
                 same_world(self, image, voxels, there)
                 same_world(self, image, numpy.asanyarray(other.dataobj), other.affine, corner=1e-3)
 
+    @unittest.skipUnless(shutil.which("dicomtonifti"), "vtk-dicom-tools is not installed")
+    def test_vtk_dicom_reads_back_the_same(self):
+        for affine in [*list(affines())[::9], *[oblique(seed) for seed in range(60, 64)]]:
+            image = save(self.folder / "a.nii", ramp((12, 10, 8)), affine)
+            series = self.convert(self.folder / "a.nii")
+            subprocess.run(["dicomtonifti", "-s", "-o", self.folder / "back.nii",
+                            *sorted(series.iterdir())], check=True)
+            other = nibabel.load(self.folder / "back.nii")
+            same_world(self, image, numpy.asanyarray(other.dataobj), other.affine, corner=1e-3)
+
     def test_dcm2niix_reads_back_orders_and_directions(self):
         for affine in list(affines())[::7]:
             image = save(self.folder / "a.nii", ramp((12, 10, 8)), affine)
