@@ -1,7 +1,8 @@
 /**
  * The archive: what the node means. Everything that comes in (C-STORE, import, later STOW-RS) goes
  * through an ingest, everything that is asked through query.h, everything that goes out through a
- * plan. One directory holds one archive: index.sqlite, objects/, isa/, manifest.jsonl, lock.
+ * plan. One directory holds one archive: index.sqlite, objects/, isa/, certificates/ (of imports),
+ * manifest.jsonl, lock.
  *
  * Threads: a struct mur_archive may be used by any number of threads at once; an ingest, a cursor
  * or a plan by one at a time. Several processes may have the same archive open.

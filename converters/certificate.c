@@ -56,6 +56,7 @@ static void write_side(struct mur_json_writer *json, const struct mur_certificat
         write_given(json, "StudyInstanceUID", certificate->study_instance);
         write_given(json, "SeriesInstanceUID", certificate->series_instance);
         write_given(json, "SOPClassUID", certificate->sop_class);
+        write_given(json, "SOPInstanceUID", certificate->sop_instance);
         mur_json_member_int(json, "Instances", certificate->instances);
     } else {
         mur_json_key(json, "Files");

@@ -44,10 +44,11 @@ struct mur_certificate {
     char **files; /**< owned: names of the NIfTI file or label maps, without path */
     size_t file_count;
     bool original_is_dicom;
-    char study_instance[MUR_UID_TEXT_SIZE];  /**< of the DICOM side, as the next two */
+    char study_instance[MUR_UID_TEXT_SIZE];  /**< of the DICOM side, as the next ones */
     char series_instance[MUR_UID_TEXT_SIZE]; /**< of several the first one's */
     char sop_class[MUR_UID_TEXT_SIZE];
-    uint32_t instances; /**< DICOM files that were looked at */
+    char sop_instance[MUR_UID_TEXT_SIZE]; /**< of a segmentation, else "" */
+    uint32_t instances;                   /**< DICOM files that were looked at */
 
     const char *type_name; /**< of a voxel in the NIfTI file or label map: "int16" */
     uint32_t dims[3], volumes;

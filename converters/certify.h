@@ -17,7 +17,18 @@
 #include "core/error.h"
 #include "core/progress.h"
 
+/** Of what a segment was made, where that is known. */
+struct mur_certify_segment {
+    uint16_t number; /**< Segment Number */
+    size_t file;     /**< of the label maps */
+    uint32_t layer;  /**< of it, from 1; 0: all of them */
+    int64_t value;   /**< 0: whatever is not background */
+};
+
 struct mur_certify_options {
+    /** All segments; NULL: what the segmentation itself says of them. */
+    const struct mur_certify_segment *segments;
+    size_t segment_count;
     const char *series; /**< takes only this Series Instance UID of the DICOM files; NULL: all */
     /** SHA-256 of the original's voxels (as mur_conversion_report.voxels), where it is known since
      * they were read: they are read again only if what was made of them has another. NULL: not

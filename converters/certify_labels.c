@@ -114,18 +114,40 @@ static enum mur_status file_of(size_t *out, bool *known, const struct check *c,
                                 wanted != NULL ? wanted : "a file that it does not name");
 }
 
+/* What was to become a segment. */
+static enum mur_status told_label(struct mur_certificate_label *out, bool *known,
+                                  const struct check *c, const struct mur_seg_segment *segment,
+                                  struct mur_error *error)
+{
+    const struct mur_certify_options *options = c->job->options;
+    for (size_t index = 0; index < options->segment_count; index++) {
+        const struct mur_certify_segment *told = &options->segments[index];
+        if (told->number != segment->number)
+            continue;
+        out->file = told->file;
+        out->layer = told->layer;
+        out->value = told->value;
+        *known = told->file < c->job->plain_count;
+        return MUR_OK;
+    }
+    return mur_certificate_fail(c->out, error, "segment %u (%s): no label was to become it",
+                                segment->number, segment->about.label);
+}
+
 static enum mur_status add_label(struct check *c, const struct mur_seg_segment *segment,
                                  struct mur_error *error)
 {
     bool known = false;
     struct mur_certificate_label label = {.layer = segment->layer, .segment = segment->number};
-    enum mur_status status = file_of(&label.file, &known, c, segment, error);
+    if (segment->about.has_source_value)
+        label.value = segment->about.source_value;
+    enum mur_status status = c->job->options->segments != NULL
+                                 ? told_label(&label, &known, c, segment, error)
+                                 : file_of(&label.file, &known, c, segment, error);
     if (status == MUR_OK && known)
         status = mur_text_copy(&label.name, mur_slice_of(segment->about.label), error);
     if (status != MUR_OK || !known)
         return status;
-    if (segment->about.has_source_value)
-        label.value = segment->about.source_value;
     c->out->labels[c->out->label_count++] = label;
     c->index_of[segment->number] = (uint32_t)c->out->label_count;
     return MUR_OK;
@@ -156,7 +178,8 @@ static enum mur_status list_labels(struct check *c, struct mur_error *error)
             status = add_label(c, &c->info->segments[index], error);
     if (status != MUR_OK)
         return status;
-    number_labels(c);
+    if (c->job->options->segments == NULL)
+        number_labels(c);
     c->digests = calloc(c->out->label_count + 1, sizeof(struct mur_sha256 *));
     if (c->digests == NULL)
         return mur_error_no_memory(error);
@@ -693,6 +716,7 @@ static enum mur_status open_segmentation(struct check *c, struct mur_error *erro
     memcpy(c->out->study_instance, c->info->study_instance, sizeof c->out->study_instance);
     memcpy(c->out->series_instance, c->info->series_instance, sizeof c->out->series_instance);
     memcpy(c->out->sop_class, c->info->sop_class, sizeof c->out->sop_class);
+    memcpy(c->out->sop_instance, c->info->sop_instance, sizeof c->out->sop_instance);
     c->out->instances = 1;
     return MUR_OK;
 }

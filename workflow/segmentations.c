@@ -244,6 +244,34 @@ static enum mur_status list_segments(struct segment_list *list, const struct mur
     return status;
 }
 
+/* Tells which labels of which files became which segments. */
+static enum mur_status note_made(struct mur_intake *intake, const struct mur_seg_report *report,
+                                 const struct mur_seg_options *options, struct mur_error *error)
+{
+    MUR_AUTO_FREE struct mur_certify_segment *segments =
+        calloc(report->segment_count + 1, sizeof *segments);
+    if (segments == NULL)
+        return mur_error_no_memory(error);
+    size_t count = 0;
+    for (size_t i = 0; i < report->segment_count; i++)
+        if (report->segments[i].number != 0)
+            segments[count++] = (struct mur_certify_segment){.number = report->segments[i].number,
+                                                             .file = options->segments[i].file,
+                                                             .layer = options->segments[i].layer,
+                                                             .value = options->segments[i].value};
+    const char *instance = report->sop_instance;
+    const struct mur_made_series made = {
+        .sources = options->files,
+        .source_count = options->file_count,
+        .instances = &instance,
+        .instance_count = 1,
+        .series = report->series_instance,
+        .segments = segments,
+        .segment_count = count,
+    };
+    return mur_intake_made(intake, &made, error);
+}
+
 static enum mur_status make_segmentation(struct mur_import_result *result,
                                          struct mur_intake *intake,
                                          const struct mur_import_job *job,
@@ -282,6 +310,8 @@ static enum mur_status make_segmentation(struct mur_import_result *result,
         segments += report.segments[i].number != 0 ? 1 : 0;
     if (status == MUR_OK)
         mur_intake_set_segments(intake, segments);
+    if (status == MUR_OK)
+        status = note_made(intake, &report, &options, error);
     segment_list_free(&list);
     return status;
 }

@@ -389,5 +389,30 @@ class Labels(Folder):
         self.damaged(self.path("moved.nii"), seg, names=("does not lie on the grid",))
 
 
+class Import(Folder):
+    def test_gives_each_series_that_was_made_its_certificate(self):
+        dataset, data = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"]), self.path("data")
+        done = run("import", dataset, "--data-dir", data, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        made = set()
+        for line in done.stdout.splitlines():
+            scan = json.loads(line)
+            converted = scan["image"].endswith((".nii", ".nii.gz"))
+            made |= {one["SeriesInstanceUID"] for one in
+                     (scan["images"] if converted else []) + scan["segmentations"]}
+        files = {path.stem: json.loads(path.read_text())
+                 for path in (data / "certificates").iterdir()}
+        self.assertEqual(set(files), made)
+        self.assertEqual({one["Verdict"] for one in files.values()}, {"pass"})
+        self.assertEqual({one["Kind"] for one in files.values()}, {"image", "segmentation"})
+        for series, one in files.items():
+            self.assertEqual(one["Converted"]["SeriesInstanceUID"], series)
+            if len(one["Original"]["Files"]) > 1:
+                continue
+            voxels = [nibabel.load(path).dataobj.get_unscaled()
+                      for path in dataset.rglob(one["Original"]["Files"][0])]
+            self.assertIn(one["Original"]["VoxelsSHA256"], map(sha256, voxels))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
