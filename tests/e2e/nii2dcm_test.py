@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,8 @@ import nibabel
 import numpy
 import pydicom
 
-from volumes import (MURPACS, Folder, affines, oblique, ramp, read_series, run, same_world, save)
+from volumes import (MURPACS, TESTDATA, Folder, affines, oblique, ramp, read_series, run, same_world,
+                     save)
 
 
 class Converted(Folder):
@@ -272,6 +274,14 @@ class Images(Converted):
                                                  data[name][:, :, index].T)
         self.no_errors(self.folder / "dcm/IM0001.dcm")
 
+    def test_one_slice_is_a_series(self):
+        for shape in ((7, 5, 1), (7, 5)):
+            image = save(self.folder / "a.nii", ramp(shape), oblique(8))
+            voxels, there, _ = read_series(self.convert(self.folder / "a.nii"))
+            image = nibabel.Nifti1Image(ramp((7, 5, 1)), image.affine)
+            with self.subTest(shape=shape):
+                same_world(self, image, voxels, there)
+
     def test_keep_order_turns_nothing(self):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         image = save(self.folder / "a.nii", ramp((6, 5, 4)), affine)
@@ -524,6 +534,20 @@ class Refusals(Converted):
         self.assertIn("IM0004.dcm is of another conversion", done.stderr)
         self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
 
+    def test_a_full_disk_leaves_nothing(self):
+        save(self.folder / "a.nii", ramp((64, 64, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+
+        def limit():  # of a file's size: the first one does not fit
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        target = self.folder / "new" / "out"
+        done = subprocess.run([MURPACS, "nii2dcm", self.folder / "a.nii", target, "-m", "MR"],
+                              preexec_fn=limit, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 40, done.stderr)
+        self.assertIn("IM0001.dcm", done.stderr)
+        self.assertFalse(target.parent.exists())
+
     def test_an_interrupt_leaves_nothing(self):
         image = nibabel.Nifti1Image(numpy.zeros((1, 1, 1), numpy.int16), None)
         image.header.set_data_shape((512, 512, 2000))
@@ -564,6 +588,19 @@ class Told(Converted):
         self.assertLess(told["cornerErrorMM"], 1e-5)
         self.assertTrue(told["columnsReversed"] and told["rowsReversed"])
         self.assertTrue(any("16 bits" in w for w in told["warnings"]))
+
+
+@unittest.skipUnless((TESTDATA / "nifti").is_dir(), "no foreign test data")
+class Foreign(Folder):
+    def test_nifti_samples_keep_their_voxels(self):
+        for name in ("anatomical.nii", "standard.nii.gz", "reoriented_anat_moved.nii"):
+            image = nibabel.load(TESTDATA / "nifti" / name)
+            if len(image.shape) > 3:
+                continue
+            voxels, there, slices = read_series(self.convert(TESTDATA / "nifti" / name))
+            bound = float(getattr(slices[0], "RescaleSlope", 0)) / 2 * (1 + 1e-6)
+            with self.subTest(name=name):
+                same_world(self, image, voxels, there, tolerance=bound)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,6 +90,7 @@ static void wrong_headers_are_refused_with_the_field(void **state)
         {GOOD "Segment0_LabelValue:=many\n\n", MUR_PARSE, "Segment0_LabelValue"},
         {GOOD "Segment0_Color:=2 0 0\n\n", MUR_PARSE, "colour"},
         {GOOD "Segment99999_Name:=x\n\n", MUR_LIMIT, "segments"},
+        {GOOD "byte skip: many\n\n", MUR_PARSE, "byte skip"},
         {GOOD "line skip: 4\n\n", MUR_UNSUPPORTED, "line skip"},
         {GOOD "data file: slice%03d.raw 1 9 1\n\n", MUR_UNSUPPORTED, "several files"},
         {"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 0 3 2\nencoding: raw\n\n", MUR_PARSE,
@@ -148,6 +150,51 @@ static void no_beginning_of_a_header_is_read_beyond_its_end(void **state)
         if (mur_nrrd_header_parse(&header, slice, "x.nrrd", NULL, &error) == MUR_OK)
             mur_nrrd_header_free(&header);
         free(text);
+    }
+}
+
+static void wild_headers_are_refused_or_give_a_grid(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "NRRD0004\ntype: short\ndimension: 4\nspace: LPS\nsizes: 2 4 3 2\n"
+        "space directions: none (0.1,0,0) (0,0.2,0) (0,0,0.3)\nkinds: list domain domain domain\n"
+        "endian: little\nencoding: gzip\nspace origin: (1,2,3)\nspace units: \"mm\" \"mm\" \"mm\"\n"
+        "byte skip: 0\nSegment0_Name:=x\\ny\nSegment0_Layer:=1\nSegment0_Color:=1 0 0.5\n"
+        "Segment0_Tags:=|TerminologyEntry:a~SCT^1^b~SCT^2^c~^^~d~^^~^^|\n\n";
+    static const char *const bits[] = {"9",   "-1", "(",    ")", ",",  "\n",  "nan",    " none",
+                                       "\\n", ":=", "\xFF", "~", "^^", "1e9", "Segment"};
+    uint32_t seed = 11;
+    for (unsigned round = 0; round < 20000; round++) {
+        char text[sizeof whole + 64];
+        size_t length = sizeof whole - 1;
+        memcpy(text, whole, sizeof whole);
+        for (unsigned change = 0; change < 1 + round % 4; change++) {
+            seed = seed * 1664525u + 1013904223u;
+            const char *put = bits[(seed >> 8) % MUR_COUNT(bits)];
+            size_t place = (seed >> 16) % (length - 8) + 8, size = strlen(put);
+            size_t taken = (seed >> 4) % 3;
+            taken = place + taken > length ? length - place : taken;
+            if (length + size - taken >= sizeof text)
+                continue;
+            memmove(text + place + size, text + place + taken, length - place - taken);
+            memcpy(text + place, put, size);
+            length = length + size - taken;
+        }
+        struct mur_error error = MUR_ERROR_INIT;
+        struct mur_nrrd_header header = {.segments = NULL};
+        struct mur_slice slice = {.data = text, .length = length};
+        if (mur_nrrd_header_parse(&header, slice, "x.nrrd", NULL, &error) != MUR_OK) {
+            if (strstr(error.message, "x.nrrd") == NULL)
+                fail_msg("%s", error.message);
+            continue;
+        }
+        for (unsigned axis = 0; axis < 3; axis++) {
+            assert_true(header.dims[axis] > 0);
+            assert_true(header.geometry.spacing_mm[axis] > 0);
+            assert_true(isfinite(header.geometry.origin_lps_mm[axis]));
+        }
+        mur_nrrd_header_free(&header);
     }
 }
 
@@ -227,6 +274,7 @@ int main(void)
         cmocka_unit_test(segments_of_3d_slicer_are_read),
         cmocka_unit_test(wrong_headers_are_refused_with_the_field),
         cmocka_unit_test(no_beginning_of_a_header_is_read_beyond_its_end),
+        cmocka_unit_test(wild_headers_are_refused_or_give_a_grid),
         cmocka_unit_test(a_claim_beyond_the_file_is_refused_before_memory_is_taken),
         cmocka_unit_test(wrong_json_of_labels_is_refused_with_the_field),
     };
