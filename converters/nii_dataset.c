@@ -14,7 +14,8 @@
 
 enum {
     LO_CHARACTERS = 64,
-    FIRST_SIGNING_GROUP = 0x4FFE, /* signatures, curves, overlays, frames, pixels */
+    FIRST_DATA_SET_GROUP = 0x0008, /* before: commands, File Meta Information, directories */
+    FIRST_SIGNING_GROUP = 0x4FFE,  /* signatures, curves, overlays, frames, pixels */
 };
 
 struct removal {
@@ -41,7 +42,8 @@ static bool decided_here(uint32_t tag)
     case MUR_TAG_IconImageSequence:
         return true;
     default:
-        return MUR_TAG_GROUP(tag) == 0x0028 || MUR_TAG_GROUP(tag) >= FIRST_SIGNING_GROUP;
+        return MUR_TAG_GROUP(tag) < FIRST_DATA_SET_GROUP || MUR_TAG_GROUP(tag) == 0x0028 ||
+               MUR_TAG_GROUP(tag) >= FIRST_SIGNING_GROUP;
     }
 }
 
