@@ -140,10 +140,12 @@ class Bench:
         """@participants: {name: (program, command)}; the first is ours."""
         there = {}
         for who, (program, command) in participants.items():
-            self.rows.append({"work": work, "who": who, "values": {}})
+            row = {"work": work, "who": who, "values": {}}
+            self.rows.append(row)
             if shutil.which(program):
                 there[who] = command
             else:
+                row["why"] = "absent"
                 print(f"{work}, {who}: absent", file=sys.stderr)
         names = list(there)
         for number in range(self.options.rounds + 1):  # the first warms up, and is checked
@@ -270,7 +272,7 @@ class Bench:
         ours = {}
         for row in self.rows:
             if not row["values"]:
-                lines.append(f"| {row['work']} | {row['who']} | absent or failed | | | | |")
+                lines.append(f"| {row['work']} | {row['who']} | {row.get('why', 'failed')} | | | | |")
                 continue
             found = {key: statistics.median(values) for key, values in row["values"].items()}
             mine = ours.setdefault(row["work"], found)

@@ -1,6 +1,7 @@
 #include "converters/dicom_to_nii.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,35 @@ static enum mur_status write_sidecars(struct job *job, const struct piece *piece
     return status == MUR_OK ? write_beside(job, piece, ".bvec", &text, error) : status;
 }
 
+/* What a reader of the file cannot see. */
+static enum mur_status warn_of_looks(struct job *job, const struct piece *piece,
+                                     struct mur_error *error)
+{
+    static const double TILT = 1.7e-3; /* 0.1 degree */
+    const struct mur_volume_geometry *geometry = &piece->stack->geometry;
+    struct mur_warnings *warnings = &job->report->warnings;
+    double normal[3], along = 0;
+    enum mur_status status = MUR_OK;
+    mur_geometry_normal(normal, geometry);
+    for (unsigned axis = 0; axis < 3; axis++)
+        along += normal[axis] * geometry->slice_dir_lps[axis];
+    if (piece->restoration == NULL && fabs(along) < cos(TILT))
+        status = mur_warn(warnings, error,
+                          "%s: slices follow each other obliquely (a tilted gantry); of NIfTI "
+                          "readers only those see it that read sform",
+                          piece->path);
+    if (status == MUR_OK && strcmp(piece->first->photometric, "MONOCHROME1") == 0)
+        status = mur_warn(warnings, error,
+                          "%s: MONOCHROME1: large values are dark; values are as they are stored",
+                          piece->path);
+    if (status == MUR_OK && strcmp(piece->first->photometric, "PALETTE COLOR") == 0)
+        status = mur_warn(warnings, error,
+                          "%s: PALETTE COLOR: values are numbers of colours in a table that NIfTI "
+                          "does not have",
+                          piece->path);
+    return status;
+}
+
 static enum mur_status note_output(struct job *job, const struct piece *piece,
                                    struct mur_error *error)
 {
@@ -381,11 +411,7 @@ static enum mur_status note_output(struct job *job, const struct piece *piece,
         status = mur_warn(&report->warnings, error,
                           "%s: %" PRIu64 " voxels have Pixel Padding Value %" PRId64 " and keep it",
                           piece->path, piece->padded, piece->first->padding);
-    if (status == MUR_OK && strcmp(piece->first->photometric, "MONOCHROME1") == 0)
-        status = mur_warn(&report->warnings, error,
-                          "%s: MONOCHROME1: large values are dark; values are as they are stored",
-                          piece->path);
-    return status;
+    return status == MUR_OK ? warn_of_looks(job, piece, error) : status;
 }
 
 static enum mur_status write_stack(struct job *job, size_t index, struct mur_error *error)

@@ -8,6 +8,7 @@
 #include "converters/stack_volumes.h"
 #include "core/buffer.h"
 #include "core/file.h"
+#include "core/own.h"
 #include "dicom/sop_class.h"
 
 enum { GROUP_LIMIT = 1000 };
@@ -270,7 +271,7 @@ static enum mur_status sort_file_in(struct groups *groups, const struct mur_imag
                                     const struct mur_image_file *file,
                                     struct mur_warnings *warnings, struct mur_error *error)
 {
-    if (!is_placed(file)) {
+    if (file->plane_count > 0 && !is_placed(file)) {
         if (groups->beside != NULL &&
             strcmp(groups->beside->series_instance, file->series_instance) == 0)
             return MUR_OK;
@@ -285,6 +286,43 @@ static enum mur_status sort_file_in(struct groups *groups, const struct mur_imag
     for (uint32_t frame = 0; status == MUR_OK && frame < file->plane_count; frame++)
         status = sort_in(groups, set, &file->planes[frame], error);
     return status;
+}
+
+static int compare_instances(const void *a_pointer, const void *b_pointer)
+{
+    const struct mur_image_file *a = *(struct mur_image_file *const *)a_pointer;
+    const struct mur_image_file *b = *(struct mur_image_file *const *)b_pointer;
+    int order = strcmp(a->sop_instance, b->sop_instance);
+    return order != 0 ? order : strcmp(a->path, b->path);
+}
+
+/* Copies would make a second volume. */
+static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warnings *warnings,
+                                   struct mur_error *error)
+{
+    MUR_AUTO_FREE struct mur_image_file **sorted = malloc(set->file_count * sizeof *sorted);
+    if (sorted == NULL)
+        return mur_error_no_memory(error);
+    memcpy(sorted, set->files, set->file_count * sizeof *sorted);
+    qsort(sorted, set->file_count, sizeof *sorted, compare_instances);
+    size_t copies = 0;
+    const char *first = "";
+    for (size_t index = 1; index < set->file_count; index++) {
+        struct mur_image_file *file = sorted[index];
+        if (file->sop_instance[0] == '\0' ||
+            strcmp(file->sop_instance, sorted[index - 1]->sop_instance) != 0)
+            continue;
+        file->plane_count = 0;
+        file->has_nifti_original = false;
+        if (copies++ == 0)
+            first = file->path;
+    }
+    if (copies == 0)
+        return MUR_OK;
+    return mur_warn(warnings, error,
+                    "%zu files have the SOP Instance UID (0008,0018) of another one and are passed "
+                    "over: %s%s",
+                    copies, first, copies > 1 ? " and others" : "");
 }
 
 static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
@@ -382,7 +420,9 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
     if (set->file_count == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images");
     struct groups groups = {.items = NULL};
-    enum mur_status status = make_groups(&groups, set, warnings, error);
+    enum mur_status status = drop_copies(set, warnings, error);
+    if (status == MUR_OK)
+        status = make_groups(&groups, set, warnings, error);
     for (size_t index = 0; status == MUR_OK && index < groups.count; index++)
         status = mur_stack_planes(groups.items[index].planes, groups.items[index].count, set,
                                   options->allow_gaps, add_stack, set, warnings, error);

@@ -71,7 +71,7 @@ enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *
 /**
  * After all files: makes the stacks, sorted by series (Series Number, UID), kind and place. Series
  * that lie nowhere (photographs, reports as images) are passed over with a warning where others are
- * there.
+ * there, and of files with one SOP Instance UID all but the first.
  * @retval MUR_NOT_FOUND  there is no image
  * @retval MUR_PARSE      a plane does not say where it lies
  * @retval MUR_MISMATCH   slices are missing or unevenly spaced; positions have different numbers of

@@ -480,6 +480,37 @@ class Classic(Back):
         self.refused("no image of series 1.2.3 is there", "--series", "1.2.3", self.folder / "in",
                      code=20)
 
+    def test_copies_make_no_second_volume(self):
+        series = self.series()
+        series.add_volume(slices())
+        shutil.copytree(series.folder, series.folder / "copy")
+        image = self.load(series.folder)
+        self.assertEqual(image.shape, (6, 5, 4))
+        self.assertIn("4 files have the SOP Instance UID (0008,0018) of another one", self.errors)
+
+    def test_a_tilted_gantry_is_told(self):
+        series = self.series()
+        for k, pixels in enumerate(slices()):
+            series.add(pixels, (0, 0.1 * k, 0.7 * k))
+        image = self.load(series.folder)
+        self.assertIn("tilted gantry", self.errors)
+        numpy.testing.assert_allclose(image.affine[:3, 2], [0, -0.1, 0.7], atol=1e-6)
+        self.assertEqual(image.header["qform_code"], 0)
+
+    def test_lossy_colour_of_jpeg(self):
+        series = self.series()
+        ramp_of = numpy.linspace(0, 250, 64).astype(numpy.uint8)
+        red, green = numpy.meshgrid(ramp_of, ramp_of)
+        colours = numpy.stack([red, green, 250 - red], axis=-1)
+        series.add(colours, (0, 0, 0))
+        for options in ([], ["+eb"]):
+            subprocess.run(["dcmcjpeg", *options, series.folder / "IM0001",
+                            self.folder / "jpeg.dcm"], check=True, capture_output=True)
+            data = numpy.asanyarray(self.load(self.folder / "jpeg.dcm").dataobj)[..., 0].T
+            for index, channel in enumerate("RGB"):
+                far = numpy.abs(data[channel].astype(int) - colours[..., index]).max()
+                self.assertLessEqual(far, 24 if options else 0)
+
     def test_output_as_json(self):
         series = self.series()
         series.add_volume(slices(), PixelPaddingValue=5)
