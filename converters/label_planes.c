@@ -211,6 +211,13 @@ static enum mur_status add_labels(struct mur_label_job *job, const struct mur_la
     uint64_t counts[MUR_LABEL_LIMIT + 1] = {0};
     uint16_t numbers[MUR_BYTE_VALUES] = {0};
     bool fresh = job->planes[plane] == NULL;
+    uint64_t size = (uint64_t)job->frame_pixels * job->label_bytes;
+    if (fresh && (job->planes_used + 1) * size >= UINT32_MAX)
+        return mur_error_set(error, MUR_LIMIT,
+                             "%" PRIu64 " frames of %" PRIu32 " x %" PRIu32
+                             " pixels exceed what Pixel Data can hold",
+                             job->planes_used + 1, job->target.dims[0], job->target.dims[1]);
+    job->planes_used += fresh;
     if (fresh)
         job->planes[plane] = calloc(job->frame_pixels, job->label_bytes);
     uint8_t *labels = job->planes[plane];
@@ -289,12 +296,7 @@ enum mur_status mur_label_planes_add(struct mur_label_job *job, const struct mur
 
 size_t mur_label_frame_total(const struct mur_label_job *job)
 {
-    if (job->label_bytes == 0)
-        return job->frame_count;
-    size_t count = 0;
-    for (uint32_t plane = 0; plane < job->target.dims[2]; plane++)
-        count += job->planes[plane] != NULL;
-    return count;
+    return job->label_bytes == 0 ? job->frame_count : (size_t)job->planes_used;
 }
 
 void mur_label_planes_free(struct mur_label_job *job)

@@ -43,6 +43,7 @@ struct mur_label_job {
     unsigned label_bytes; /**< of a pixel: 1 or 2; 0: binary */
     uint16_t *numbers;    /**< Segment Number of each segment of the options */
     uint8_t **planes;     /**< target.dims[2] of them; NULL: empty so far */
+    uint64_t planes_used;
     /* What it was made from: */
     struct mur_xxh128 *digest;           /**< of the file that is read */
     uint8_t (*digests)[MUR_XXH128_SIZE]; /**< of each file */

@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import unittest
 import zipfile
 
@@ -364,6 +365,13 @@ class Segmentations(Folder):
                                      ("LABELMAP", bits, bits, bits - 1, 0))
                     self.assertEqual(len(frames), shape[2] - 1)  # the empty one is left out
                     self.assertEqual([s.SegmentNumber for s in seg.SegmentSequence], [0, *values])
+                    # What a dciodvfy from before Supplement 243 cannot know, and nothing else.
+                    done = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True,
+                                          check=False)
+                    wrong = [line for line in done.stderr.splitlines() if line.startswith("Error")
+                             and "Information Object Not found" not in line
+                             and "SegmentNumber not monotonically increasing" not in line]
+                    self.assertEqual(wrong, [])
                     _, there, slices = read_series(self.folder / "dcm")
                     found = numpy.zeros(shape, int)
                     for k, one in enumerate(slices):
