@@ -15,6 +15,7 @@
 static char *study;
 static char *series;
 static int allow_gaps;
+static int keep_going;
 static int plain;
 static int no_sidecar;
 static int compress;
@@ -27,6 +28,8 @@ struct poptOption mur_dcm2nii_options[] = {
      "takes only this series; without IN, of the archive", "UID"},
     {"allow-gaps", '\0', POPT_ARG_NONE, &allow_gaps, 0,
      "where slices are missing, a file for each part without a gap instead of an error", NULL},
+    {"keep-going", '\0', POPT_ARG_NONE, &keep_going, 0,
+     "series that are refused are told and left out (exit code 22), the others are written", NULL},
     {"plain", '\0', POPT_ARG_NONE, &plain, 0,
      "do not go back to the NIfTI file that a series was made from", NULL},
     {"no-json", '\0', POPT_ARG_NONE, &no_sidecar, 0, "write no JSON file beside the volume", NULL},
@@ -85,7 +88,8 @@ static enum mur_status read_inputs(struct source *source, const struct mur_cli *
         status = add_input(source, series, cli, warnings, error);
     if (status == MUR_OK && series != NULL && mur_image_set_file_count(source->set) == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "no image of series %s is there", series);
-    const struct mur_stack_options options = {.allow_gaps = allow_gaps != 0};
+    const struct mur_stack_options options = {.allow_gaps = allow_gaps != 0,
+                                              .keep_going = keep_going != 0};
     return status == MUR_OK ? mur_image_set_arrange(source->set, &options, warnings, error)
                             : status;
 }
@@ -185,6 +189,7 @@ int mur_command_dcm2nii(struct mur_cli *cli)
                                   "file or folder are needed");
     struct source source = {.set = NULL};
     enum mur_status status = convert(&report, &source, cli, &error);
+    size_t refused = source.set != NULL ? mur_image_set_refused_count(source.set) : 0;
     mur_image_set_free(source.set);
     mur_cli_objects_free(&source.objects);
     for (size_t index = 0; !cli->quiet && index < report.warnings.count; index++)
@@ -192,5 +197,6 @@ int mur_command_dcm2nii(struct mur_cli *cli)
                       report.warnings.texts[index]);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
-    return json != 0 ? print_json(cli, &report) : print_text(cli, &report);
+    int code = json != 0 ? print_json(cli, &report) : print_text(cli, &report);
+    return code == MUR_EXIT_OK && refused > 0 ? MUR_EXIT_INPUT_INVALID : code;
 }

@@ -24,6 +24,7 @@ struct mur_image_set {
     size_t file_count, file_capacity;
     struct mur_image_stack *stacks;
     size_t stack_count, stack_capacity;
+    size_t refused;
     const bool *cancelled;
     const struct mur_progress *progress;
 };
@@ -45,6 +46,11 @@ void mur_image_set_free(struct mur_image_set *set)
     free(set->files);
     free(set->stacks);
     free(set);
+}
+
+size_t mur_image_set_refused_count(const struct mur_image_set *set)
+{
+    return set->refused;
 }
 
 size_t mur_image_set_stack_count(const struct mur_image_set *set)
@@ -201,7 +207,9 @@ static enum mur_status add_to_group(struct group *group, const struct mur_image_
 struct groups {
     struct group *items;
     size_t count, last; /* the one that was added to: the next plane is likely to follow */
-    const struct mur_image_file *beside; /* the last one that was found to be beside the point */
+    const struct mur_image_file *beside;   /* the last one that was found to be beside the point */
+    const struct mur_image_file **refused; /* with keep_going: of each series that is left out */
+    size_t refused_count;
 };
 
 static void free_groups(struct groups *groups)
@@ -209,6 +217,7 @@ static void free_groups(struct groups *groups)
     for (size_t index = 0; index < groups->count; index++)
         free(groups->items[index].planes);
     free(groups->items);
+    free(groups->refused);
 }
 
 static enum mur_status sort_in(struct groups *groups, const struct mur_image_set *set,
@@ -296,6 +305,14 @@ static int compare_instances(const void *a_pointer, const void *b_pointer)
     return order != 0 ? order : strcmp(a->path, b->path);
 }
 
+/* Not all that have one UID are copies: some writers give one to all slices. */
+static bool is_copy(const struct mur_image_file *a, const struct mur_image_file *b)
+{
+    return a->sop_instance[0] != '\0' && strcmp(a->sop_instance, b->sop_instance) == 0 &&
+           a->number == b->number && a->pixel_length == b->pixel_length &&
+           memcmp(a->planes[0].position, b->planes[0].position, sizeof a->planes[0].position) == 0;
+}
+
 /* Copies would make a second volume. */
 static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warnings *warnings,
                                    struct mur_error *error)
@@ -309,8 +326,7 @@ static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warning
     const char *first = "";
     for (size_t index = 1; index < set->file_count; index++) {
         struct mur_image_file *file = sorted[index];
-        if (file->sop_instance[0] == '\0' ||
-            strcmp(file->sop_instance, sorted[index - 1]->sop_instance) != 0)
+        if (!is_copy(file, sorted[index - 1]))
             continue;
         file->plane_count = 0;
         file->has_nifti_original = false;
@@ -320,20 +336,64 @@ static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warning
     if (copies == 0)
         return MUR_OK;
     return mur_warn(warnings, error,
-                    "%zu files have the SOP Instance UID (0008,0018) of another one and are passed "
-                    "over: %s%s",
+                    "%zu files are copies of others by SOP Instance UID (0008,0018) and place, and "
+                    "are passed over: %s%s",
                     copies, first, copies > 1 ? " and others" : "");
 }
 
-static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
+/* Leaves out what is wrong in itself, if that is wanted; @return the status otherwise. */
+static enum mur_status leave_out(struct mur_image_set *set, const struct mur_stack_options *options,
+                                 enum mur_status status, struct mur_warnings *warnings,
+                                 struct mur_error *error)
+{
+    if (!options->keep_going || (status != MUR_MISMATCH && status != MUR_PARSE))
+        return status;
+    set->refused++;
+    struct mur_error why = MUR_ERROR_INIT;
+    if (error != NULL)
+        why = *error;
+    return mur_warn(warnings, error, "%s; left out", why.message);
+}
+
+static bool is_refused(const struct groups *groups, const struct mur_image_file *file)
+{
+    for (size_t index = 0; index < groups->refused_count; index++)
+        if (strcmp(groups->refused[index]->series_instance, file->series_instance) == 0)
+            return true;
+    return false;
+}
+
+static enum mur_status refuse_series(struct groups *groups, const struct mur_image_file *file,
+                                     struct mur_error *error)
+{
+    const struct mur_image_file **refused =
+        realloc(groups->refused, (groups->refused_count + 1) * sizeof *refused);
+    if (refused == NULL)
+        return mur_error_no_memory(error);
+    groups->refused = refused;
+    groups->refused[groups->refused_count++] = file;
+    return MUR_OK;
+}
+
+static enum mur_status make_groups(struct groups *groups, struct mur_image_set *set,
+                                   const struct mur_stack_options *options,
                                    struct mur_warnings *warnings, struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     groups->items = calloc(GROUP_LIMIT, sizeof *groups->items);
     if (groups->items == NULL)
         return mur_error_no_memory(error);
-    for (size_t index = 0; status == MUR_OK && index < set->file_count; index++)
-        status = sort_file_in(groups, set, set->files[index], warnings, error);
+    for (size_t index = 0; status == MUR_OK && index < set->file_count; index++) {
+        const struct mur_image_file *file = set->files[index];
+        if (is_refused(groups, file))
+            continue;
+        status = sort_file_in(groups, set, file, warnings, error);
+        if (status == MUR_OK)
+            continue;
+        status = leave_out(set, options, status, warnings, error);
+        if (status == MUR_OK)
+            status = refuse_series(groups, file, error);
+    }
     return status;
 }
 
@@ -422,11 +482,19 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
     struct groups groups = {.items = NULL};
     enum mur_status status = drop_copies(set, warnings, error);
     if (status == MUR_OK)
-        status = make_groups(&groups, set, warnings, error);
-    for (size_t index = 0; status == MUR_OK && index < groups.count; index++)
-        status = mur_stack_planes(groups.items[index].planes, groups.items[index].count, set,
-                                  options->allow_gaps, add_stack, set, warnings, error);
+        status = make_groups(&groups, set, options, warnings, error);
+    for (size_t index = 0; status == MUR_OK && index < groups.count; index++) {
+        const struct group *group = &groups.items[index];
+        if (is_refused(&groups, set->files[group->planes[0]->file]))
+            continue;
+        status = mur_stack_planes(group->planes, group->count, set, options->allow_gaps, add_stack,
+                                  set, warnings, error);
+        if (status != MUR_OK)
+            status = leave_out(set, options, status, warnings, error);
+    }
     free_groups(&groups);
+    if (status == MUR_OK && set->stack_count == 0)
+        return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images that can be arranged");
     for (size_t index = 0; status == MUR_OK && index < set->stack_count; index++)
         status = choose_values(&set->stacks[index], set, warnings, error);
     if (status == MUR_OK)

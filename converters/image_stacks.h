@@ -41,6 +41,7 @@ struct mur_image_set;
 
 struct mur_stack_options {
     bool allow_gaps; /**< missing slices make slabs, each a stack of its own; else refused */
+    bool keep_going; /**< what of the set cannot be arranged is told by a warning, the rest is */
 };
 
 MUR_NODISCARD
@@ -71,7 +72,7 @@ enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *
 /**
  * After all files: makes the stacks, sorted by series (Series Number, UID), kind and place. Series
  * that lie nowhere (photographs, reports as images) are passed over with a warning where others are
- * there, and of files with one SOP Instance UID all but the first.
+ * there, and so are copies of files.
  * @retval MUR_NOT_FOUND  there is no image
  * @retval MUR_PARSE      a plane does not say where it lies
  * @retval MUR_MISMATCH   slices are missing or unevenly spaced; positions have different numbers of
@@ -83,6 +84,8 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
                                       const struct mur_stack_options *options,
                                       struct mur_warnings *warnings, struct mur_error *error);
 
+/** Series and stacks that were left out by keep_going. */
+size_t mur_image_set_refused_count(const struct mur_image_set *set);
 size_t mur_image_set_stack_count(const struct mur_image_set *set);
 const struct mur_image_stack *mur_image_set_stack(const struct mur_image_set *set, size_t index);
 size_t mur_image_set_file_count(const struct mur_image_set *set);

@@ -486,7 +486,14 @@ class Classic(Back):
         shutil.copytree(series.folder, series.folder / "copy")
         image = self.load(series.folder)
         self.assertEqual(image.shape, (6, 5, 4))
-        self.assertIn("4 files have the SOP Instance UID (0008,0018) of another one", self.errors)
+        self.assertIn("4 files are copies of others", self.errors)
+        shutil.rmtree(series.folder / "copy")
+        for path in series.folder.iterdir():  # one UID for all slices, as some writers do
+            d = pydicom.dcmread(path)
+            d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+            d.save_as(path)
+        self.assertEqual(self.load(series.folder).shape, (6, 5, 4))
+        self.assertEqual(self.errors, "")
 
     def test_a_tilted_gantry_is_told(self):
         series = self.series()
@@ -549,6 +556,21 @@ class Refused(Back):
         self.assertEqual([part.shape[2] for part in parts], [2, 3])
         numpy.testing.assert_array_equal(numpy.asanyarray(parts[1].dataobj).T, slices(6)[3:])
         self.assertAlmostEqual(parts[1].affine[2, 3] - parts[0].affine[2, 3], 2.1, 5)
+
+    def test_other_series_are_written_if_that_is_wanted(self):
+        uneven = self.series()
+        (uneven.folder / "IM0003").unlink()
+        mixed = Series(self.folder / "in" / "mixed", number=2)
+        mixed.add_volume(slices(3))
+        mixed.add_volume(slices(3, dtype=numpy.uint16), step=0.9)
+        good = Series(self.folder / "in" / "good", number=3)
+        good.add_volume(slices(3))
+        out = self.nifti("--keep-going", uneven.folder, out="some", code=22)
+        self.assertEqual([path.name for path in out.glob("*.nii")], ["0003_T2_Turbo_RARE.nii"])
+        self.assertIn("slices are missing", self.errors)
+        self.assertIn("Pixel Representation (0028,0103)", self.errors)
+        shutil.rmtree(good.folder)
+        self.refused("no DICOM images that can be arranged", "--keep-going", uneven.folder, code=20)
 
     def test_positions_with_fewer_images_than_others(self):
         series = self.series()
