@@ -33,9 +33,26 @@ static void put_image_type(struct mur_put *put, uint32_t tag, const struct mur_c
     mur_put_text(put, tag, text);
 }
 
-/* Type 1 and not known: the day that stands for "unknown", as in segmentations. */
+static void put_as(struct mur_put *put, uint32_t tag, uint32_t other)
+{
+    const char *text = NULL;
+    if (put->status == MUR_OK && !mur_dataset_has_value(put->dataset, tag) &&
+        mur_dataset_has_value(put->dataset, other) &&
+        mur_dataset_get_string(&text, put->dataset, other, NULL) == MUR_OK) {
+        char kept[32];
+        (void)snprintf(kept, sizeof kept, "%s", text);
+        mur_put_text(put, tag, kept);
+    }
+}
+
+/* Type 1, and not to be made up from the clock: the study's, else the day that stands for
+ * "unknown", as in segmentations. */
 static void put_dates(struct mur_put *put)
 {
+    if (put->status == MUR_OK && !mur_dataset_has_value(put->dataset, MUR_TAG_ContentDate)) {
+        put_as(put, MUR_TAG_ContentDate, MUR_TAG_StudyDate);
+        put_as(put, MUR_TAG_ContentTime, MUR_TAG_StudyTime);
+    }
     mur_put_default_value(put, MUR_TAG_ContentDate, "19000101");
     mur_put_default_value(put, MUR_TAG_ContentTime, "000000");
 }

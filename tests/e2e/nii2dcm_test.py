@@ -309,7 +309,8 @@ class Volumes(Converted):
         return nibabel.load(self.folder / "a.nii")
 
     def same_volumes(self, image, other):
-        for volume in range(3):
+        self.assertEqual(image.shape[3], other.shape[3])
+        for volume in range(image.shape[3]):
             mine = nibabel.Nifti1Image(numpy.asanyarray(image.dataobj)[..., volume], image.affine)
             same_world(self, mine, numpy.asanyarray(other.dataobj)[..., volume], other.affine,
                        corner=1e-3)
@@ -329,6 +330,13 @@ class Volumes(Converted):
         self.assertEqual(int(last.AcquisitionNumber), 3)
         self.no_errors(series / "IM0012.dcm")
         self.same_volumes(image, self.dcm2niix(series))
+
+    @unittest.skipUnless(TESTDATA.exists(), "no test data")
+    def test_samples_are_read_back_by_dcm2niix(self):
+        for name in ("example4d.nii.gz", "functional.nii"):
+            series = self.convert(TESTDATA / "nifti" / name, "--biped")
+            with self.subTest(name=name):
+                self.same_volumes(nibabel.load(TESTDATA / "nifti" / name), self.dcm2niix(series))
 
     def test_echoes_have_their_times(self):
         self.four()
@@ -401,11 +409,13 @@ class ParametricMaps(Converted):
             data[1, 2, 3] = numpy.nan
             data[2, 2, 3] = -numpy.inf
             save(self.folder / "a.nii", data, numpy.diag([-0.2, -0.3, 0.4, 1.0]))
-            folder = self.convert(self.folder / "a.nii", "--lossless")
+            folder = self.convert(self.folder / "a.nii", "--lossless", "--set",
+                                  "StudyDate=20240506")
             self.assertEqual(os.listdir(folder), ["IM0001.dcm"])
             self.no_errors(folder / "IM0001.dcm")
             there = pydicom.dcmread(folder / "IM0001.dcm")
             self.assertEqual(there[keyword].value, data.tobytes(order="F"))
+            self.assertEqual((there.ContentDate, there.ContentTime), ("20240506", "000000"))
             frames = there.PerFrameFunctionalGroupsSequence
             numpy.testing.assert_allclose(
                 [float(f.PlanePositionSequence[0].ImagePositionPatient[2]) for f in frames],
