@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/attribute.h"
+#include "dicom/sop_class.h"
 
 enum {
     FRAME_LIMIT = 1000000,
@@ -378,6 +379,20 @@ static enum mur_status check_series(struct reader *reader, struct mur_dataset *d
     return MUR_OK;
 }
 
+/* Outlines that were made of the images before may lie beside them, and so may reports. */
+static bool is_image(struct mur_dataset *dataset)
+{
+    const char *sop_class = NULL;
+    if (!mur_dataset_has_value(dataset, MUR_TAG_Rows))
+        return false;
+    if (!mur_dataset_has_value(dataset, MUR_TAG_SOPClassUID) ||
+        mur_dataset_get_string(&sop_class, dataset, MUR_TAG_SOPClassUID, NULL) != MUR_OK)
+        return true;
+    struct mur_slice uid = mur_uid_trim(mur_slice_of(sop_class));
+    return !mur_slice_equal(uid, mur_uid_SegmentationStorage) &&
+           !mur_slice_equal(uid, mur_uid_LabelMapSegmentationStorage);
+}
+
 static enum mur_status read_file(struct reader *reader, const char *path, struct mur_error *error)
 {
     if (++reader->file_count > MUR_SERIES_FILE_LIMIT)
@@ -391,6 +406,11 @@ static enum mur_status read_file(struct reader *reader, const char *path, struct
         return status;
     if (reader->lenient && !mur_dataset_has_value(dataset, MUR_TAG_SeriesInstanceUID))
         return MUR_OK; /* a DICOMDIR, for one */
+    if (!is_image(dataset) && reader->lenient)
+        return MUR_OK;
+    if (!is_image(dataset))
+        return mur_error_set(error, MUR_MISMATCH, "%s: not an image, or a segmentation itself",
+                             path);
     status = copy_uid(series_uid, dataset, MUR_TAG_SeriesInstanceUID, "Series Instance UID", path,
                       error);
     if (status == MUR_OK)

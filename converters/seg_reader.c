@@ -23,6 +23,8 @@ enum {
     INFLATE_PIECE = 1024 * 1024,
     GROUP_NUMBERS = 6, /* the longest value of a functional group: orientation */
     NO_SEGMENT = -1,
+    MOST_OF_RLE = 64,       /* bytes that one of the stream can become: PS3.5 G.3.1 */
+    MOST_OF_DEFLATE = 1032, /* RFC 1951: 258 of two bits */
 };
 static const double SAME_DIRECTION = 1e-4;
 static const double SAME_SPACING = 1e-4; /* of it */
@@ -245,10 +247,25 @@ static enum mur_status begin_frame(struct mur_seg_reader *reader, struct mur_err
 
 /* ---- what the scanner tells ------------------------------------------------------------------ */
 
+/* Tiles of a slide lie beside each other in one plane, and a total matrix places them. */
+static enum mur_status refuse_tiles(const struct mur_seg_reader *reader,
+                                    const struct mur_scan_element *element, struct mur_error *error)
+{
+    struct mur_slice type = mur_scan_text(element);
+    if (type.length < 5 || memcmp(type.data, "TILED", 5) != 0)
+        return MUR_OK;
+    return mur_error_set(error, MUR_UNSUPPORTED,
+                         "%s: Dimension Organization Type (0020,9311) is %.*s: tiles of a slide "
+                         "are no volume",
+                         reader->path, (int)(type.length < 32 ? type.length : 32), type.data);
+}
+
 static enum mur_status on_element(void *user, const struct mur_scan_element *element,
                                   struct mur_error *error)
 {
     struct mur_seg_reader *reader = user;
+    if (element->depth == 0 && element->tag == MUR_TAG_DimensionOrganizationType)
+        return refuse_tiles(reader, element, error);
     if (element->depth != 2)
         return MUR_OK;
     if (element->sequences[0] == MUR_TAG_PerFrameFunctionalGroupsSequence)
@@ -405,12 +422,18 @@ static enum mur_status scan(struct mur_seg_reader *reader, struct mur_error *err
     enum mur_status status = mur_scanner_create(&scanner, reader->syntax, &events, reader, error);
     if (status != MUR_OK)
         return status;
-    if (reader->memory.data == NULL)
-        return mur_scanner_read(scanner, reader->descriptor, reader->data_set, reader->path, error);
-    status = mur_scanner_write(scanner, reader->memory.data, reader->memory.length, error);
-    if (status == MUR_OK)
-        status = mur_scanner_finish(scanner, error);
-    return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", reader->path);
+    if (reader->memory.data == NULL) {
+        status =
+            mur_scanner_read(scanner, reader->descriptor, reader->data_set, reader->path, error);
+    } else {
+        status = mur_scanner_write(scanner, reader->memory.data, reader->memory.length, error);
+        if (status == MUR_OK)
+            status = mur_scanner_finish(scanner, error);
+    }
+    size_t length = strlen(reader->path);
+    if (status != MUR_OK && error != NULL && strncmp(error->message, reader->path, length) != 0)
+        return mur_error_prefix(error, "%s", reader->path);
+    return status;
 }
 
 static enum mur_status open_bytes(struct mur_seg_reader *reader, struct mur_error *error)
@@ -565,6 +588,22 @@ static enum mur_status read_layout(struct mur_seg_reader *reader, struct mur_err
     return MUR_OK;
 }
 
+/* A header that claims frames which so few bytes cannot hold shall cost no memory. */
+static enum mur_status check_fragments(const struct mur_seg_reader *reader, struct mur_error *error)
+{
+    const struct mur_seg_pixels *pixels = &reader->pixels;
+    uint64_t most = pixels->packing == MUR_PIXELS_RLE ? MOST_OF_RLE : MOST_OF_DEFLATE;
+    uint64_t needed = (uint64_t)pixels->frame_pixels * (pixels->bits / 8);
+    for (size_t index = 0; index < pixels->fragment_count; index++)
+        if (pixels->fragments[index].length * most < needed)
+            return mur_error_set(error, MUR_MISMATCH,
+                                 "%s: Pixel Data (7FE0,0010) of frame %zu has %" PRIu32
+                                 " bytes, which cannot hold %" PRIu32 " x %" PRIu32 " pixels",
+                                 reader->path, index + 1, pixels->fragments[index].length,
+                                 reader->info.columns, reader->info.rows);
+    return MUR_OK;
+}
+
 static enum mur_status check_pixels(struct mur_seg_reader *reader, struct mur_error *error)
 {
     struct mur_seg_info *info = &reader->info;
@@ -584,7 +623,7 @@ static enum mur_status check_pixels(struct mur_seg_reader *reader, struct mur_er
             return mur_error_set(error, MUR_MISMATCH,
                                  "%s: Pixel Data (7FE0,0010) has %zu fragments for %zu frames",
                                  reader->path, pixels->fragment_count, info->frame_count);
-        return MUR_OK;
+        return check_fragments(reader, error);
     }
     uint64_t needed = ((uint64_t)pixels->frame_pixels * pixels->bits * info->frame_count + 7) / 8;
     if (pixels->length < needed)
@@ -672,7 +711,8 @@ static enum mur_status read_codes(struct mur_segment *out, struct mur_seg_reader
 }
 
 /* What labels2seg kept of the label map. */
-static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
+static enum mur_status read_private(struct mur_seg_segment *out, struct mur_seg_reader *reader,
+                                    struct mur_dataset *item, struct mur_error *error)
 {
     unsigned block = 0;
     bool found = false;
@@ -684,7 +724,7 @@ static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
         }
     int64_t value = 0;
     if (!found)
-        return;
+        return MUR_OK;
     if (mur_dataset_get_int(&value, item, MUR_PRIVATE_TAG(block, MUR_NIFTI_LABEL), 0, NULL) ==
             MUR_OK &&
         value > 0 && value <= UINT16_MAX) {
@@ -695,6 +735,8 @@ static void read_private(struct mur_seg_segment *out, struct mur_dataset *item)
             MUR_OK &&
         value > 0 && value <= UINT16_MAX)
         out->layer = (uint32_t)value;
+    return keep_text(&out->about.source_file, reader, item,
+                     MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME), error);
 }
 
 static enum mur_status read_segment(struct mur_seg_segment *out, struct mur_seg_reader *reader,
@@ -741,8 +783,7 @@ static enum mur_status read_segment(struct mur_seg_segment *out, struct mur_seg_
     }
     if (about->label == NULL)
         about->label = "";
-    read_private(out, item);
-    return status;
+    return status == MUR_OK ? read_private(out, reader, item, error) : status;
 }
 
 /* @p index_of: index of the segment of each number, -1 for none. */

@@ -84,7 +84,8 @@ static void write_segment(struct mur_json_writer *json, const struct mur_seg_seg
 
 enum mur_status mur_seg_table_json(struct mur_buffer *out, const struct mur_seg_info *info,
                                    const struct mur_seg_label *labels, uint32_t layers,
-                                   const char *file, const char *grid, struct mur_error *error)
+                                   const char *file, const char *grid, double threshold,
+                                   struct mur_error *error)
 {
     static const char *const kinds[] = {"BINARY", "FRACTIONAL", "LABELMAP"};
     struct mur_json_writer json;
@@ -94,6 +95,10 @@ enum mur_status mur_seg_table_json(struct mur_buffer *out, const struct mur_seg_
     mur_json_member_string(&json, "Grid", grid);
     mur_json_member_int(&json, "Layers", layers);
     mur_json_member_string(&json, "SegmentationType", kinds[info->kind]);
+    if (info->kind == MUR_SEG_FRACTIONAL) {
+        mur_json_member_int(&json, "MaximumFractionalValue", info->maximum);
+        mur_json_member_double(&json, "Threshold", threshold);
+    }
     write_given(&json, "StudyInstanceUID", info->study_instance);
     write_given(&json, "SeriesInstanceUID", info->series_instance);
     write_given(&json, "SOPInstanceUID", info->sop_instance);

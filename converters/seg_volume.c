@@ -60,6 +60,11 @@ void mur_seg_volume_free(struct mur_seg_volume *volume)
     free(volume);
 }
 
+double mur_seg_threshold(const struct mur_seg_volume_options *options)
+{
+    return options->threshold > 0 ? options->threshold : 0.5;
+}
+
 const struct mur_seg_label *mur_seg_volume_labels(const struct mur_seg_volume *volume)
 {
     return volume->labels;
@@ -333,7 +338,9 @@ static enum mur_status refuse_overlaps(const struct mur_seg_volume *volume, bool
         }
     if (found == 0)
         return MUR_OK;
-    return mur_error_set(error, MUR_MISMATCH, "%s: segments overlap: %s%s",
+    return mur_error_set(error, MUR_MISMATCH,
+                         "%s: segments overlap: %s%s; layers of a label map can hold them all, or "
+                         "say which come first",
                          mur_seg_reader_path(volume->reader), mur_buffer_text(&list),
                          found > LISTED_PAIRS ? " and others" : "");
 }
@@ -413,7 +420,8 @@ static bool originals_fit(const struct mur_seg_volume *volume, bool *any)
         for (size_t index = 0; index < info->segment_count; index++) {
             const struct mur_segment *about = &info->segments[index].about;
             *any = *any || about->has_source_value;
-            if (volume->labels[index].layer != layer)
+            if (volume->labels[index].layer != layer ||
+                (is_label_map(volume) && info->segments[index].number == info->background))
                 continue;
             if (!fit || !about->has_source_value || seen[about->source_value] == layer + 1)
                 fit = false;
@@ -737,7 +745,7 @@ enum mur_status mur_seg_volume_create(struct mur_seg_volume **out, struct mur_se
     volume->info = mur_seg_reader_info(reader);
     volume->grid = *grid;
     volume->overlap = options->overlap;
-    volume->threshold = options->threshold > 0 ? options->threshold : 0.5;
+    volume->threshold = mur_seg_threshold(options);
     volume->layers = 1;
     volume->held_layer = -1;
     enum mur_status status = build(volume, options, warnings, error);

@@ -93,7 +93,7 @@ void mur_put_animal_defaults(struct mur_put *put)
     static const uint32_t type_2c[] = {
         MUR_TAG_PatientSexNeutered,       MUR_TAG_PatientBreedDescription,
         MUR_TAG_PatientBreedCodeSequence, MUR_TAG_BreedRegistrationSequence,
-        MUR_TAG_ResponsiblePerson,
+        MUR_TAG_ResponsiblePerson,        MUR_TAG_ResponsibleOrganization,
     };
     if (put->status != MUR_OK ||
         !(mur_dataset_has_value(put->dataset, MUR_TAG_PatientSpeciesDescription) ||

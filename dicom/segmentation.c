@@ -508,13 +508,11 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
         return mur_error_set(error, MUR_LIMIT, "too many frames");
     uint64_t bytes = (bits * given->frame_count + 7) / 8;
     bytes += bytes & 1;
-    if (!given->encapsulated && bytes >= UINT32_MAX - 1)
+    if (bytes >= UINT32_MAX - 1)
         return mur_error_set(error, MUR_LIMIT,
                              "%zu frames of %" PRIu32 " x %" PRIu32
                              " pixels exceed what Pixel Data can hold",
                              given->frame_count, given->columns, given->rows);
-    if (given->encapsulated)
-        bytes = UINT32_MAX; /* undefined length */
     MUR_AUTO(mur_dataset) *top = NULL;
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
     status = mur_dataset_clone(&top, given->common, error);
@@ -526,7 +524,7 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
         status = append_frames(&head, given, error);
     if (status != MUR_OK)
         return status;
-    bool words = given->kind == MUR_SEGMENTATION_LABELMAP16 && !given->encapsulated;
+    bool words = given->kind == MUR_SEGMENTATION_LABELMAP16;
     const uint8_t pixel_data[12] = {0xE0,
                                     0x7F,
                                     0x10,
@@ -543,6 +541,6 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
     if (status == MUR_OK)
         status = mur_buffer_append(out, head.data, head.length, error);
     if (status == MUR_OK)
-        *pixel_bytes = given->encapsulated ? 0 : bytes;
+        *pixel_bytes = bytes;
     return status;
 }
