@@ -463,15 +463,19 @@ static enum mur_status add_image(struct mur_builder *builder, const char *cell,
     for (size_t i = 0; i < scan->image_count; i++)
         if (strcmp(scan->images[i].cell, cell) == 0)
             return MUR_OK;
-    struct mur_scan_file *images = NULL;
-    enum mur_status status = mur_isa_allocate(&images, builder->list->strings,
-                                              scan->image_count + 1, sizeof *images, error);
+    size_t count = scan->image_count;
+    struct mur_scan_file *images = scan->images;
+    enum mur_status status = MUR_OK;
+    if ((count & (count - 1)) == 0) { /* all places are taken: twice as many */
+        status = mur_isa_allocate(&images, builder->list->strings, count == 0 ? 1 : 2 * count,
+                                  sizeof *images, error);
+        if (status == MUR_OK && count > 0)
+            memcpy(images, scan->images, count * sizeof *images);
+    }
     if (status == MUR_OK)
-        status = mur_builder_file(&images[scan->image_count], builder, cell, error);
+        status = mur_builder_file(&images[count], builder, cell, error);
     if (status != MUR_OK)
         return status;
-    if (scan->image_count > 0)
-        memcpy(images, scan->images, scan->image_count * sizeof *images);
     scan->images = images;
     scan->image_count++;
     return MUR_OK;
