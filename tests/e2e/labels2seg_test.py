@@ -561,7 +561,7 @@ class Segmentations(Folder):
             (["a.nii", "b.nii.gz"], dcm, ["--organ", "liver", "--organ", "heart"], 22,
              "b.nii.gz holds the same voxels as"),
             (["many.nii"], dcm, [], 22, "299 labels"),
-            (["moved.nii"], dcm, [], 22, "moved.nii does not lie on the grid"),
+            (["a.nii", "moved.nii"], dcm, [], 22, "moved.nii does not lie on the grid"),
             (["a.nii"], self.folder / "none", [], 20, "none"),
             (["a.nii"], self.folder / "empty", [], 20, "empty"),
             (["a.nii"], self.folder / "a.nii", [], 22, "a.nii"),
