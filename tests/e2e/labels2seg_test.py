@@ -587,6 +587,12 @@ class Segmentations(Folder):
                 self.assertIn(words, done.stderr)
                 self.assertEqual(list(self.folder.glob("out.dcm*")), [])
 
+    def test_labels_that_nobody_names_differ_in_colour(self):
+        path = self.make(ramp((5, 4, 3)) % 4, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        segments = pydicom.dcmread(path).SegmentSequence
+        self.assertEqual([s.SegmentLabel for s in segments], ["Label 1", "Label 2", "Label 3"])
+        self.assertEqual(len({tuple(s.RecommendedDisplayCIELabValue) for s in segments}), 3)
+
     def test_missing_slices_are_named(self):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         save(self.folder / "image.nii", ramp((6, 5, 9)), affine)
@@ -595,7 +601,7 @@ class Segmentations(Folder):
         done = run("labels2seg", self.folder / "image.nii", series, self.folder / "out.dcm",
                    "--label", "1=liver", "--organs", ORGANS)
         self.assertEqual(done.returncode, 22)
-        self.assertIn("not before slice", done.stderr)
+        self.assertIn("0.4 mm as a rule, but 0.8 mm before slice 4 (", done.stderr)
 
 
 def read_nrrd(path):
