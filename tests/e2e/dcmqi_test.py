@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Segmentations read and written by dcmqi (npm's @itk-wasm/dicom). Skipped where npm is not installed or
-cannot fetch it.
+"""Segmentations read and written by dcmqi, images read by ITK and GDCM: npm's @itk-wasm/dicom.
+Skipped where npm is not installed or cannot fetch it.
 
-Its DCMTK 3.6.8 takes frames apart at wrong bits where rows times columns are 3, 6 or 7 modulo 8, and joins
-them wrongly where that is not 0. Such sizes are read back by pydicom instead (labels2seg_test.py)."""
+The DCMTK 3.6.8 of dcmqi takes frames apart at wrong bits where rows times columns are 3, 6 or 7
+modulo 8, and joins them wrongly where that is not 0. Such sizes are read back by pydicom instead
+(labels2seg_test.py)."""
 import json
 import unittest
 
@@ -31,12 +32,12 @@ def left_handed(seed):
     return affine
 
 
-class DcmqiTest(volumes.Folder):
+class ItkWasmTest(volumes.Folder):
     @classmethod
     def setUpClass(cls):
-        cls.program = node.npm_modules() / "segmentation.mjs"
+        cls.program = node.npm_modules() / "itkwasm.mjs"
 
-    def dcmqi(self, *words):
+    def itkwasm(self, *words):
         return node.run("node", self.program, *words, timeout=120)
 
     def segment(self, name, files, series, *options):
@@ -45,11 +46,11 @@ class DcmqiTest(volumes.Folder):
                    SOURCE / "etc/organs.cfg", *words, *options)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def what_dcmqi_reads(self, name):
-        """Its JSON, voxels (i, j, k, layer) and the RAS affine."""
+    def what_is_read(self, name):
+        """The JSON, voxels (i, j, k, layer) and the RAS affine."""
         found = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
         columns, rows, slices = found["size"]
-        voxels = numpy.fromfile(self.folder / f"{name}.raw", "<i2")
+        voxels = numpy.fromfile(self.folder / f"{name}.raw", found["type"])
         voxels = voxels.reshape(slices, rows, columns, found["layers"]).transpose(2, 1, 0, 3)
         affine = numpy.eye(4)
         affine[:3, :3] = numpy.reshape(found["direction"], (3, 3)) * found["spacing"]
@@ -66,10 +67,10 @@ class DcmqiTest(volumes.Folder):
             series = self.convert(self.folder / "image.nii", out=name + "_images")
             save(self.folder / f"{name}.nii", labels_of(shape, seed=len(name)), affine)
             self.segment(name, [self.folder / f"{name}.nii"], series)
-        self.dcmqi("read", *(self.folder / name for name in cases))
+        self.itkwasm("read", *(self.folder / name for name in cases))
         for name in cases:
             with self.subTest(case=name):
-                found, voxels, affine = self.what_dcmqi_reads(name)
+                found, voxels, affine = self.what_is_read(name)
                 segments = [segment for layer in found["metaInfo"]["segmentAttributes"]
                             for segment in layer]
                 self.assertEqual({segment["labelID"]: segment["SegmentLabel"]
@@ -93,13 +94,27 @@ class DcmqiTest(volumes.Folder):
             masks.append(self.folder / f"mask{value}.nii")
             save(masks[-1], (random.random(shape) < 0.5).astype(numpy.uint8) * value, affine)
         self.segment("seg", masks, self.convert(self.folder / "image.nii"))
-        self.dcmqi("read", self.folder / "seg")
-        _, voxels, affine = self.what_dcmqi_reads("seg")
+        self.itkwasm("read", self.folder / "seg")
+        _, voxels, affine = self.what_is_read("seg")
         for number, path in enumerate(masks, 1):
             mask = nibabel.load(path)
             there = numpy.asanyarray(mask.dataobj).astype(bool).astype(numpy.uint8)
             same_world(self, nibabel.Nifti1Image(there, mask.affine),
                        (voxels == number).any(axis=3), affine)
+
+    def test_itk_reads_the_same_images_at_the_same_place(self):
+        random = numpy.random.default_rng(41)
+        for name, affine in (("oblique", volumes.oblique(41)), ("left", left_handed(42))):
+            for dtype in (numpy.int16, numpy.uint16):
+                with self.subTest(name=name, dtype=dtype):
+                    limits = numpy.iinfo(dtype)
+                    voxels = random.integers(limits.min, limits.max, (7, 9, 5), endpoint=True)
+                    save(self.folder / "image.nii", voxels.astype(dtype), affine)
+                    series = self.convert(self.folder / "image.nii")
+                    self.itkwasm("images", self.folder / "read", *sorted(series.iterdir()))
+                    _, found, there = self.what_is_read("read")
+                    same_world(self, nibabel.load(self.folder / "image.nii"), found[..., 0], there,
+                               corner=1e-3)
 
     def test_what_it_writes_becomes_the_same_label_map(self):
         affine, shape = left_handed(31), (10, 4, 5)
@@ -108,13 +123,13 @@ class DcmqiTest(volumes.Folder):
         save(self.folder / "labels.nii", labels, affine)
         series = self.convert(self.folder / "image.nii")
         self.segment("seg", [self.folder / "labels.nii"], series)
-        self.dcmqi("read", self.folder / "seg")
-        found, voxels, _ = self.what_dcmqi_reads("seg")
+        self.itkwasm("read", self.folder / "seg")
+        found, voxels, _ = self.what_is_read("seg")
         voxels.max(axis=3).ravel("F").astype("<i2").tofile(self.folder / "mine.raw")
         # It wants one list for each file, and has one file.
         found["metaInfo"]["segmentAttributes"] = [sum(found["metaInfo"]["segmentAttributes"], [])]
         (self.folder / "mine.json").write_text(json.dumps(found), encoding="utf-8")
-        self.dcmqi("write", self.folder / "mine", self.folder / "theirs.dcm",
+        self.itkwasm("write", self.folder / "mine", self.folder / "theirs.dcm",
                    *sorted(series.iterdir()))
         done = run("seg2labels", self.folder / "theirs.dcm", self.folder / "back.nii.gz",
                    "--source", series)

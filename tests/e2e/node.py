@@ -44,8 +44,9 @@ def murpacs(*arguments, check=True, timeout=600):
 
 
 def npm_modules():
-    """Peers in JavaScript (tests/e2e/npm): the folder of their programs and modules, made by `npm ci`
-    once for each build folder. Raises SkipTest where npm is not installed or cannot fetch them."""
+    """Peers in JavaScript (tests/e2e/npm): the folder of their programs and modules, made by
+    `npm ci` once for each build folder. Raises SkipTest where npm is not installed or cannot
+    fetch them."""
     if not (shutil.which("npm") and shutil.which("node")):
         raise unittest.SkipTest("npm is not installed")
     sources = SOURCE / "tests/e2e/npm"
