@@ -88,6 +88,8 @@ static enum mur_status read_inputs(struct source *source, const struct mur_cli *
         status = add_input(source, series, cli, warnings, error);
     if (status == MUR_OK && series != NULL && mur_image_set_file_count(source->set) == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "no image of series %s is there", series);
+    if (status == MUR_OK && count == 1 && mur_image_set_file_count(source->set) == 0)
+        return mur_error_set(error, MUR_NOT_FOUND, "%s: no DICOM images", cli->arguments[0]);
     const struct mur_stack_options options = {.allow_gaps = allow_gaps != 0,
                                               .keep_going = keep_going != 0};
     return status == MUR_OK ? mur_image_set_arrange(source->set, &options, warnings, error)

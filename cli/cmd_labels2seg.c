@@ -23,7 +23,6 @@ static char *organs_path;
 static int labelmap;
 static int deflate;
 static char *resample;
-static int own_grid;
 static char *series_description;
 static int series_number;
 static char *creator;
@@ -58,8 +57,6 @@ struct poptOption mur_labels2seg_options[] = {
      NULL},
     {"resample", '\0', POPT_ARG_STRING, &resample, 0,
      "nearest: where a map has another grid than the images, take the nearest label", "HOW"},
-    {"own-grid", '\0', POPT_ARG_NONE, &own_grid, 0,
-     "keep a map's grid where it is another one than the images'; some viewers refuse that", NULL},
     {"series-number", '\0', POPT_ARG_INT, &series_number, 0, "instead of 300", "NUMBER"},
     {"series-description", '\0', POPT_ARG_STRING, &series_description, 0, "instead of Segmentation",
      "TEXT"},
@@ -92,11 +89,7 @@ static enum mur_status read_options(struct mur_seg_options *options, struct mur_
 {
     if (resample != NULL && strcmp(resample, "nearest") != 0)
         return mur_error_set(error, MUR_INVALID, "--resample must be nearest");
-    if (resample != NULL && own_grid != 0)
-        return mur_error_set(error, MUR_INVALID, "--resample and --own-grid exclude each other");
-    options->other_grid = resample != NULL ? MUR_OTHER_GRID_NEAREST
-                          : own_grid != 0  ? MUR_OTHER_GRID_KEEP
-                                           : MUR_OTHER_GRID_REFUSE;
+    options->other_grid = resample != NULL ? MUR_OTHER_GRID_NEAREST : MUR_OTHER_GRID_KEEP;
     if (series_number < 0)
         return mur_error_set(error, MUR_INVALID, "--series-number must be positive");
     if (when_unset != NULL && strcmp(when_unset, "spm") != 0 && strcmp(when_unset, "nifti") != 0)

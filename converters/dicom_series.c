@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "converters/identity.h"
+#include "converters/slice_steps.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -16,10 +17,8 @@
 
 enum {
     FRAME_LIMIT = 1000000,
-    LISTED_SLICES = 8, /* in a message */
 };
 static const double SAME_POSITION_MM = 1e-3;
-static const double STEP_TOLERANCE = 0.01; /* of the step (conversion.md 3.1 item 7) */
 
 struct plane {
     struct mur_source_plane source;
@@ -476,44 +475,20 @@ static uint32_t keep_first_volume(struct reader *reader, bool *even)
     return (uint32_t)most;
 }
 
-/* Planes that are not where an even spacing puts them. */
 static enum mur_status check_steps(const struct reader *reader, struct mur_error *error)
 {
-    size_t count = reader->plane_count;
-    if (count < 3)
-        return MUR_OK;
-    const double *first = reader->planes[0].position, *last = reader->planes[count - 1].position;
-    double step[3], square = 0;
-    for (unsigned axis = 0; axis < 3; axis++) {
-        step[axis] = (last[axis] - first[axis]) / ((double)count - 1);
-        square += step[axis] * step[axis];
-    }
-    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
-    size_t wrong = 0;
-    for (size_t index = 1; index < count; index++) {
-        double off = 0;
-        for (unsigned axis = 0; axis < 3; axis++) {
-            double between = reader->planes[index].position[axis] -
-                             reader->planes[index - 1].position[axis] - step[axis];
-            off += between * between;
-        }
-        if (off <= STEP_TOLERANCE * STEP_TOLERANCE * square)
-            continue;
-        if (wrong++ < LISTED_SLICES) {
-            enum mur_status status =
-                mur_buffer_append_format(&list, error, "%s%zu (%s)", wrong > 1 ? ", " : "",
-                                         index + 1, reader->planes[index].source.position);
-            if (status != MUR_OK)
-                return status;
-        }
-    }
-    if (wrong == 0)
-        return MUR_OK;
-    return mur_error_set(error, MUR_MISMATCH,
-                         "series %s: slices are missing or unevenly spaced: step %.4g mm on "
-                         "average, but not before slice %s%s",
-                         reader->series->series_instance, sqrt(square), mur_buffer_text(&list),
-                         wrong > LISTED_SLICES ? " and others" : "");
+    const double **positions = calloc(reader->plane_count, sizeof *positions);
+    if (positions == NULL)
+        return mur_error_no_memory(error);
+    for (size_t index = 0; index < reader->plane_count; index++)
+        positions[index] = reader->planes[index].position;
+    const struct mur_slice_places places = {.positions = positions, .count = reader->plane_count};
+    enum mur_status status =
+        mur_slice_steps_are_even(&places)
+            ? MUR_OK
+            : mur_slice_steps_refuse(&places, reader->series->series_instance, "", error);
+    free(positions);
+    return status;
 }
 
 static enum mur_status arrange(struct reader *reader, struct mur_error *error)

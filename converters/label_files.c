@@ -168,12 +168,12 @@ static enum mur_status place(struct reading *reading, struct mur_error *error)
     status = mur_geometry_match(&reading->grid, &job->target, &voxels, &why);
     if (status != MUR_OK && job->options->other_grid == MUR_OTHER_GRID_NEAREST)
         status = resample(reading, &voxels, &why, error);
-    else if (status != MUR_OK && job->options->other_grid == MUR_OTHER_GRID_KEEP && first)
+    else if (status != MUR_OK && first)
         status = keep_own_grid(reading, &voxels, &why, error);
     else if (status != MUR_OK)
         return mur_error_set(error, status,
-                             "%s does not lie on the grid of %s: %s. It can be resampled to the "
-                             "nearest label, or keep its own grid",
+                             "%s does not lie on the grid of %s: %s. Both can be resampled to the "
+                             "nearest label of each voxel of the image",
                              path, job->report.own_grid ? job->options->files[0] : "the image",
                              why.message);
     else

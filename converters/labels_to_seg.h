@@ -36,7 +36,6 @@ struct mur_label_segment {
 /** What becomes of a label map that does not lie on the image's grid. */
 enum mur_other_grid {
     MUR_OTHER_GRID_KEEP, /**< the segmentation keeps it, with a warning: some viewers refuse it */
-    MUR_OTHER_GRID_REFUSE,
     MUR_OTHER_GRID_NEAREST, /**< each voxel of the image gets the label that is nearest */
 };
 

@@ -21,7 +21,7 @@ static enum mur_status unit_factor(double *out, const struct mur_nifti *nifti,
     default:
         *out = 1;
         return mur_warn(warnings, error,
-                        "%s: xyzt_units does not name the unit of length; mm is taken",
+                        "%s: its header does not name the unit of length; mm is taken",
                         nifti->path);
     }
 }

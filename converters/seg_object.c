@@ -7,6 +7,7 @@
 
 #include "converters/identity.h"
 #include "converters/label_bits.h"
+#include "converters/label_colors.h"
 #include "converters/labels_internal.h"
 #include "core/deflate.h"
 #include "core/text.h"
@@ -249,6 +250,10 @@ static size_t describe_segments(struct description *out, const struct mur_label_
         *segment = from->segment;
         segment->label = out->labels[index];
         segment->number = found->number;
+        if (!segment->has_color) { /* else viewers show all that nobody names alike */
+            segment->has_color = true;
+            mur_label_color(segment->rgb, segment->number);
+        }
         segment->has_source_value = from->value != MUR_LABEL_ANY;
         segment->source_value = (uint32_t)from->value;
         segment->source_layer = job->layers[from->file] > 1 ? from->layer : 0;

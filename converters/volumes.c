@@ -283,6 +283,8 @@ static void put_diffusion(struct mur_put *put, const struct mur_gradients *gradi
                      directed   ? "DIRECTIONAL"
                      : weighted ? "ISOTROPIC"
                                 : "NONE");
+    else if (put->status == MUR_OK) /* the volume before may have said it */
+        put->status = mur_dataset_remove(put->dataset, MUR_TAG_DiffusionDirectionality, put->error);
     if (put->status == MUR_OK && directed)
         put->status = mur_dataset_put_doubles(put->dataset, MUR_TAG_DiffusionGradientOrientation,
                                               MUR_VR_FD, direction, 3, put->error);

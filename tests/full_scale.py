@@ -9,9 +9,9 @@ usage: full_scale.py [--work DIR] [--dataset DIR] [--build DIR] [--keep]
   --build DIR    build with bin/murpacs and bin/phantom (build/release)
   --keep         leave the archive
 
-Checks: no scan fails; patients, studies, series and instances asked through findscu are those of
-tests/phantom/expected.py; the import needs less than 1 GiB of memory; a second import changes no
-row and no file. Exit code 0: all true.
+Checks: no scan fails; what was converted has a certificate, which says pass; patients, studies,
+series and instances asked through findscu are those of tests/phantom/expected.py; the import needs
+less than 1 GiB of memory; a second import changes no row and no file. Exit code 0: all true.
 """
 import argparse
 import collections
@@ -86,8 +86,8 @@ def state(data_dir):
     with sqlite3.connect(f"file:{data_dir}/index.sqlite?mode=ro", uri=True) as index:
         rows = hash(tuple(index.iterdump()))
     files = {str(path): (path.stat().st_size, path.stat().st_mtime_ns)
-             for folder in ("objects", "isa") for path in (data_dir / folder).rglob("*")
-             if path.is_file()}
+             for folder in ("objects", "isa", "certificates")
+             for path in (data_dir / folder).rglob("*") if path.is_file()}
     return rows, files, (data_dir / "manifest.jsonl").read_bytes()
 
 
@@ -121,6 +121,21 @@ def check_by_findscu(data_dir, total):
           instances)
 
 
+def check_certificates(data_dir, scans):
+    made = {series["SeriesInstanceUID"] for scan in scans
+            for series in scan["images"] + scan["segmentations"] if series["certified"]}
+    certificates = {path.stem: json.loads(path.read_text(encoding="utf-8"))
+                    for path in (data_dir / "certificates").iterdir()}
+    check("converted series without a certificate of their own", made ^ set(certificates), set())
+    kinds = collections.Counter((one["Kind"], one["Verdict"]) for one in certificates.values())
+    check("scans with a certificate", sum(any(series["certified"] for series in scan["images"])
+                                          for scan in scans),
+          sum(scan["image"].endswith((".nii", ".nii.gz")) for scan in scans))
+    check("verdicts that are not pass", {verdict for _, verdict in kinds} - {"pass"}, set())
+    say("       certificates: " + ", ".join(f"{count} of {kind}s" for (kind, _), count
+                                            in sorted(kinds.items())))
+
+
 def run(work):
     dataset = OPTIONS.dataset or work / "dataset"
     if OPTIONS.dataset is None:
@@ -139,6 +154,7 @@ def run(work):
           {"imported": total["image_series"]})
     check("segments", sum(seg["segments"] for scan in scans for seg in scan["segmentations"]),
           total["segments"])
+    check_certificates(data_dir, scans)
     read = sum(path.stat().st_size for path in dataset.rglob("*") if path.is_file())
     sizes = [path.stat().st_size for path in (data_dir / "objects").rglob("*") if path.is_file()]
     instances = len(node.indexed_instances(data_dir))

@@ -98,6 +98,14 @@ enum mur_status mur_converted_list_add(struct mur_converted_list *list,
     return status;
 }
 
+bool mur_converted_list_has(const struct mur_converted_list *list, const char *series)
+{
+    for (size_t index = 0; index < list->count; index++)
+        if (strcmp(list->items[index].series, series) == 0)
+            return true;
+    return false;
+}
+
 /* ---- certificates ---------------------------------------------------------------------------- */
 
 /* Where the instances are stored. */

@@ -43,6 +43,9 @@ enum mur_status mur_converted_list_add(struct mur_converted_list *list,
                                        const struct mur_made_series *made, const char *shown,
                                        bool is_new, struct mur_error *error);
 
+/** Whether a series is one of them. */
+bool mur_converted_list_has(const struct mur_converted_list *list, const char *series);
+
 /**
  * Certifies all that is new, or has no certificate yet; all of it must be stored.
  * @retval MUR_MISMATCH  something is not what it was made of: the message says what and where

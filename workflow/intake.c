@@ -410,8 +410,12 @@ enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
 enum mur_status mur_intake_certify(struct mur_intake *intake, struct mur_error *error)
 {
     enum mur_status status = settle_all(intake, error);
-    return status == MUR_OK ? mur_certificates_make(&intake->converted, intake->archive, error)
-                            : status;
+    if (status == MUR_OK)
+        status = mur_certificates_make(&intake->converted, intake->archive, error);
+    for (size_t i = 0; status == MUR_OK && i < intake->series_count; i++)
+        intake->series[i].certified =
+            mur_converted_list_has(&intake->converted, intake->series[i].series_instance);
+    return status;
 }
 
 enum mur_status mur_intake_commit(struct mur_intake *intake, uint64_t *new_instances,

@@ -398,8 +398,9 @@ class Import(Folder):
         for line in done.stdout.splitlines():
             scan = json.loads(line)
             converted = scan["image"].endswith((".nii", ".nii.gz"))
-            made |= {one["SeriesInstanceUID"] for one in
-                     (scan["images"] if converted else []) + scan["segmentations"]}
+            self.assertEqual({one["certified"] for one in scan["images"]}, {converted})
+            made |= {one["SeriesInstanceUID"] for one in scan["images"] + scan["segmentations"]
+                     if one["certified"]}
         files = {path.stem: json.loads(path.read_text())
                  for path in (data / "certificates").iterdir()}
         self.assertEqual(set(files), made)

@@ -227,7 +227,7 @@ class Segmentations(Folder):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         labels = numpy.random.default_rng(8).integers(0, 2, (3, 5, 4))
         half = affine @ numpy.diag([2.0, 1, 1, 1])
-        path = self.make(labels, half, affine, (6, 5, 4), ("--label", "1=liver", "--own-grid"))
+        path = self.make(labels, half, affine, (6, 5, 4), ("--label", "1=liver"))
         self.assertIn("does not lie on the grid", self.said.stderr)
         seg, frames = read_seg(path)
         self.assertEqual((seg.Rows, seg.Columns), (5, 3))
@@ -341,7 +341,7 @@ class Segmentations(Folder):
                 self.holds_masks(self.seg(series, self.folder / name, "--label", "1=liver"), masks,
                                  affine)
         path = self.seg(series, self.folder / "analyze.img", "--label", "1=liver", "--analyze-lr",
-                        "las", "--own-grid")
+                        "las")
         self.assertEqual(sum(int(f[2].sum()) for f in read_seg(path)[1]), masks.sum())
         done = run("labels2seg", self.folder / "analyze.img", series, self.folder / "out.dcm",
                    "--label", "1=liver", "--organs", ORGANS)
@@ -464,7 +464,7 @@ class Segmentations(Folder):
                         self.assertLess(abs(mine - red), 20)
                 self.no_errors(self.folder / "seg.dcm")
 
-    def test_another_grid_is_refused_or_resampled_as_told(self):
+    def test_another_grid_is_resampled_when_told(self):
         affine = oblique(26)
         shape = (8, 6, 4)
         random = numpy.random.default_rng(27)
@@ -475,11 +475,6 @@ class Segmentations(Folder):
         labels = random.integers(0, 3, (20, 18, 9)).astype(numpy.uint8)
         save(self.folder / "labels.nii", labels, fine)
         names = ("--label", "1=liver", "--label", "2=heart")
-        done = run("labels2seg", self.folder / "labels.nii", series, self.folder / "out.dcm", *names,
-                   "--organs", ORGANS)
-        self.assertEqual(done.returncode, 22)
-        self.assertRegex(done.stderr, "labels.nii does not lie on the grid of the image: 20 x 18 x 9")
-        self.assertEqual(list(self.folder.glob("out.dcm*")), [])
         grid = numpy.stack([*numpy.indices(shape), numpy.ones(shape)]).reshape(4, -1)
         there = numpy.floor((numpy.linalg.inv(fine) @ affine @ grid)[:3] + 0.5 + 1e-6).astype(int)
         limit = numpy.array(labels.shape)[:, None]
@@ -566,7 +561,7 @@ class Segmentations(Folder):
             (["a.nii", "b.nii.gz"], dcm, ["--organ", "liver", "--organ", "heart"], 22,
              "b.nii.gz holds the same voxels as"),
             (["many.nii"], dcm, [], 22, "299 labels"),
-            (["moved.nii"], dcm, [], 22, "moved.nii does not lie on the grid"),
+            (["a.nii", "moved.nii"], dcm, [], 22, "moved.nii does not lie on the grid"),
             (["a.nii"], self.folder / "none", [], 20, "none"),
             (["a.nii"], self.folder / "empty", [], 20, "empty"),
             (["a.nii"], self.folder / "a.nii", [], 22, "a.nii"),
@@ -592,6 +587,12 @@ class Segmentations(Folder):
                 self.assertIn(words, done.stderr)
                 self.assertEqual(list(self.folder.glob("out.dcm*")), [])
 
+    def test_labels_that_nobody_names_differ_in_colour(self):
+        path = self.make(ramp((5, 4, 3)) % 4, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        segments = pydicom.dcmread(path).SegmentSequence
+        self.assertEqual([s.SegmentLabel for s in segments], ["Label 1", "Label 2", "Label 3"])
+        self.assertEqual(len({tuple(s.RecommendedDisplayCIELabValue) for s in segments}), 3)
+
     def test_missing_slices_are_named(self):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         save(self.folder / "image.nii", ramp((6, 5, 9)), affine)
@@ -600,7 +601,7 @@ class Segmentations(Folder):
         done = run("labels2seg", self.folder / "image.nii", series, self.folder / "out.dcm",
                    "--label", "1=liver", "--organs", ORGANS)
         self.assertEqual(done.returncode, 22)
-        self.assertIn("not before slice", done.stderr)
+        self.assertIn("0.4 mm as a rule, but 0.8 mm before slice 4 (", done.stderr)
 
 
 def read_nrrd(path):

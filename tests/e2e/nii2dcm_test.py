@@ -372,6 +372,14 @@ class Volumes(Converted):
         numpy.testing.assert_allclose(in_world(back, other.affine), in_world(vectors, image.affine),
                                       atol=1e-5)
 
+    def test_nobody_says_the_direction_where_only_b_values_are_given(self):
+        self.four()
+        (self.folder / "b.bval").write_text("0 1000 2000\n")
+        series = self.convert(self.folder / "a.nii", "--bval", self.folder / "b.bval")
+        self.assertEqual([(s.DiffusionBValue, s.get("DiffusionDirectionality"))
+                          for s in self.slices(series)[::4]],
+                         [(0, "NONE"), (1000, None), (2000, None)])
+
     def test_contrasts_become_series(self):
         image = self.four()
         series = self.convert(self.folder / "a.nii", "--kind", "dixon=WATER,FAT,FAT_FRACTION",

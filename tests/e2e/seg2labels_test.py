@@ -544,13 +544,14 @@ class WayBack(Folder):
         image = nibabel.Nifti1Image(self.labels(numpy.uint8), numpy.diag([0.2, 0.3, 0.4, 1]))
         self.there_and_back(image)
         self.convert(self.path("seg.dcm"), "--itksnap", self.path("labels.txt"))
-        done = run("labels2seg", self.path("map.nii.gz"), self.path("dicom"),
-                   self.path("again.dcm"), "--organs", ORGANS, "--labels", self.path("labels.txt"))
-        self.assertEqual(done.returncode, 0, done.stderr)
-        first, again = (pydicom.dcmread(self.path(n)) for n in ("seg.dcm", "again.dcm"))
-        self.assertEqual(first.PixelData, again.PixelData)
-        self.assertEqual([s.SegmentLabel for s in first.SegmentSequence],
-                         [s.SegmentLabel for s in again.SegmentSequence])
+        for names in ("labels.txt", "map.json"):
+            done = run("labels2seg", self.path("map.nii.gz"), self.path("dicom"),
+                       self.path("again.dcm"), "--organs", ORGANS, "--labels", self.path(names))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            first, again = (pydicom.dcmread(self.path(n)) for n in ("seg.dcm", "again.dcm"))
+            self.assertEqual(first.PixelData, again.PixelData)
+            self.assertEqual([s.SegmentLabel for s in first.SegmentSequence],
+                             [s.SegmentLabel for s in again.SegmentSequence])
 
 
 class Command(Folder):
