@@ -1,4 +1,5 @@
 #include "converters/certify_values.h"
+#include "converters/values.h"
 
 #include <float.h>
 #include <math.h>
@@ -68,40 +69,7 @@ static double pixel_at(enum mur_pixel_type type, const void *pixels, size_t inde
 
 static double voxel_at(const struct mur_nifti_header *header, const void *voxels, size_t index)
 {
-    double raw = 0;
-    switch (header->type) {
-    case MUR_NIFTI_UINT8:
-        raw = ((const uint8_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT8:
-        raw = ((const int8_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT16:
-        raw = ((const uint16_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT16:
-        raw = ((const int16_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT32:
-        raw = ((const uint32_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT32:
-        raw = ((const int32_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT64:
-        raw = (double)((const uint64_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT64:
-        raw = (double)((const int64_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_FLOAT32:
-        raw = (double)((const float *)voxels)[index];
-        break;
-    case MUR_NIFTI_FLOAT64:
-        raw = ((const double *)voxels)[index];
-        break;
-    }
-    return raw * header->slope + header->intercept;
+    return mur_nifti_voxel(header->type, voxels, index) * header->slope + header->intercept;
 }
 
 /* The range of a type of whole numbers; false for floats. */

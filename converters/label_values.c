@@ -1,4 +1,5 @@
 #include "converters/label_values.h"
+#include "converters/values.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -26,40 +27,7 @@ uint16_t mur_label_entry_of(const struct mur_label_table *table,
 double mur_label_value_at(const struct mur_label_map_header *header, const void *voxels,
                           size_t index)
 {
-    double raw = 0;
-    switch (header->type) {
-    case MUR_NIFTI_UINT8:
-        raw = ((const uint8_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT8:
-        raw = ((const int8_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT16:
-        raw = ((const uint16_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT16:
-        raw = ((const int16_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT32:
-        raw = ((const uint32_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT32:
-        raw = ((const int32_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_UINT64:
-        raw = (double)((const uint64_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_INT64:
-        raw = (double)((const int64_t *)voxels)[index];
-        break;
-    case MUR_NIFTI_FLOAT32:
-        raw = (double)((const float *)voxels)[index];
-        break;
-    case MUR_NIFTI_FLOAT64:
-        raw = ((const double *)voxels)[index];
-        break;
-    }
-    return raw * header->slope + header->intercept;
+    return mur_nifti_voxel(header->type, voxels, index) * header->slope + header->intercept;
 }
 
 void mur_label_byte_entries(uint16_t out[MUR_BYTE_VALUES], const struct mur_label_table *table,

@@ -57,17 +57,6 @@ static void put_dates(struct mur_put *put)
     mur_put_default_value(put, MUR_TAG_ContentTime, "000000");
 }
 
-static void put_dimension(struct mur_put *put, const char *organization, uint32_t pointer,
-                          uint32_t group, const char *label)
-{
-    struct mur_put item = mur_put_item(put, MUR_TAG_DimensionIndexSequence);
-    mur_put_text(&item, MUR_TAG_DimensionOrganizationUID, organization);
-    mur_put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
-    mur_put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
-    mur_put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
-    put->status = item.status;
-}
-
 static void put_dimensions(struct mur_put *put, const struct mur_conversion_part *part)
 {
     char uid[MUR_UID_TEXT_SIZE];
@@ -80,10 +69,10 @@ static void put_dimensions(struct mur_put *put, const struct mur_conversion_part
     mur_put_text(&organization, MUR_TAG_DimensionOrganizationUID, uid);
     put->status = organization.status;
     if (part->count > 1)
-        put_dimension(put, uid, MUR_TAG_TemporalPositionIndex, MUR_TAG_FrameContentSequence,
-                      "TemporalPositionIndex");
-    put_dimension(put, uid, MUR_TAG_ImagePositionPatient, MUR_TAG_PlanePositionSequence,
-                  "ImagePositionPatient");
+        mur_put_dimension(put, uid, MUR_TAG_TemporalPositionIndex, MUR_TAG_FrameContentSequence,
+                          "TemporalPositionIndex");
+    mur_put_dimension(put, uid, MUR_TAG_ImagePositionPatient, MUR_TAG_PlanePositionSequence,
+                      "ImagePositionPatient");
 }
 
 static void put_top(struct mur_put *put, const struct mur_conversion *c,

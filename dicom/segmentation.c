@@ -237,17 +237,6 @@ static void put_references(struct mur_put *top, const struct mur_segmentation *g
     top->status = series.status;
 }
 
-static void put_dimension(struct mur_put *top, const char *organization, uint32_t pointer,
-                          uint32_t group, const char *label)
-{
-    struct mur_put item = mur_put_item(top, MUR_TAG_DimensionIndexSequence);
-    mur_put_needed(&item, MUR_TAG_DimensionOrganizationUID, organization);
-    mur_put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
-    mur_put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
-    mur_put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
-    top->status = item.status;
-}
-
 static void put_shared_groups(struct mur_put *top, const struct mur_segmentation *given)
 {
     struct mur_put shared = mur_put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
@@ -319,10 +308,10 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     top.status = organization.status;
     bool binary = given->kind == MUR_SEGMENTATION_BINARY;
     if (binary)
-        put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
-                      MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
-    put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
-                  MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
+        mur_put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
+                          MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
+    mur_put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
+                      MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
 
     mur_put_int(&top, MUR_TAG_SamplesPerPixel, 1);
     mur_put_text(&top, MUR_TAG_PhotometricInterpretation, "MONOCHROME2");
