@@ -92,7 +92,7 @@ class Finder:
     def __init__(self, served, folder):
         self.served, self.folder = served, folder
         os.environ["DCMDICTPATH"] = (
-            f"/usr/share/libdcmtk{self.version()}/dicom.dic:{node.SOURCE}/etc/murpacs.dic")
+            f"{self.dictionary()}:{node.SOURCE}/etc/murpacs.dic")
         node.ENVIRONMENT["DCMDICTPATH"] = os.environ["DCMDICTPATH"]
         self.scan_of, self.study_of, self.patient_of = {}, {}, {}
         for answer in served.find(
@@ -104,9 +104,9 @@ class Finder:
             self.patient_of.setdefault(answer.PatientID, set()).add(scan)
 
     @staticmethod
-    def version():
-        folders = [path.parent.name for path in pathlib.Path("/usr/share").glob("libdcmtk*/dicom.dic")]
-        return sorted(folders)[-1].removeprefix("libdcmtk")
+    def dictionary():
+        """DCMTK's own: libdcmtk17/ in Debian 12, dcmtk/ in Debian 13."""
+        return sorted(pathlib.Path("/usr/share").glob("*dcmtk*/dicom.dic"))[-1]
 
     def run(self, options, words):
         done = node.run("findscu", "-v", "-P", "-aec", "MURPACS", *options, *words)

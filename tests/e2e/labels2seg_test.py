@@ -300,7 +300,7 @@ class Segmentations(Folder):
 
     def test_nrrd_of_any_space_and_byte_order(self):
         affine, masks, series = self.both_layers()
-        labels = (masks[..., 0] * 300).astype(numpy.int16)
+        labels = masks[..., 0].astype(numpy.int16) * 300
         for space in ("left-posterior-superior", "RAS", "left-anterior-superior"):
             for endian in ("little", "big"):
                 path = self.folder / "labels.nhdr"
