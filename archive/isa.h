@@ -74,8 +74,9 @@ struct mur_isa_conflict {
     const char *header, *tables;
     bool tables_answer; /**< what queries are answered with */
 };
-/** Calls @p each for all of them, by the first instance of each linked series; numbers are the same
- * within 1 % for voxel sizes, else exactly. */
+/** Calls @p each for all of them, in the order of study, subject, scan, its image before its
+ * outlines, and attribute; by the first instance of each linked series. Numbers are the same within
+ * 1 % for voxel sizes, else exactly. */
 MUR_NODISCARD
 enum mur_status mur_archive_each_isa_conflict(
     struct mur_archive *archive,

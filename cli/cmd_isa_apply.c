@@ -250,10 +250,8 @@ int mur_command_isa_apply(struct mur_cli *cli)
         status = append_json(&text, &rows, &lines, &tables.diagnostics, &error);
     else if (status == MUR_OK)
         status = append_text(&text, cli, &rows, &lines, &tables.diagnostics, &error);
-    if (status != MUR_OK) {
-        (void)mur_cli_fail(cli, &error);
-        return MUR_ISA_EXIT_UNUSABLE;
-    }
+    if (status != MUR_OK)
+        return mur_cli_fail_isa(cli, &tables, &error);
     if (dry_run == 0)
         mur_log_info(MUR_LOG_ARCHIVE,
                      "ISA-Tab %s version %lld: %zu scans new, %zu changed, %zu gone", rows.dataset,

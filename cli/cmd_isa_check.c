@@ -66,10 +66,8 @@ int mur_command_isa_check(struct mur_cli *cli)
         written = append_json(&text, &of, code, why, NULL);
     else if (status == MUR_OK)
         written = append_text(&text, cli, &of, NULL);
-    if (written != MUR_OK || (status != MUR_OK && as_json == 0)) {
-        (void)mur_cli_fail(cli, &error);
-        return MUR_ISA_EXIT_UNUSABLE;
-    }
+    if (written != MUR_OK || (status != MUR_OK && as_json == 0))
+        return mur_cli_fail_isa(cli, &of, &error);
     int printed = mur_cli_print(cli, &text);
     if (code == MUR_ISA_EXIT_UNUSABLE && as_json == 0)
         (void)fprintf(stderr, "murpacs %s: %s: %s\n", cli->command, cli->arguments[0], why);

@@ -285,5 +285,5 @@ int mur_command_isa_map(struct mur_cli *cli)
     for (size_t i = 0; status == MUR_OK && i < columns.count; i++)
         status = as_json != 0 ? append_json(&text, &columns.items[i], &error)
                               : append_column(&text, &columns.items[i], &error);
-    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
+    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail_isa(cli, &of, &error);
 }

@@ -323,5 +323,5 @@ int mur_command_isa_show(struct mur_cli *cli)
     enum mur_status status = mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_SURVEY, &error);
     if (status == MUR_OK)
         status = show(&text, &of, &error);
-    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
+    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail_isa(cli, &of, &error);
 }

@@ -31,6 +31,13 @@ enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *
     return status;
 }
 
+int mur_cli_fail_isa(const struct mur_cli *cli, const struct mur_cli_isa *of,
+                     const struct mur_error *error)
+{
+    int code = mur_cli_fail(cli, error);
+    return of->mapping == NULL ? code : MUR_ISA_EXIT_UNUSABLE;
+}
+
 enum mur_status mur_cli_append_diagnostics(struct mur_buffer *out,
                                            const struct mur_isa_diagnostics *diagnostics,
                                            enum mur_isa_severity least, struct mur_error *error)

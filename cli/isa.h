@@ -11,7 +11,7 @@
 #include "isa/unpack.h"
 #include "mapping/mapping.h"
 
-/** Exit codes of what reads an ISA-Tab. */
+/** Exit codes of what reads an ISA-Tab. What merely shows it has no errors of its own. */
 enum {
     MUR_ISA_EXIT_OK = 0,       /**< at most warnings */
     MUR_ISA_EXIT_ERRORS = 1,   /**< errors, but usable */
@@ -42,6 +42,11 @@ MUR_NODISCARD
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
                                  const char *path, enum mur_cli_scans scans,
                                  struct mur_error *error);
+
+/** Tells why nothing came of mur_cli_open_isa(). @return MUR_ISA_EXIT_UNUSABLE; where it is not the
+ * fault of the tables but of the configured mapping, the exit code that suits the status */
+int mur_cli_fail_isa(const struct mur_cli *cli, const struct mur_cli_isa *of,
+                     const struct mur_error *error);
 
 /** One line for each: "severity code file:line message"; and how many were left out.
  * @param least  what is less severe is passed over */

@@ -124,7 +124,17 @@ class Check(InFolder):
                                                encoding="utf-8")
         codes, report = self.codes(self.base, 2)
         self.assertIn(("error", "missing-file"), codes)
-        self.assertEqual(isa("check", self.base / "nowhere").returncode, 2)
+        for command in ("check", "show", "map"):
+            self.assertEqual(isa(command, self.base / "nowhere").returncode, 2, command)
+        for command in ("show", "map"):  # they tell why no scan was found
+            self.assertEqual(isa(command, self.base).returncode, 0, command)
+        (self.base / "i_empty.txt").unlink()
+        for command in ("show", "map"):
+            done = isa(command, self.base)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), command)
+            self.assertIn("no ISA-Tab investigation file", done.stderr)
+            broken = isa(command, PHANTOM, "--set", "isa.mapping_file=/no/such/file")
+            self.assertEqual(broken.returncode, 20, broken.stderr)
         self.assertEqual(isa("check").returncode, 1)
 
     def test_large_tables_take_seconds_and_little_memory(self):

@@ -190,7 +190,11 @@ class LateEdits(Archive):
                                       "dicom.durability=process", check=False)
         self.assertIn("the tables say 0.71 mm", done.stdout + done.stderr)
         self.isa("apply", self.tables)
-        told = {(one["scan"], one["attribute"]): one for one in self.lines("conflicts")}
+        lines = self.lines("conflicts")
+        self.assertGreater(len({one["subject"] for one in lines}), 1)
+        self.assertEqual(lines, sorted(lines, key=lambda one: [
+            one[word] for word in ("study", "subject", "scan", "SeriesInstanceUID", "attribute")]))
+        told = {(one["scan"], one["attribute"]): one for one in lines}
         spacing = told["WD-08_w08_CT", "PixelSpacing"]
         self.assertEqual((spacing["header"], spacing["tables"], spacing["answer"]),
                          ("0.7\\0.7", "0.71", "header"))

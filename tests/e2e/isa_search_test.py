@@ -189,6 +189,7 @@ class Search(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.root = pathlib.Path(tempfile.mkdtemp(prefix="murpacs-search-"))
+        cls.addClassCleanup(shutil.rmtree, cls.root)
         cls.dataset = cls.root / "dataset"
         shutil.copytree(DATASET, cls.dataset)
         cls.add_column()
@@ -196,12 +197,8 @@ class Search(unittest.TestCase):
         cls.cells = sorted(set().union(*cls.tables.values()))
         node.import_dataset(cls.root / "data", cls.dataset)
         cls.served = node.Node(cls.root / "data")
+        cls.addClassCleanup(cls.served.stop)
         cls.finder = Finder(cls.served, cls.root)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.served.stop()
-        shutil.rmtree(cls.root)
 
     @classmethod
     def add_column(cls):
