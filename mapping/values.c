@@ -554,6 +554,9 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
                                     mur_dictionary_keyword(summary->target.path.tags[0]));
     if (status != MUR_OK || text.length == 0 || builder->survey)
         return status;
+    for (size_t i = 0; i < text.length; i++) /* as in the private block: one line, named exactly */
+        if ((unsigned char)text.data[i] < 0x20)
+            text.data[i] = ' ';
     bool cut = false;
     const char *fitted = "";
     struct mur_slice slice = {mur_buffer_text(&text), text.length};
