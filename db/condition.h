@@ -13,6 +13,7 @@ struct mur_condition {
     size_t capacity;
     bool fold_case;  /**< compare text without case and diacritics */
     bool tests_rows; /**< rows are found otherwise: what would find cells is of no use */
+    bool has_ranges, ranges_are_texts; /**< of cells, see db/cell_condition.c */
 };
 #define MUR_CONDITION_INIT                                                                         \
     {                                                                                              \
