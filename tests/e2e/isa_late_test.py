@@ -234,6 +234,25 @@ class LateScans(Archive):
         self.assertEqual([one["SeriesInstanceUID"] for one in self.lines("unlinked")
                           if one["kind"] == "series"], [nobody])
 
+    def test_an_image_that_the_tables_do_not_name_is_named_when_they_leave(self):
+        table, scan = self.tables / "a_ICAM-CT-2018_CT.txt", "IC01_w12_CT_liver_agent"
+        edit(table, "ICAM-CT-2018/IC01/w12/CT_liver_agent.nii", "")
+        uid, paths = self.write(1, PatientID="IC01", SeriesDescription=scan)
+        self.serve()
+        self.isa("apply", self.tables)
+        folder = self.root / "disk"
+        folder.mkdir()
+        for path in paths:
+            path.rename(folder / path.name)
+        node.murpacs("import", "--data-dir", self.data_dir, "--dicom", folder)
+        self.isa("export", self.root / "uids")
+        exported = (self.root / "uids" / table.name).read_text(encoding="utf-8")
+        self.assertEqual(exported.count("urn:oid:" + uid), 1)
+        self.isa("export", "--files", "-k", "SeriesInstanceUID=" + uid, self.root / "files")
+        scans, _ = node.import_dataset(self.root / "again", self.root / "files")
+        self.assertEqual([(one["assay"], [image["SeriesInstanceUID"] for image in one["images"]])
+                          for one in scans], [(scan, [uid])])
+
     def test_each_kind_of_rule_knows_its_scan(self):
         table = self.tables / "a_WD-OBG-2019_CT.txt"
         add_column(table, "Comment[Series Instance UID]", "WD-08_w08_CT",
