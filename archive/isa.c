@@ -58,27 +58,32 @@ enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa
 
 /* ---- the tables as delivered ----------------------------------------------------------------- */
 
-typedef enum mur_status table_function(void *user, const char *relative, struct mur_error *error);
+typedef enum mur_status table_function(void *user, const char *root, const char *relative,
+                                       struct mur_error *error);
 
 static enum mur_status each_table(const struct mur_isa *isa, table_function *each, void *user,
                                   struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
-        status = each(user, isa->investigations[i].path, error);
+        status = each(user, isa->investigations[i].earlier ? isa->earlier : isa->root,
+                      isa->investigations[i].path, error);
     for (size_t i = 0; status == MUR_OK && i < isa->study_count; i++) {
         const struct mur_isa_study *study = &isa->studies[i];
         if (study->readable)
-            status = each(user, study->table.path, error);
-        for (size_t j = 0; status == MUR_OK && j < study->assay_count; j++)
-            if (study->assays[j].readable)
-                status = each(user, study->assays[j].table.path, error);
+            status = each(user, study->table.earlier ? isa->earlier : isa->root, study->table.path,
+                          error);
+        for (size_t j = 0; status == MUR_OK && j < study->assay_count; j++) {
+            const struct mur_isa_assay *assay = &study->assays[j];
+            if (assay->readable)
+                status = each(user, assay->table.earlier ? isa->earlier : isa->root,
+                              assay->table.path, error);
+        }
     }
     return status;
 }
 
 struct tables {
-    const char *root;
     const char *target; /* folder to copy to */
     struct mur_sha256 *digest;
 };
@@ -91,11 +96,12 @@ static enum mur_status read_table(struct mur_buffer *out, const char *root, cons
     return status == MUR_OK ? mur_file_read_all(out, path, TABLE_LIMIT, error) : status;
 }
 
-static enum mur_status digest_table(void *user, const char *relative, struct mur_error *error)
+static enum mur_status digest_table(void *user, const char *root, const char *relative,
+                                    struct mur_error *error)
 {
     struct tables *tables = user;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    enum mur_status status = read_table(&bytes, tables->root, relative, error);
+    enum mur_status status = read_table(&bytes, root, relative, error);
     if (status == MUR_OK)
         status = mur_sha256_update(tables->digest, relative, strlen(relative) + 1, error);
     if (status == MUR_OK)
@@ -103,12 +109,13 @@ static enum mur_status digest_table(void *user, const char *relative, struct mur
     return status;
 }
 
-static enum mur_status copy_table(void *user, const char *relative, struct mur_error *error)
+static enum mur_status copy_table(void *user, const char *root, const char *relative,
+                                  struct mur_error *error)
 {
     struct tables *tables = user;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
     MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = read_table(&bytes, tables->root, relative, error);
+    enum mur_status status = read_table(&bytes, root, relative, error);
     if (status == MUR_OK)
         status = mur_path_join(&path, tables->target, relative, error);
     if (status != MUR_OK)
@@ -126,7 +133,7 @@ static enum mur_status digest_tables(char out[MUR_SHA256_TEXT_SIZE], const struc
 {
     MUR_AUTO(mur_sha256) *digest = NULL;
     enum mur_status status = mur_sha256_create(&digest, error);
-    struct tables tables = {.root = isa->root, .digest = digest};
+    struct tables tables = {.digest = digest};
     if (status == MUR_OK)
         status = each_table(isa, digest_table, &tables, error);
     uint8_t bytes[MUR_SHA256_SIZE];
@@ -156,7 +163,7 @@ static enum mur_status keep_tables(const char *folder, const struct mur_archive 
 {
     MUR_AUTO_FREE char *target = NULL;
     enum mur_status status = mur_path_join(&target, archive->directory, folder, error);
-    struct tables tables = {.root = isa->root, .target = target};
+    struct tables tables = {.target = target};
     if (status == MUR_OK)
         status = each_table(isa, copy_table, &tables, error);
     return status;
@@ -464,18 +471,6 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
     return status == MUR_OK ? mur_manifest_add_isa(&archive->manifest, &version, error) : status;
 }
 
-/* What stands in a table that cannot be read is not gone. */
-static bool is_whole(const struct mur_isa *isa)
-{
-    bool whole = true;
-    for (size_t i = 0; i < isa->study_count; i++) {
-        whole = whole && isa->studies[i].readable;
-        for (size_t j = 0; j < isa->studies[i].assay_count; j++)
-            whole = whole && isa->studies[i].assays[j].readable;
-    }
-    return whole;
-}
-
 static enum mur_status put_rows(struct mur_archive *archive, void *user, struct mur_error *error)
 {
     struct put *put = user;
@@ -491,7 +486,7 @@ static enum mur_status put_rows(struct mur_archive *archive, void *user, struct 
         status = version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK)
         status = put_scans(put, archive, dataset, error);
-    if (status == MUR_OK && is_whole(put->isa))
+    if (status == MUR_OK)
         status = mur_database_retire_isa_scans(archive->writer, dataset, rows->scans, rows->count,
                                                note_gone, put, error);
     return status == MUR_OK ? mur_database_relink(&rows->relinked, archive->writer, error) : status;
@@ -533,21 +528,81 @@ static enum mur_status compare_folder(void *user, const struct mur_isa_version *
                : MUR_OK;
 }
 
+/* @param[out] origin  its dataset is NULL where the tables are not those of a version */
+static enum mur_status find_origin(struct origin *origin, struct mur_archive *archive,
+                                   const struct mur_isa *isa, struct mur_error *error)
+{
+    *origin = (struct origin){.archive = archive, .root = realpath(isa->root, NULL)};
+    enum mur_status status = MUR_OK;
+    if (origin->root != NULL)
+        status = mur_archive_each_isa_version(archive, compare_folder, origin, error);
+    free(origin->root);
+    origin->root = NULL;
+    return status;
+}
+
 static enum mur_status name_dataset(char **out, struct mur_archive *archive,
                                     const struct mur_isa *isa,
                                     const struct mur_isa_options *options, struct mur_error *error)
 {
     if (options->dataset != NULL)
         return mur_text_copy(out, mur_slice_of(options->dataset), error);
-    struct origin origin = {.archive = archive, .root = realpath(isa->root, NULL)};
-    enum mur_status status = MUR_OK;
-    if (origin.root != NULL)
-        status = mur_archive_each_isa_version(archive, compare_folder, &origin, error);
-    free(origin.root);
+    struct origin origin;
+    enum mur_status status = find_origin(&origin, archive, isa, error);
     if (status == MUR_OK && origin.dataset == NULL)
         status = mur_isa_dataset_identifier(&origin.dataset, isa, error);
     *out = origin.dataset;
     return status;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct in_force {
+    struct mur_archive *archive;
+    const char *dataset;
+};
+
+static enum mur_status folder_in_force(char **folder, void *user, const struct mur_isa *isa,
+                                       struct mur_error *error)
+{
+    const struct in_force *of = user;
+    struct mur_database *reader = NULL;
+    char digest[MUR_SHA256_TEXT_SIZE];
+    char relative[64];
+    int64_t dataset = 0;
+    int64_t version = 0;
+    struct origin origin;
+    *folder = NULL;
+    enum mur_status status = find_origin(&origin, of->archive, isa, error);
+    if (status == MUR_OK && origin.dataset != NULL) {
+        free(origin.dataset);
+        return MUR_OK; /* an earlier version is what it is */
+    }
+    const struct mur_isa_options options = {.dataset = of->dataset};
+    if (status == MUR_OK)
+        status = name_dataset(&origin.dataset, of->archive, isa, &options, error);
+    if (status == MUR_OK)
+        status = mur_reader_take(&reader, of->archive, error);
+    if (status == MUR_OK)
+        status =
+            mur_database_isa_dataset(&dataset, digest, &version, reader, origin.dataset, error);
+    mur_reader_return(of->archive, reader);
+    if (status == MUR_OK && dataset != 0)
+        status = version_folder(relative, origin.dataset, version, error);
+    if (status == MUR_OK && dataset != 0)
+        status = mur_path_join(folder, of->archive->directory, relative, error);
+    free(origin.dataset);
+    return status;
+}
+
+enum mur_status mur_archive_read_isa(struct mur_isa **out, struct mur_archive *archive,
+                                     const char *dataset, const char *directory,
+                                     struct mur_isa_diagnostics *diagnostics,
+                                     struct mur_error *error)
+{
+    struct in_force of = {.archive = archive, .dataset = dataset};
+    const struct mur_isa_earlier earlier = {.folder = folder_in_force, .user = &of};
+    return mur_isa_read_over(out, directory, archive != NULL ? &earlier : NULL, diagnostics, error);
 }
 
 enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive *archive,

@@ -31,6 +31,19 @@ MUR_NODISCARD
 enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
                                            struct mur_error *error);
 
+/**
+ * Reads the tables in @p directory that mur_archive_put_isa() is to take. What is missing or
+ * damaged is reported, and the version in force stands in for it: nothing is lost because a file
+ * is.
+ * @param archive  NULL: none
+ * @param dataset  as in struct mur_isa_options
+ */
+MUR_NODISCARD
+enum mur_status mur_archive_read_isa(struct mur_isa **out, struct mur_archive *archive,
+                                     const char *dataset, const char *directory,
+                                     struct mur_isa_diagnostics *diagnostics,
+                                     struct mur_error *error);
+
 /** One thing that a new version of an ISA-Tab says otherwise. Texts are borrowed for the call. */
 struct mur_isa_change {
     enum { MUR_ISA_SCAN_NEW, MUR_ISA_SCAN_GONE, MUR_ISA_SCAN_CHANGED } kind;

@@ -35,12 +35,20 @@ enum mur_cli_scans {
     MUR_CLI_WHOLE_SCANS,
 };
 
+/** Of what tables are to become a new version. */
+struct mur_cli_isa_version {
+    struct mur_archive *archive;
+    const char *dataset; /**< NULL: as the tables say */
+};
+
 /** Reads the tables in the folder or ZIP file @p path. Images in a ZIP file are not unpacked.
  * @param scans  what is made of them, by the configured mapping
+ * @param version  whose tables stand in for what cannot be read; NULL = nobody's
  * @param[out] out  zeroed before; mur_cli_isa_free(), also after a failure */
 MUR_NODISCARD
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
                                  const char *path, enum mur_cli_scans scans,
+                                 const struct mur_cli_isa_version *version,
                                  struct mur_error *error);
 
 /** Tells why nothing came of mur_cli_open_isa(). @return MUR_ISA_EXIT_UNUSABLE; where it is not the

@@ -202,16 +202,52 @@ class LateEdits(Archive):
         self.assertEqual((patient["header"], patient["tables"], patient["answer"]),
                          ("OBG18", "WD-OBG-2019:WD-08", "tables"))
 
-    def test_bad_tables_change_nothing(self):
-        for broken in ("a_WD-OBG-2019_CT.txt", "s_WD-OBG-2019.txt", "i_Investigation.txt"):
-            (self.tables / broken).unlink()
-            edit_target = self.tables / "s_ICAM-CT-2018.txt"
-            edit(edit_target, '"IC19"', '"IC20"')
-            self.isa("apply", self.tables, code=2)
-            self.assertEqual(len(self.lines("apply", "--list")), 1)
-            self.assertEqual(self.node.find("PatientID=ICAM-CT-2018:IC20"), [])
-            shutil.rmtree(self.tables)
-            copy_tables(self.tables)
+    def test_what_cannot_be_read_stays_as_it_was_and_the_rest_is_applied(self):
+        assay, study = self.tables / "a_WD-OBG-2019_CT.txt", self.tables / "s_WD-OBG-2019.txt"
+
+        def others():
+            return [one.SeriesInstanceUID for one in self.node.find(
+                "SeriesInstanceUID", "StrainDescription=C57BL/6J", "PatientID=WD-OBG-2019:*",
+                level="SERIES")]
+
+        before = others()
+        self.assertGreater(len(before), 1)
+        for broken, code, old, new in ((assay, "missing-file", "IC19", "IC20"),
+                                       (assay, "empty-file", "IC20", "IC21"),
+                                       (study, "missing-file", "IC21", "IC22"),
+                                       (study, "empty-file", "IC22", "IC23")):
+            whole = broken.read_bytes()
+            broken.unlink()
+            if code == "empty-file":
+                broken.write_bytes(b"")
+            edit(self.tables / "s_ICAM-CT-2018.txt", f'"{old}"', f'"{new}"')
+            done = json.loads(self.isa("apply", "--json", self.tables, code=1))
+            told = {(one["severity"], one["code"]) for one in done["diagnostics"]
+                    if one["file"] == broken.name}
+            self.assertLessEqual({("error", code), ("warning", "earlier-version")}, told)
+            self.assertEqual((done["gone"], done["new"]), (0, 0))
+            self.assertEqual({one["study"] for one in done["changes"]}, {"ICAM-CT-2018"})
+            self.assertEqual(len(self.node.find(f"PatientID=ICAM-CT-2018:{new}")), 1)
+            self.assertEqual(others(), before)
+            broken.write_bytes(whole)
+        # It was kept with each version: nothing hangs on what was read before.
+        versions = self.lines("apply", "--list")
+        kept = self.data_dir / versions[-1]["folder"]
+        self.assertEqual((kept / study.name).read_bytes(), study.read_bytes())
+        assay.unlink()
+        _, done = node.import_dataset(self.data_dir, self.tables, check=False)
+        self.assertIn("earlier-version", done.stderr)
+        self.assertEqual(len(self.lines("apply", "--list")), len(versions))
+        # Back to the first version: that, and no table of a later one.
+        self.isa("apply", self.data_dir / versions[0]["folder"])
+        self.assertEqual(len(self.node.find("PatientID=ICAM-CT-2018:IC19")), 1)
+
+    def test_tables_without_a_scan_or_an_investigation_change_nothing(self):
+        (self.tables / "i_Investigation.txt").rename(self.tables / "other.txt")
+        self.isa("apply", self.tables, code=2)
+        (self.tables / "i_Investigation.txt").write_text("INVESTIGATION\n", encoding="utf-8")
+        self.isa("apply", self.tables, code=2)
+        self.assertEqual(len(self.lines("apply", "--list")), 1)
 
 
 class LateScans(Archive):

@@ -103,7 +103,9 @@ class Reindex(isa_late_test.Archive):
         self.assert_same_after_reindex()
         isa_late_test.edit(self.tables / "s_ICAM-CT-2018.txt", '"male"\t"healthy"', '""\t"healthy"')
         isa_late_test.drop_rows(self.tables / "a_NUDE-CTMR-2022_MRI.txt", "N01_w00")
-        self.isa("apply", self.tables)
+        (self.tables / "a_WD-OBG-2019_CT.txt").unlink()
+        (self.tables / "s_WD-OBG-2019.txt").write_bytes(b"")
+        self.isa("apply", self.tables, code=1)
         native = next(one for one in scans if (isa_late_test.DATASET / one["image"]).is_dir())
         with_first = pydicom.dcmread(self.native()[0]).SOPInstanceUID
         node.murpacs("delete", "--data-dir", self.data_dir, with_first)
