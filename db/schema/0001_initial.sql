@@ -266,6 +266,12 @@ CREATE TABLE isa_scan_cell (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_scan_cell_by_cell ON isa_scan_cell(cell, scan);
 
+-- What a scan says once more, to be answered: its cells of columns (element 0) in one piece.
+CREATE TABLE isa_said (
+  scan INTEGER PRIMARY KEY REFERENCES isa_scan(id) ON DELETE CASCADE,
+  cells BLOB NOT NULL                    -- db/said.h
+) STRICT;
+
 -- How much of the manifest belongs to what is committed here, and what number the next instance gets.
 CREATE TABLE manifest (
   id INTEGER PRIMARY KEY CHECK (id = 1),
