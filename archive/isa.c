@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "archive/internal.h"
+#include "archive/isa_dataset.h"
 #include "archive/isa_values.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -12,7 +13,7 @@
 #include "dicom/dictionary.h"
 #include "mapping/private_block.h"
 
-enum { TABLE_LIMIT = 256 << 20, IDENTIFIER_LIMIT = 200 };
+enum { TABLE_LIMIT = 256 << 20 };
 
 void mur_isa_rows_free(struct mur_isa_rows *rows)
 {
@@ -21,39 +22,6 @@ void mur_isa_rows_free(struct mur_isa_rows *rows)
     free(rows->dataset);
     free(rows->scans);
     *rows = (struct mur_isa_rows){0};
-}
-
-static enum mur_status append_identifier(struct mur_buffer *out, const char *identifier,
-                                         struct mur_error *error)
-{
-    if (identifier[0] == '\0')
-        return MUR_OK;
-    return mur_buffer_append_format(out, error, "%s%s", out->length > 0 ? "+" : "", identifier);
-}
-
-enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
-                                           struct mur_error *error)
-{
-    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_buffer_reserve(&text, IDENTIFIER_LIMIT, error);
-    for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
-        status = append_identifier(&text, isa->investigations[i].identifier, error);
-    for (size_t i = 0; status == MUR_OK && text.length == 0 && i < isa->study_count; i++)
-        status = append_identifier(&text, isa->studies[i].identifier, error);
-    if (status == MUR_OK && text.length == 0) {
-        struct mur_slice root = mur_slice_of(isa->root);
-        while (root.length > 1 && root.data[root.length - 1] == '/')
-            root.length--;
-        MUR_AUTO_FREE char *folder = NULL;
-        status = mur_text_copy(&folder, root, error);
-        if (status == MUR_OK)
-            status = append_identifier(&text, mur_path_base(folder), error);
-    }
-    if (status == MUR_OK && text.length > IDENTIFIER_LIMIT) {
-        text.length = mur_utf8_cut((struct mur_slice){text.data, text.length}, IDENTIFIER_LIMIT);
-        text.data[text.length] = '\0';
-    }
-    return status == MUR_OK ? mur_buffer_take(out, &text, error) : status;
 }
 
 /* ---- the tables as delivered ----------------------------------------------------------------- */
@@ -141,20 +109,6 @@ static enum mur_status digest_tables(char out[MUR_SHA256_TEXT_SIZE], const struc
         status = mur_sha256_finish(bytes, digest, error);
     if (status == MUR_OK)
         mur_hex_write(out, bytes, sizeof bytes);
-    return status;
-}
-
-/* Folder of a version, relative to the archive: a hash, because an identifier may hold anything. */
-static enum mur_status version_folder(char out[64], const char *dataset, int64_t version,
-                                      struct mur_error *error)
-{
-    uint8_t digest[MUR_SHA256_SIZE];
-    char text[17];
-    enum mur_status status = mur_sha256_of(digest, dataset, strlen(dataset), error);
-    if (status == MUR_OK) {
-        mur_hex_write(text, digest, 8);
-        (void)snprintf(out, 64, "isa/%s/%lld", text, (long long)version);
-    }
     return status;
 }
 
@@ -461,7 +415,8 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
                                             .digest = put->digest,
                                             .applied_us = mur_clock_now_us(),
                                             .in_force = true};
-    enum mur_status status = version_folder(rows->folder, rows->dataset, rows->version, error);
+    enum mur_status status =
+        mur_isa_version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK && !put->options->dry_run)
         status = keep_tables(rows->folder, archive, put->isa, error);
     if (status == MUR_OK)
@@ -483,7 +438,7 @@ static enum mur_status put_rows(struct mur_archive *archive, void *user, struct 
     if (rows->new_version)
         status = put_version(&dataset, put, archive, error);
     else if (status == MUR_OK)
-        status = version_folder(rows->folder, rows->dataset, rows->version, error);
+        status = mur_isa_version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK)
         status = put_scans(put, archive, dataset, error);
     if (status == MUR_OK)
@@ -507,111 +462,14 @@ enum mur_status mur_archive_each_isa_version(
     return status;
 }
 
-struct origin {
-    const struct mur_archive *archive;
-    char *root; /* real path */
-    char *dataset;
-};
-
-/* An earlier version has the name under which it was kept, whatever its folder is called. */
-static enum mur_status compare_folder(void *user, const struct mur_isa_version *one,
-                                      struct mur_error *error)
-{
-    struct origin *origin = user;
-    MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = mur_path_join(&path, origin->archive->directory, one->folder, error);
-    if (status != MUR_OK || origin->dataset != NULL)
-        return status;
-    MUR_AUTO_FREE char *real = realpath(path, NULL);
-    return real != NULL && strcmp(real, origin->root) == 0
-               ? mur_text_copy(&origin->dataset, mur_slice_of(one->dataset), error)
-               : MUR_OK;
-}
-
-/* @param[out] origin  its dataset is NULL where the tables are not those of a version */
-static enum mur_status find_origin(struct origin *origin, struct mur_archive *archive,
-                                   const struct mur_isa *isa, struct mur_error *error)
-{
-    *origin = (struct origin){.archive = archive, .root = realpath(isa->root, NULL)};
-    enum mur_status status = MUR_OK;
-    if (origin->root != NULL)
-        status = mur_archive_each_isa_version(archive, compare_folder, origin, error);
-    free(origin->root);
-    origin->root = NULL;
-    return status;
-}
-
-static enum mur_status name_dataset(char **out, struct mur_archive *archive,
-                                    const struct mur_isa *isa,
-                                    const struct mur_isa_options *options, struct mur_error *error)
-{
-    if (options->dataset != NULL)
-        return mur_text_copy(out, mur_slice_of(options->dataset), error);
-    struct origin origin;
-    enum mur_status status = find_origin(&origin, archive, isa, error);
-    if (status == MUR_OK && origin.dataset == NULL)
-        status = mur_isa_dataset_identifier(&origin.dataset, isa, error);
-    *out = origin.dataset;
-    return status;
-}
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-struct in_force {
-    struct mur_archive *archive;
-    const char *dataset;
-};
-
-static enum mur_status folder_in_force(char **folder, void *user, const struct mur_isa *isa,
-                                       struct mur_error *error)
-{
-    const struct in_force *of = user;
-    struct mur_database *reader = NULL;
-    char digest[MUR_SHA256_TEXT_SIZE];
-    char relative[64];
-    int64_t dataset = 0;
-    int64_t version = 0;
-    struct origin origin;
-    *folder = NULL;
-    enum mur_status status = find_origin(&origin, of->archive, isa, error);
-    if (status == MUR_OK && origin.dataset != NULL) {
-        free(origin.dataset);
-        return MUR_OK; /* an earlier version is what it is */
-    }
-    const struct mur_isa_options options = {.dataset = of->dataset};
-    if (status == MUR_OK)
-        status = name_dataset(&origin.dataset, of->archive, isa, &options, error);
-    if (status == MUR_OK)
-        status = mur_reader_take(&reader, of->archive, error);
-    if (status == MUR_OK)
-        status =
-            mur_database_isa_dataset(&dataset, digest, &version, reader, origin.dataset, error);
-    mur_reader_return(of->archive, reader);
-    if (status == MUR_OK && dataset != 0)
-        status = version_folder(relative, origin.dataset, version, error);
-    if (status == MUR_OK && dataset != 0)
-        status = mur_path_join(folder, of->archive->directory, relative, error);
-    free(origin.dataset);
-    return status;
-}
-
-enum mur_status mur_archive_read_isa(struct mur_isa **out, struct mur_archive *archive,
-                                     const char *dataset, const char *directory,
-                                     struct mur_isa_diagnostics *diagnostics,
-                                     struct mur_error *error)
-{
-    struct in_force of = {.archive = archive, .dataset = dataset};
-    const struct mur_isa_earlier earlier = {.folder = folder_in_force, .user = &of};
-    return mur_isa_read_over(out, directory, archive != NULL ? &earlier : NULL, diagnostics, error);
-}
-
 enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive *archive,
                                     const struct mur_isa *isa, const struct mur_scan_list *scans,
                                     const struct mur_isa_options *options, struct mur_error *error)
 {
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {0};
     struct put put = {.rows = &rows, .isa = isa, .scans = scans, .options = options};
-    enum mur_status status = name_dataset(&rows.dataset, archive, isa, options, error);
+    enum mur_status status =
+        mur_isa_name_dataset(&rows.dataset, archive, isa, options->dataset, error);
     if (status == MUR_OK)
         status = digest_tables(put.digest, isa, error);
     if (status != MUR_OK)

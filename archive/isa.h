@@ -25,8 +25,13 @@ struct mur_isa_rows {
 void mur_isa_rows_free(struct mur_isa_rows *rows); /**< the content; NULL is fine */
 #define MUR_AUTO_ISA_ROWS __attribute__((cleanup(mur_isa_rows_free)))
 
-/** Name of an ISA-Tab for ever: the identifiers of its investigations, else of its studies, else
- * the name of its folder. @param[out] out malloc'ed */
+/** Name of an investigation for ever, and of all UIDs that are made for its images, wherever its
+ * folder is: its identifier, else that of its first study, else the name of its folder.
+ * @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_isa_identifier_of(char **out, const struct mur_isa *isa, size_t investigation,
+                                      struct mur_error *error);
+/** Name of an ISA-Tab that is new: those of its investigations. @param[out] out  malloc'ed */
 MUR_NODISCARD
 enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
                                            struct mur_error *error);

@@ -91,9 +91,7 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
                           " that name scans and images",
                           options->directory);
     if (status == MUR_OK)
-        status = mur_isa_dataset_identifier(&dataset, isa, error);
-    if (status == MUR_OK)
-        status = mur_sessions_find(&sessions, scans, isa->root, dataset, error);
+        status = mur_sessions_find(&sessions, scans, isa, error);
     if (status == MUR_OK && !options->dry_run)
         status = mur_archive_put_isa(&rows, archive, isa, scans,
                                      &(struct mur_isa_options){.dry_run = false}, error);

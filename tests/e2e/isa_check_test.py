@@ -251,11 +251,41 @@ class Zip(InFolder):
 
     def test_an_archive_for_each_study_is_read_as_one_dataset(self):
         for study in "one", "two":
-            shutil.copytree(PHANTOM, self.base / "all" / study)
-        expected = isa("show", "--json", self.base / "all")
-        packed = isa("show", "--json", pack(self.base / "all", self.base / "all.zip"))
-        self.assertEqual(packed.stdout, expected.stdout)
-        self.assertEqual(len(json.loads(packed.stdout)["studies"]), 10)
+            shutil.copytree(PHANTOM, self.base / "all" / "studies" / study)
+        archive = pack(self.base / "all", self.base / "all.zip")
+        for command in "check", "show", "map":
+            expected = isa(command, "--json", self.base / "all")
+            self.assertEqual(isa(command, "--json", archive).stdout, expected.stdout, command)
+        self.assertEqual(len(json.loads(isa("show", "--json", archive).stdout)["studies"]), 10)
+
+    def test_a_dataset_grows_by_an_archive(self):
+        folder, data = self.base / "all", self.base / "data"
+
+        def add(name, identifier):
+            shutil.copytree(PHANTOM, folder / name)
+            path = folder / name / "i_Investigation.txt"
+            text = path.read_text(encoding="utf-8").replace("PHANTOM-LIVER-1", identifier)
+            path.write_text(text, encoding="utf-8")
+
+        add("one", "LIVER")
+        add("two", "")
+        node.import_dataset(data, folder)
+        before = node.stored_files(data)
+        add("early", "SPLEEN")
+        node.import_dataset(data, folder)
+        after = node.stored_files(data)
+        self.assertLess(set(before), set(after))
+        listed = node.murpacs("isa", "apply", "--list", "--data-dir", data).stdout
+        self.assertEqual([line.partition(" of ")[0] for line in listed.splitlines()],
+                         ["LIVER+LIV-HCC-2021 version 1", "LIVER+LIV-HCC-2021 version 2"])
+        _, done = node.import_dataset(data, folder)
+        self.assertEqual(done.returncode, 0)
+        node.import_dataset(data, folder / "one")  # alone it gives the same objects
+        self.assertEqual(node.stored_files(data), after)
+        fresh = self.base / "fresh"
+        for name in "early", "one", "two":
+            node.import_dataset(fresh, folder / name)
+        self.assertEqual(node.stored_files(fresh), after)
 
     def test_import_of_a_zip_is_import_of_its_folder(self):
         data, again = self.base / "data", self.base / "again"
