@@ -13,20 +13,13 @@
 
 enum { LONG_TEXT = 10240 }; /* characters of LT */
 
-/* Rows m of the series whose scans speak. */
-static const char *series_of(enum mur_level level)
-{
-    switch (level) {
-    case MUR_LEVEL_PATIENT:
-        return "study t CROSS JOIN series m ON t.patient = ?1 AND m.study = t.id";
-    case MUR_LEVEL_STUDY:
-        return "series m ON m.study = ?1";
-    case MUR_LEVEL_SERIES:
-    case MUR_LEVEL_IMAGE:
-        break;
-    }
-    return "series m ON m.id = ?1";
-}
+/* Rows m of the series whose scans speak: tables, in the order in which they are few, and which
+ * rows.
+ */
+static const char *const series_tables[MUR_LEVEL_COUNT] = {"study t CROSS JOIN series m",
+                                                           "series m", "series m", "series m"};
+static const char *const series_rows[MUR_LEVEL_COUNT] = {"t.patient = ?1 AND m.study = t.id",
+                                                         "m.study = ?1", "m.id = ?1", "m.id = ?1"};
 
 /* ---- cells that were read before ------------------------------------------------------------- */
 
@@ -216,12 +209,10 @@ static enum mur_status say_all(struct mur_cell_texts *texts, struct mur_database
 {
     char sql[256];
     sqlite3_stmt *row = NULL;
-    /* The joins in the order in which they are few. */
     (void)snprintf(sql, sizeof sql,
-                   "SELECT c.cell, c.ordinal FROM (SELECT 1) CROSS JOIN %s"
-                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan"
-                   " AND c.ordinal >= ?2 AND c.ordinal < ?3",
-                   series_of(level));
+                   "SELECT c.cell, c.ordinal FROM %s CROSS JOIN isa_scan_cell c WHERE %s"
+                   " AND c.scan = m.isa_scan AND c.ordinal >= ?2 AND c.ordinal < ?3",
+                   series_tables[level], series_rows[level]);
     enum mur_status status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row,
@@ -326,9 +317,8 @@ static enum mur_status say_scans(struct mur_cell_texts *texts, struct mur_databa
     char sql[256];
     sqlite3_stmt *row = NULL;
     (void)snprintf(sql, sizeof sql,
-                   "SELECT b.cells FROM (SELECT 1) CROSS JOIN %s"
-                   " CROSS JOIN isa_said b ON b.scan = m.isa_scan",
-                   series_of(level));
+                   "SELECT b.cells FROM %s CROSS JOIN isa_said b WHERE %s AND b.scan = m.isa_scan",
+                   series_tables[level], series_rows[level]);
     enum mur_status status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, &MUR_I(owner), 1, error);
@@ -589,10 +579,10 @@ enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
     const struct mur_attribute_path one = mur_attribute_path_of(tag);
     enum mur_status status =
         mur_text_format(&sql, error,
-                        "SELECT DISTINCT v.text FROM (SELECT 1) CROSS JOIN %s"
-                        " CROSS JOIN isa_value v ON v.scan = m.isa_scan AND v.path = ?2"
-                        " AND v.path IN ('001021B0', '00104000') ORDER BY v.scan",
-                        series_of(level));
+                        "SELECT v.text FROM %s CROSS JOIN isa_value v WHERE %s"
+                        " AND v.scan = m.isa_scan AND v.path = ?2"
+                        " AND v.path IN ('001021B0', '00104000') ORDER BY m.isa_scan",
+                        series_tables[level], series_rows[level]);
     if (status == MUR_OK)
         status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
@@ -605,6 +595,8 @@ enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
     size_t characters = 0;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(row, 0);
+        if (any && strcmp(text, mur_buffer_text(out)) == 0)
+            continue; /* as most scans of an animal say it */
         /* One scan's text is answered as it stands. */
         status = any ? append_entries(out, &characters, text, error)
                      : mur_buffer_append_text(out, text, error);

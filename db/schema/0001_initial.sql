@@ -75,8 +75,9 @@ CREATE TABLE series (
   said_sex TEXT NOT NULL DEFAULT '',
   UNIQUE (series_uid, study)
 ) STRICT;
-CREATE INDEX series_by_study ON series(study);
-CREATE INDEX series_by_scan ON series(isa_scan) WHERE isa_scan IS NOT NULL;
+-- From studies to scans and back, without reading the series.
+CREATE INDEX series_by_study ON series(study, isa_scan);
+CREATE INDEX series_by_scan ON series(isa_scan, study) WHERE isa_scan IS NOT NULL;
 CREATE INDEX series_by_modality ON series(modality, study);
 
 -- What the header says where a value of the ISA-Tab stands in a typed column of patient, study or series.
