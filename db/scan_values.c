@@ -579,8 +579,8 @@ enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
     const struct mur_attribute_path one = mur_attribute_path_of(tag);
     enum mur_status status =
         mur_text_format(&sql, error,
-                        "SELECT v.text FROM %s CROSS JOIN isa_value v WHERE %s"
-                        " AND v.scan = m.isa_scan AND v.path = ?2"
+                        "SELECT v.text FROM %s CROSS JOIN isa_value v INDEXED BY isa_value_text"
+                        " WHERE %s AND v.scan = m.isa_scan AND v.path = ?2"
                         " AND v.path IN ('001021B0', '00104000') ORDER BY m.isa_scan",
                         series_tables[level], series_rows[level]);
     if (status == MUR_OK)
