@@ -215,6 +215,8 @@ class Map(InFolder):
 
     def test_targets_have_level_and_conversion(self):
         told = {column["column"]: column for column in self.columns(PHANTOM)}
+        self.assertTrue(told["Assay Name"]["links"])
+        self.assertFalse(told["Characteristics[Age]"]["links"])
         strain = told["Characteristics[Animal strain]"]
         self.assertEqual((strain["use"], strain["level"]), ("mapped", "PATIENT"))
         self.assertIn(("StrainDescription", "(0010,0212)", "UC"),
