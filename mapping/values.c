@@ -279,6 +279,16 @@ static bool is_said_already(const struct mur_builder *builder, const struct mur_
     return false;
 }
 
+/** As people know it: elements of our block too. @param at  which tag of the path */
+static const char *name_of(const struct mur_attribute_path *path, unsigned at, char *buffer)
+{
+    uint32_t tag = path->tags[at];
+    const struct mur_dictionary_entry *entry =
+        MUR_TAG_IS_PRIVATE(tag) ? mur_dictionary_find(tag | 0x1000, MUR_CREATOR_ISA)
+                                : mur_dictionary_find(tag, NULL);
+    return entry != NULL ? entry->keyword : mur_attribute_path_format(buffer, path);
+}
+
 static enum mur_status report_conversion(struct mur_builder *builder, const struct mur_field *field,
                                          const struct mur_target *target,
                                          const struct mur_place_found *found,
@@ -286,13 +296,11 @@ static enum mur_status report_conversion(struct mur_builder *builder, const stru
                                          struct mur_error *error)
 {
     char path[MUR_ATTRIBUTE_PATH_SIZE];
-    const char *keyword = mur_dictionary_keyword(target->path.tags[target->path.depth - 1]);
     const char *unit = found->found.value.unit;
     return mur_builder_report(
         builder, MUR_ISA_WARNING, converted->problem_code, found->file, found->line, error,
         "%s '%s%s%s' %s (%s)", field->name, found->found.value.value, unit[0] == '\0' ? "" : " ",
-        unit, converted->problem,
-        keyword != NULL ? keyword : mur_attribute_path_format(path, &target->path));
+        unit, converted->problem, name_of(&target->path, target->path.depth - 1, path));
 }
 
 static enum mur_status map_field(struct mur_builder *builder, size_t index, struct mur_error *error)
@@ -499,6 +507,7 @@ static enum mur_status fill_template(struct mur_builder *builder, const struct m
         return status;
     bool cut = false;
     const char *fitted = "";
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
     struct mur_slice slice = {mur_buffer_text(&text), text.length};
     status = mur_mapping_fit(&fitted, &cut, target->vr, from->unique, slice, builder->list->strings,
                              error);
@@ -508,7 +517,7 @@ static enum mur_status fill_template(struct mur_builder *builder, const struct m
         status = mur_builder_report(builder, MUR_ISA_WARNING, "value-cut", table->path,
                                     table->lines[builder->scan->first_row], error,
                                     "'%s' is too long for %s and was cut", mur_buffer_text(&text),
-                                    mur_dictionary_keyword(target->path.tags[0]));
+                                    name_of(&target->path, 0, path));
     return status != MUR_OK ? status : put_text(builder, target, fitted, error);
 }
 
@@ -524,6 +533,7 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
     const struct mur_isa_table *table = &builder->assay->table;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     enum mur_status status = MUR_OK;
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
     size_t characters = 0;
     size_t left_out = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -550,8 +560,7 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
                                     table->lines[scan->first_row], error,
                                     "%zu attributes of scan '%s' do not fit into %s; they stay "
                                     "searchable in the private block",
-                                    left_out, scan->assay,
-                                    mur_dictionary_keyword(summary->target.path.tags[0]));
+                                    left_out, scan->assay, name_of(&summary->target.path, 0, path));
     if (status != MUR_OK || text.length == 0 || builder->survey)
         return status;
     for (size_t i = 0; i < text.length; i++) /* as in the private block: one line, named exactly */
@@ -582,12 +591,6 @@ static void remove_below(struct mur_builder *builder, const struct mur_attribute
     builder->value_count = kept;
 }
 
-static const char *name_of(const struct mur_attribute_path *path, char *buffer)
-{
-    const char *keyword = mur_dictionary_keyword(path->tags[0]);
-    return keyword != NULL ? keyword : mur_attribute_path_format(buffer, path);
-}
-
 /** What a field's value speaks against goes away. */
 static enum mur_status apply_when(struct mur_builder *builder, const struct mur_rule *rule,
                                   struct mur_error *error)
@@ -607,7 +610,7 @@ static enum mur_status apply_when(struct mur_builder *builder, const struct mur_
             status = mur_builder_report(
                 builder, MUR_ISA_WARNING, "contradicting-value", found.file, found.line, error,
                 "%s '%s' of scan '%s' speaks against %s, which is left out", rule->when->name,
-                found.found.value.value, builder->scan->assay, name_of(path, buffer));
+                found.found.value.value, builder->scan->assay, name_of(path, 0, buffer));
         remove_below(builder, path);
     }
     return status;

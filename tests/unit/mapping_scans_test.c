@@ -594,6 +594,8 @@ static void long_names_stay_unique(void **state)
     assert_int_equal(strlen(second), 64);
     assert_string_not_equal(first, second);
     assert_non_null(said(&archive, "value-cut", "PatientID"));
+    assert_non_null(said(&archive, "value-cut", "ISASourceName"));
+    assert_null(said(&archive, "value-cut", "null"));
     close_archive(&archive);
 }
 
