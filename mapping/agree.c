@@ -4,6 +4,7 @@
 
 #include "dicom/dictionary.h"
 #include "mapping/builder.h"
+#include "mapping/names.h"
 
 void mur_agreement_free(struct mur_agreement *agreement)
 {
@@ -71,12 +72,12 @@ static enum mur_status report(struct mur_builder *builder, const struct mur_scan
 {
     char buffer[MUR_ATTRIBUTE_PATH_SIZE];
     const struct mur_isa_table *table = &scan->isa_assay->table;
-    const char *keyword = kept->path.depth == 1 ? mur_dictionary_keyword(kept->path.tags[0]) : NULL;
     bool patient = level == MUR_LEVEL_PATIENT;
     return mur_builder_report(
         builder, MUR_ISA_WARNING, "contradicting-value", table->path, table->lines[scan->first_row],
         error, "%s of %s '%s' is '%s' by one scan and '%s' by '%s': the first one is kept",
-        keyword != NULL ? keyword : mur_attribute_path_format(buffer, &kept->path),
+        kept->path.depth == 1 ? mur_mapping_attribute_name(&kept->path, 0, buffer)
+                              : mur_attribute_path_format(buffer, &kept->path),
         patient ? "animal" : "session", patient ? scan->source : scan->session, kept->text,
         other->text, scan->assay);
 }

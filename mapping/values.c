@@ -4,6 +4,7 @@
 
 #include "dicom/dictionary.h"
 #include "mapping/builder.h"
+#include "mapping/names.h"
 
 /* ---- what becomes of the cells as they are ----------------------------------------------------
  */
@@ -279,16 +280,6 @@ static bool is_said_already(const struct mur_builder *builder, const struct mur_
     return false;
 }
 
-/** As people know it: elements of our block too. @param at  which tag of the path */
-static const char *name_of(const struct mur_attribute_path *path, unsigned at, char *buffer)
-{
-    uint32_t tag = path->tags[at];
-    const struct mur_dictionary_entry *entry =
-        MUR_TAG_IS_PRIVATE(tag) ? mur_dictionary_find(tag | 0x1000, MUR_CREATOR_ISA)
-                                : mur_dictionary_find(tag, NULL);
-    return entry != NULL ? entry->keyword : mur_attribute_path_format(buffer, path);
-}
-
 static enum mur_status report_conversion(struct mur_builder *builder, const struct mur_field *field,
                                          const struct mur_target *target,
                                          const struct mur_place_found *found,
@@ -300,7 +291,8 @@ static enum mur_status report_conversion(struct mur_builder *builder, const stru
     return mur_builder_report(
         builder, MUR_ISA_WARNING, converted->problem_code, found->file, found->line, error,
         "%s '%s%s%s' %s (%s)", field->name, found->found.value.value, unit[0] == '\0' ? "" : " ",
-        unit, converted->problem, name_of(&target->path, target->path.depth - 1, path));
+        unit, converted->problem,
+        mur_mapping_attribute_name(&target->path, target->path.depth - 1, path));
 }
 
 static enum mur_status map_field(struct mur_builder *builder, size_t index, struct mur_error *error)
@@ -517,7 +509,7 @@ static enum mur_status fill_template(struct mur_builder *builder, const struct m
         status = mur_builder_report(builder, MUR_ISA_WARNING, "value-cut", table->path,
                                     table->lines[builder->scan->first_row], error,
                                     "'%s' is too long for %s and was cut", mur_buffer_text(&text),
-                                    name_of(&target->path, 0, path));
+                                    mur_mapping_attribute_name(&target->path, 0, path));
     return status != MUR_OK ? status : put_text(builder, target, fitted, error);
 }
 
@@ -560,7 +552,8 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
                                     table->lines[scan->first_row], error,
                                     "%zu attributes of scan '%s' do not fit into %s; they stay "
                                     "searchable in the private block",
-                                    left_out, scan->assay, name_of(&summary->target.path, 0, path));
+                                    left_out, scan->assay,
+                                    mur_mapping_attribute_name(&summary->target.path, 0, path));
     if (status != MUR_OK || text.length == 0 || builder->survey)
         return status;
     for (size_t i = 0; i < text.length; i++) /* as in the private block: one line, named exactly */
@@ -610,7 +603,8 @@ static enum mur_status apply_when(struct mur_builder *builder, const struct mur_
             status = mur_builder_report(
                 builder, MUR_ISA_WARNING, "contradicting-value", found.file, found.line, error,
                 "%s '%s' of scan '%s' speaks against %s, which is left out", rule->when->name,
-                found.found.value.value, builder->scan->assay, name_of(path, 0, buffer));
+                found.found.value.value, builder->scan->assay,
+                mur_mapping_attribute_name(path, 0, buffer));
         remove_below(builder, path);
     }
     return status;
