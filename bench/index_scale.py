@@ -113,7 +113,7 @@ def ask_tables(bench, node, seed, series, case):
 def search_tables(bench, node, cases):
     seed = bench.seed()  # of all: each case has its own archive
     for series, per_series in cases:
-        kept = bench.options.keep and pathlib.Path(bench.options.keep) / f"{series}x{per_series}"
+        kept = bench.options.keep and pathlib.Path(bench.options.keep).resolve() / f"{series}x{per_series}"
         filled = kept and (kept / "filled").exists()
         node.start(kept or bench.fresh_folder())
         if not filled:
