@@ -87,8 +87,7 @@ typedef float floats16 __attribute__((vector_size(64)));
 
 static inline bytes16 reversed(bytes16 x)
 {
-    const bytes16 order = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
-    return __builtin_shuffle(x, order);
+    return __builtin_shufflevector(x, x, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 
 /* Puts sixteen bytes down, ascending or descending. */
