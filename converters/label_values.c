@@ -1,4 +1,5 @@
 #include "converters/label_values.h"
+#include "converters/remedy.h"
 #include "converters/values.h"
 
 #include <inttypes.h>
@@ -68,9 +69,12 @@ enum mur_status mur_label_refuse(const struct mur_label_map *map,
             return mur_error_set(error, MUR_LIMIT,
                                  "%s: voxel %s has label %.0f; 0 to %d are possible", path, place,
                                  value, MUR_LABEL_LARGEST);
-        return mur_error_set(error, MUR_MISMATCH,
-                             "%s: label %.0f at voxel %s is not named by any segment", path,
-                             rint(value), place);
+        return mur_error_offer(
+            error,
+            mur_error_set(error, MUR_MISMATCH,
+                          "%s: label %.0f at voxel %s is not named by any segment", path,
+                          rint(value), place),
+            MUR_REMEDY_NAME_LABELS);
     }
     return mur_error_set(error, MUR_INTERNAL, "%s: a label was lost", path);
 }

@@ -372,8 +372,9 @@ static enum mur_status warn_of_layers(struct job *job, struct mur_error *error)
     if (job->report.overlaps == 0 || job->report.layers == 1)
         return MUR_OK;
     return mur_warn(&job->report.warnings, error,
-                    "%s: %zu pairs of segments overlap: the label map has %" PRIu32 " layers",
-                    job->path, job->report.overlaps, job->report.layers);
+                    "%s: %zu pair%s of segments overlap%s: the label map has %" PRIu32 " layers",
+                    job->path, job->report.overlaps, job->report.overlaps == 1 ? "" : "s",
+                    job->report.overlaps == 1 ? "s" : "", job->report.layers);
 }
 
 /* ---- all together ---------------------------------------------------------------------------- */

@@ -138,7 +138,7 @@ class Images(Converted):
         save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
         done = run("nii2dcm", self.folder / "a.nii", self.folder / "out", "--modality", "MR")
         self.assertEqual(done.returncode, 22)
-        self.assertIn("1 voxels are not finite", done.stderr)
+        self.assertIn("1 voxel is not finite", done.stderr)
         self.assertFalse((self.folder / "out").exists())
         _, _, slices = read_series(self.convert(self.folder / "a.nii", "--nan", "pad"))
         self.assertEqual(slices[0].PixelPaddingValue, -32768)
