@@ -90,6 +90,14 @@ static void before_free(struct before *before)
     mur_nifti_free(before->nifti);
 }
 
+/* Frames of labels2seg are whole planes of its map: of a header that claims more, nothing is true.
+ */
+static bool covers_planes(const struct mur_seg_placement *placement,
+                          const struct mur_seg_info *info, const uint32_t dims[3])
+{
+    return dims[placement->axis[0]] == info->columns && dims[placement->axis[1]] == info->rows;
+}
+
 /* Whichever way labels2seg was told to understand the header: the one on whose grid frames lie. */
 static bool find_grid(struct job *job, struct before *before)
 {
@@ -105,7 +113,7 @@ static bool find_grid(struct job *job, struct before *before)
             mur_seg_place(&placement, job->info, &before->grid, NULL) != MUR_OK)
             continue;
         free(placement.slices);
-        return true;
+        return covers_planes(&placement, job->info, before->grid.dims);
     }
     return false;
 }
