@@ -553,18 +553,20 @@ class Refusals(Converted):
         self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
 
     def test_a_full_disk_leaves_nothing(self):
-        save(self.folder / "a.nii", ramp((64, 64, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
-
         def limit():  # of a file's size: the first one does not fit
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-        target = self.folder / "new" / "out"
-        done = subprocess.run([MURPACS, "nii2dcm", self.folder / "a.nii", target, "-m", "MR"],
-                              preexec_fn=limit, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 40, done.stderr)
-        self.assertIn("IM0001.dcm", done.stderr)
-        self.assertFalse(target.parent.exists())
+        for shape in ((64, 64, 4), (256, 256, 40)):  # by one thread, and by two
+            with self.subTest(shape=shape):
+                save(self.folder / "a.nii", ramp(shape), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+                target = self.folder / "new" / "out"
+                done = subprocess.run(
+                    [MURPACS, "nii2dcm", self.folder / "a.nii", target, "-m", "MR"],
+                    preexec_fn=limit, capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, 40, done.stderr)
+                self.assertIn("IM0001.dcm", done.stderr)
+                self.assertFalse(target.parent.exists())
 
     def test_an_interrupt_leaves_nothing(self):
         image = nibabel.Nifti1Image(numpy.zeros((1, 1, 1), numpy.int16), None)
