@@ -198,7 +198,7 @@ class DamagedImages(Folder):
         pixels[2 * (3 * ds.Columns + 4)] ^= 1  # row 4, column 5
         self.edit(self.files[2], PixelData=bytes(pixels))
         certificate = self.damaged(self.image, self.series,
-                                   names=(self.files[2].name, "row 4, column 5", "1 voxels",
+                                   names=(self.files[2].name, "row 4, column 5", "1 voxel differs",
                                           ds.SOPInstanceUID))
         self.assertEqual(certificate["Values"]["Differing"], 1)
         self.assertEqual(certificate["Values"]["LargestError"], 1)
@@ -312,7 +312,7 @@ class Labels(Folder):
         pixels[at] &= pixels[at] - 1  # the lowest bit
         ds.PixelData = bytes(pixels)
         ds.save_as(seg)
-        certificate = self.damaged(self.labels, seg, names=("1 voxels differ", "slice k="))
+        certificate = self.damaged(self.labels, seg, names=("1 voxel differs", "slice k="))
         self.assertEqual(certificate["Values"]["Differing"], 1)
         wrong = [label for label in certificate["Labels"]
                  if label["SHA256"] != label["ConvertedSHA256"]]
