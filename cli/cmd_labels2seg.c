@@ -144,8 +144,9 @@ static enum mur_status describe(struct mur_buffer *text, const struct mur_seg_re
         const struct mur_seg_segment_report *segment = &report->segments[index];
         if (segment->number > 0)
             status = mur_buffer_append_format(
-                text, error, "%5u  %-24s %12" PRIu64 " voxels %12.6g mL\n", segment->number,
-                names->segments[index].segment.label, segment->voxels, segment->volume_ml);
+                text, error, "%5u  %-24s %12" PRIu64 " voxel%s %12.6g mL\n", segment->number,
+                names->segments[index].segment.label, segment->voxels,
+                segment->voxels == 1 ? " " : "s", segment->volume_ml);
     }
     return status;
 }

@@ -413,8 +413,9 @@ static enum mur_status note_output(struct job *job, const struct piece *piece,
         report->outputs[report->count++] = output;
     if (status == MUR_OK && piece->padded > 0)
         status = mur_warn(&report->warnings, error,
-                          "%s: %" PRIu64 " voxels have Pixel Padding Value %" PRId64 " and keep it",
-                          piece->path, piece->padded, piece->first->padding);
+                          "%s: %" PRIu64 " voxel%s Pixel Padding Value %" PRId64 ", which stays",
+                          piece->path, piece->padded, piece->padded == 1 ? " has" : "s have",
+                          piece->first->padding);
     return status == MUR_OK ? warn_of_looks(job, piece, error) : status;
 }
 

@@ -123,8 +123,9 @@ static enum mur_status check_claim(const struct mur_nifti *nifti, const struct s
                              nifti->voxel_path, (unsigned long long)claimed,
                              (unsigned long long)held);
     if (!nifti->compressed && claimed < held)
-        return mur_warn(warnings, error, "%s: %llu bytes after the last voxel are ignored",
-                        nifti->voxel_path, (unsigned long long)(held - claimed));
+        return mur_warn(warnings, error, "%s: %llu byte%s after the last voxel ignored",
+                        nifti->voxel_path, (unsigned long long)(held - claimed),
+                        held - claimed == 1 ? "" : "s");
     return MUR_OK;
 }
 
