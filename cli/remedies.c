@@ -24,6 +24,7 @@ static const struct {
     {"labels2seg", MUR_REMEDY_SERIES, "--series UID"},
     {"labels2seg", MUR_REMEDY_NAME_LABELS,
      "--label VALUE=NAME for each label, --labels FILE, or --ignore-unlisted"},
+    {"labels2seg", MUR_REMEDY_RESAMPLE, "--resample nearest"},
     {"labels2seg", MUR_REMEDY_BINARY, "without --labelmap"},
     {"seg2labels", MUR_REMEDY_SERIES, "--series UID"},
     {"seg2labels", MUR_REMEDY_OVERLAP, "--overlap layers, or --overlap first=NUMBER,..."},

@@ -16,6 +16,7 @@ enum mur_remedy {
     MUR_REMEDY_SERIES,          /**< say which series is meant */
     MUR_REMEDY_OVERLAP,         /**< layers, or an order of segments */
     MUR_REMEDY_NAME_LABELS,     /**< name all labels, or leave some out */
+    MUR_REMEDY_RESAMPLE,        /**< take the nearest label for each voxel of the image */
     MUR_REMEDY_BINARY,          /**< a binary segmentation instead of a label map */
 };
 

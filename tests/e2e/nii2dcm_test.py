@@ -541,6 +541,15 @@ class Refusals(Converted):
         self.refused(1, "regular", self.folder)
         self.refused(1, "--modality", self.folder / "good.nii", modality="US")
 
+    def test_a_folder_that_cannot_be_made_is_an_output_that_cannot_be_written(self):
+        save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        (self.folder / "file").write_text("not ours")
+        for folder in (self.folder / "file", self.folder / "file" / "below", "/proc/none/x"):
+            done = run("nii2dcm", self.folder / "a.nii", folder, "--modality", "MR")
+            self.assertEqual(done.returncode, 40, done.stderr)
+            self.assertIn("cannot make the folder", done.stderr)
+        self.assertEqual((self.folder / "file").read_text(), "not ours")
+
     def test_a_folder_of_another_conversion_is_not_mixed(self):
         save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
         save(self.folder / "b.nii", ramp((6, 5, 3)), numpy.diag([0.2, 0.3, 0.4, 1.0]))

@@ -113,6 +113,15 @@ class Remedies(Folder):
         self.advised("seg2labels", files[2], self.folder / "back.nii",
                      helps=("--overlap", "layers"))
 
+    def test_masks_of_different_grids(self):
+        folder = self.series("a.nii")
+        affine = nibabel.load(self.folder / "a.nii").affine
+        save(self.folder / "liver.nii", (ramp((6, 5, 4)) % 2).astype(numpy.uint8), affine)
+        save(self.folder / "heart.nii", (ramp((6, 5, 2)) % 3 // 2).astype(numpy.uint8),
+             affine @ numpy.diag([1, 1, 2, 1]))
+        self.advised("labels2seg", self.folder / "liver.nii", self.folder / "heart.nii", folder,
+                     self.folder / "seg.dcm", "--organs", ORGANS, helps=("--resample", "nearest"))
+
 
 if __name__ == "__main__":
     unittest.main()
