@@ -246,7 +246,7 @@ static enum mur_status certify_series(const struct mur_native *natives, size_t c
     MUR_AUTO_CERTIFICATE struct mur_certificate certificate = MUR_CERTIFICATE_INIT;
     MUR_AUTO_FREE struct mur_native_file *files = calloc(count, sizeof *files);
     char **paths = calloc(count, sizeof *paths);
-    struct mur_instance item;
+    struct mur_instance item = {.id = 0};
     enum mur_status status = files == NULL || paths == NULL ? mur_error_no_memory(error) : MUR_OK;
     for (size_t index = 0; status == MUR_OK && index < count; index++)
         status = find_native(&files[index], &item, &paths[index], &natives[index], archive, error);
