@@ -208,6 +208,13 @@ const char *mur_archive_directory(const struct mur_archive *archive)
     return archive->directory;
 }
 
+enum mur_status mur_archive_certificate_path(char **out, const struct mur_archive *archive,
+                                             const char *series, struct mur_error *error)
+{
+    return mur_text_format(out, error, "%s/" MUR_CERTIFICATE_FOLDER "/%s.json", archive->directory,
+                           series);
+}
+
 /* ---- read connections ------------------------------------------------------------------------ */
 
 enum mur_status mur_reader_take(struct mur_database **out, struct mur_archive *archive,

@@ -63,6 +63,13 @@ MUR_DEFINE_AUTO(mur_archive, mur_archive_close)
 
 const char *mur_archive_directory(const struct mur_archive *archive);
 
+/** Folder of the archive with the certificates of imported series (workflow/certificates.h). */
+#define MUR_CERTIFICATE_FOLDER "certificates"
+/** Where the certificate of a series lies, if it has one. @param[out] out  free() */
+MUR_NODISCARD
+enum mur_status mur_archive_certificate_path(char **out, const struct mur_archive *archive,
+                                             const char *series, struct mur_error *error);
+
 /* ---- in ------------------------------------------------------------------------------------ */
 
 /** The scan of an ISA-Tab that an object belongs to; see archive/isa.h. */
@@ -140,8 +147,9 @@ MUR_NODISCARD
 enum mur_status mur_archive_link(bool *changed, struct mur_archive *archive, const char *series,
                                  const struct mur_isa_link *isa, struct mur_error *error);
 
-/** Takes instances out again: rows first, in one transaction, then files. Those that are not there
- * are passed over. @p why stands in the manifest. */
+/** Takes instances out again: rows first, in one transaction, then files; with the last instance of
+ * a series its certificate. Those that are not there are passed over. @p why stands in the
+ * manifest. */
 MUR_NODISCARD
 enum mur_status mur_archive_remove(struct mur_archive *archive, const char *const *sop_instances,
                                    size_t count, const char *why, struct mur_error *error);

@@ -1,6 +1,7 @@
 /* Changes to what is stored already: links to an ISA-Tab, removals. Each is one transaction. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/internal.h"
 
@@ -61,7 +62,9 @@ struct removal {
     const char *const *sop_instances;
     size_t count;
     const char *why;
-    struct mur_object **files; /* FILES of each, condemned; NULL where there is none */
+    struct mur_object **files;         /* FILES of each, condemned; NULL where there is none */
+    char (*series)[MUR_UID_TEXT_SIZE]; /* of which something was removed */
+    size_t series_count;
 };
 
 /* A file that is gone already is no reason to keep its row. */
@@ -86,6 +89,42 @@ enum mur_status mur_condemn_instance(struct mur_object *out[FILES], struct mur_a
     return status;
 }
 
+static void note_series(struct removal *removal, const char *series)
+{
+    size_t count = removal->series_count; /* instances mostly come series by series */
+    if (count == 0 || strcmp(removal->series[count - 1], series) != 0)
+        memcpy(removal->series[removal->series_count++], series, strlen(series) + 1);
+}
+
+/* Leaves those in the list of which nothing is left. */
+static enum mur_status keep_gone_series(struct removal *removal, struct mur_archive *archive,
+                                        struct mur_error *error)
+{
+    size_t gone = 0;
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < removal->series_count; i++) {
+        bool found = false;
+        enum mur_link_kind kind;
+        int64_t scan = 0;
+        status =
+            mur_database_link_of(&found, &kind, &scan, archive->writer, removal->series[i], error);
+        if (status == MUR_OK && !found && gone++ != i)
+            memcpy(removal->series[gone - 1], removal->series[i], sizeof *removal->series);
+    }
+    removal->series_count = gone;
+    return status;
+}
+
+/* A file that cannot be removed is not worth an error: the objects are gone. */
+static void remove_certificates(const struct removal *removal, const struct mur_archive *archive)
+{
+    for (size_t i = 0; i < removal->series_count; i++) {
+        MUR_AUTO_FREE char *path = NULL;
+        if (mur_archive_certificate_path(&path, archive, removal->series[i], NULL) == MUR_OK)
+            (void)unlink(path);
+    }
+}
+
 static enum mur_status remove_rows(struct mur_archive *archive, void *user, struct mur_error *error)
 {
     struct removal *removal = user;
@@ -101,8 +140,9 @@ static enum mur_status remove_rows(struct mur_archive *archive, void *user, stru
         if (status == MUR_OK)
             status = mur_manifest_add_removal(&archive->manifest, removal->sop_instances[i],
                                               removal->why, error);
+        note_series(removal, removed.series_instance);
     }
-    return status;
+    return status == MUR_OK ? keep_gone_series(removal, archive, error) : status;
 }
 
 enum mur_status mur_archive_remove(struct mur_archive *archive, const char *const *sop_instances,
@@ -111,15 +151,19 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
     struct removal removal = {.sop_instances = sop_instances, .count = count, .why = why};
     MUR_AUTO_FREE struct mur_object **files =
         calloc(count * FILES + 1, sizeof(struct mur_object *));
-    if (files == NULL)
+    MUR_AUTO_FREE char(*series)[MUR_UID_TEXT_SIZE] = calloc(count + 1, sizeof *series);
+    if (files == NULL || series == NULL)
         return mur_error_no_memory(error);
     removal.files = files;
+    removal.series = series;
     enum mur_status status = mur_archive_change(archive, true, remove_rows, &removal, error);
     for (size_t i = 0; i < count * FILES; i++) {
         if (status == MUR_OK && files[i] != NULL)
             mur_object_displace(files[i]);
         mur_object_free(files[i]);
     }
+    if (status == MUR_OK)
+        remove_certificates(&removal, archive);
     return status;
 }
 

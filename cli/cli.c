@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/remedies.h"
 #include "core/log.h"
 #include "core/own.h"
 #include "core/suggest.h"
@@ -61,7 +62,10 @@ enum mur_exit mur_exit_of_status(enum mur_status status)
 
 int mur_cli_fail(const struct mur_cli *cli, const struct mur_error *error)
 {
+    const char *remedy = mur_cli_remedy(cli->command, error->remedy);
     (void)fprintf(stderr, "murpacs %s: %s\n", cli->command, error->message);
+    if (remedy != NULL)
+        (void)fprintf(stderr, "Try: %s\n", remedy);
     return (int)mur_exit_of_status(error->status);
 }
 

@@ -81,7 +81,8 @@ MUR_NODISCARD
 enum mur_status mur_cli_load_config(struct mur_config **out, const char *path,
                                     struct mur_error *error);
 
-/** Prints "murpacs COMMAND: message" on stderr. @return the exit code that suits the status */
+/** Prints "murpacs COMMAND: message" on stderr, and the option that would help, if there is one.
+ * @return the exit code that suits the status */
 int mur_cli_fail(const struct mur_cli *cli, const struct mur_error *error);
 /** Prints the same for a wrong argument, with how to get help. @return MUR_EXIT_USAGE */
 int mur_cli_usage(const struct mur_cli *cli, const char *format, ...) MUR_PRINTF(2, 3);

@@ -19,6 +19,7 @@ static char *series_uid;
 static char *algorithm;
 static char *algorithm_name;
 static int ignore_unlisted;
+static int keep_empty;
 static char *organs_path;
 static int labelmap;
 static int deflate;
@@ -43,6 +44,8 @@ struct poptOption mur_labels2seg_options[] = {
      "what a mask shows, one for each of several files; may be repeated", "NAME"},
     {"ignore-unlisted", '\0', POPT_ARG_NONE, &ignore_unlisted, 0,
      "leave out labels without a name instead of refusing them", NULL},
+    {"keep-empty-segments", '\0', POPT_ARG_NONE, &keep_empty, 0,
+     "keep segments without a voxel instead of leaving them out", NULL},
     {"series", '\0', POPT_ARG_STRING, &series_uid, 0,
      "Series Instance UID, where the source holds several", "UID"},
     {"algorithm", '\0', POPT_ARG_STRING, &algorithm, 0,
@@ -103,6 +106,7 @@ static enum mur_status read_options(struct mur_seg_options *options, struct mur_
     options->series_description = series_description;
     options->content_creator = creator;
     options->ignore_unlisted = ignore_unlisted != 0;
+    options->keep_empty = keep_empty != 0;
     options->orientation.prefer_qform = prefer_qform != 0;
     options->orientation.spm_when_unset = when_unset != NULL && when_unset[0] == 's';
     if (analyze_order != NULL)
@@ -140,8 +144,9 @@ static enum mur_status describe(struct mur_buffer *text, const struct mur_seg_re
         const struct mur_seg_segment_report *segment = &report->segments[index];
         if (segment->number > 0)
             status = mur_buffer_append_format(
-                text, error, "%5u  %-24s %12" PRIu64 " voxels %12.6g mL\n", segment->number,
-                names->segments[index].segment.label, segment->voxels, segment->volume_ml);
+                text, error, "%5u  %-24s %12" PRIu64 " voxel%s %12.6g mL\n", segment->number,
+                names->segments[index].segment.label, segment->voxels,
+                segment->voxels == 1 ? " " : "s", segment->volume_ml);
     }
     return status;
 }

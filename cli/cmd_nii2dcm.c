@@ -238,6 +238,8 @@ static enum mur_status gather_attributes(struct plan *plan, struct mur_warnings 
                                          struct mur_error *error)
 {
     MUR_AUTO(mur_dataset) *attributes = NULL;
+    if (like_path == NULL && attributes_path == NULL && assignments == NULL)
+        return MUR_OK;
     enum mur_status status = mur_dataset_create(&attributes, error);
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(attributes, error);
@@ -359,6 +361,7 @@ int mur_command_nii2dcm(struct mur_cli *cli)
     if (cli->argument_count != 2)
         return mur_cli_usage(cli, "one NIfTI file and one folder are needed");
     plan.options.cancelled = mur_cli_catch_interrupts();
+    plan.options.two_threads = true;
     enum mur_status status = convert(&report, &plan, cli, &error);
     for (size_t index = 0; !cli->quiet && index < report.warnings.count; index++)
         (void)fprintf(stderr, "murpacs %s: warning: %s\n", cli->command,

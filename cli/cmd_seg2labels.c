@@ -178,9 +178,10 @@ static enum mur_status describe(struct mur_buffer *text,
         const struct mur_seg_label *label = &report->labels[index];
         if (label->value == 0)
             continue;
-        status = mur_buffer_append_format(text, error, "  %5u %s: %" PRIu64 " voxels, %.4g ml",
-                                          label->value, info->segments[index].about.label,
-                                          label->voxels, label->volume_ml);
+        status =
+            mur_buffer_append_format(text, error, "  %5u %s: %" PRIu64 " voxel%s, %.4g ml",
+                                     label->value, info->segments[index].about.label, label->voxels,
+                                     label->voxels == 1 ? "" : "s", label->volume_ml);
         if (status == MUR_OK && report->layers > 1)
             status = mur_buffer_append_format(text, error, ", layer %" PRIu32, label->layer + 1);
         if (status == MUR_OK)

@@ -84,14 +84,26 @@ static enum mur_status write_option(struct mur_buffer *out, const struct poptOpt
     return write_wrapped(out, option->descrip, OPTION_COLUMN, OPTION_COLUMN, error);
 }
 
+/* A command's own option goes before one of every command. */
+static bool is_replaced(const struct poptOption *option, const struct poptOption *own)
+{
+    for (; own != NULL && !is_end(own); own++)
+        if (own->longName != NULL && option->longName != NULL &&
+            strcmp(own->longName, option->longName) == 0)
+            return true;
+    return false;
+}
+
+/* @param[in] own  options that replace some of these; or NULL */
 static enum mur_status write_options(struct mur_buffer *out, const char *title,
-                                     const struct poptOption *options, struct mur_error *error)
+                                     const struct poptOption *options, const struct poptOption *own,
+                                     struct mur_error *error)
 {
     if (is_end(options))
         return MUR_OK;
     enum mur_status status = mur_buffer_append_format(out, error, "\n%s:\n", title);
     for (; status == MUR_OK && !is_end(options); options++)
-        if (!is_hidden_option(options))
+        if (!is_hidden_option(options) && !is_replaced(options, own))
             status = write_option(out, options, error);
     return status;
 }
@@ -108,7 +120,7 @@ enum mur_status mur_help_program(struct mur_buffer *out, struct mur_error *error
             status = mur_buffer_append_format(out, error, "  %-*s%s\n", OPTION_COLUMN - 2,
                                               mur_commands[i].name, mur_commands[i].summary);
     if (status == MUR_OK)
-        status = write_options(out, "Options of every command", mur_common_options, error);
+        status = write_options(out, "Options of every command", mur_common_options, NULL, error);
     if (status != MUR_OK)
         return status;
     return mur_buffer_append_text(out, "\n\"murpacs help COMMAND\" explains a command.\n", error);
@@ -144,9 +156,10 @@ enum mur_status mur_help_command(struct mur_buffer *out, const struct mur_cli_co
     if (status == MUR_OK && command->details[0] != '\0')
         status = write_wrapped(out, command->details, 0, 0, error);
     if (status == MUR_OK)
-        status = write_options(out, "Options", command->options, error);
+        status = write_options(out, "Options", command->options, NULL, error);
     if (status == MUR_OK)
-        status = write_options(out, "Options of every command", mur_common_options, error);
+        status = write_options(out, "Options of every command", mur_common_options,
+                               command->options, error);
     return status;
 }
 

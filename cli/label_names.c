@@ -326,12 +326,30 @@ static enum mur_status add_nameless(struct maker *maker, size_t file,
     return status == MUR_OK ? add(maker, &given, mur_organs_unknown(maker->organs), false) : status;
 }
 
+/* A mask of an organ that this animal does not have, or that nobody found. */
+static enum mur_status add_empty(struct maker *maker, size_t file)
+{
+    const char *path = maker->naming->files[file];
+    const struct mur_organ *organ = mur_organs_find_file(maker->organs, path);
+    struct mur_label_segment given = {.file = file, .value = MUR_LABEL_ANY};
+    enum mur_status status = MUR_OK;
+    if (organ != NULL)
+        given.segment.label = organ->name;
+    else
+        status = name_of_file(&given.segment.label, maker, file);
+    return status == MUR_OK ? add(maker, &given,
+                                  organ != NULL ? organ : mur_organs_unknown(maker->organs), false)
+                            : status;
+}
+
 static enum mur_status add_by_itself(struct maker *maker, size_t file)
 {
     const struct mur_label_list *list = NULL;
     enum mur_status status = list_of(&list, maker, file);
     if (status != MUR_OK)
         return status;
+    if (list->count == 0 && maker->naming->file_count > 1)
+        return add_empty(maker, file);
     if (list->count == 0)
         return mur_error_set(maker->error, MUR_MISMATCH, "%s: no voxel is labelled",
                              maker->naming->files[file]);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "converters/identity.h"
 #include "core/json_write.h"
@@ -16,6 +17,7 @@ void mur_certificate_free(struct mur_certificate *certificate)
     for (size_t index = 0; index < certificate->label_count; index++)
         free(certificate->labels[index].name);
     free(certificate->labels);
+    free(certificate->objects);
     mur_warnings_free(&certificate->failures);
     *certificate = (struct mur_certificate)MUR_CERTIFICATE_INIT;
 }
@@ -123,11 +125,47 @@ static void write_label(struct mur_json_writer *json, const struct mur_certifica
     mur_json_end_object(json);
 }
 
+static void write_object(struct mur_json_writer *json, const char *file,
+                         const struct mur_certificate_object *object)
+{
+    const bool equal =
+        strcmp(object->sha256[MUR_SIDE_ORIGINAL], object->sha256[MUR_SIDE_CONVERTED]) == 0;
+    mur_json_begin_object(json);
+    mur_json_member_string(json, "File", file);
+    mur_json_member_string(json, "SOPInstanceUID", object->sop_instance);
+    mur_json_member_int(json, "Bytes", (int64_t)object->bytes[MUR_SIDE_ORIGINAL]);
+    mur_json_member_string(json, "SHA256", object->sha256[MUR_SIDE_ORIGINAL]);
+    if (!equal) {
+        mur_json_member_int(json, "StoredBytes", (int64_t)object->bytes[MUR_SIDE_CONVERTED]);
+        mur_json_member_string(json, "StoredSHA256", object->sha256[MUR_SIDE_CONVERTED]);
+        mur_json_member_bool(json, "SameContent", object->same_content);
+    }
+    mur_json_end_object(json);
+}
+
+static void write_objects(struct mur_json_writer *json, const struct mur_certificate *certificate)
+{
+    mur_json_key(json, "Objects");
+    mur_json_begin_array(json);
+    for (size_t index = 0; index < certificate->object_count; index++)
+        write_object(json, certificate->files[index], &certificate->objects[index]);
+    mur_json_end_array(json);
+}
+
+static void write_labels(struct mur_json_writer *json, const struct mur_certificate *certificate)
+{
+    mur_json_key(json, "Labels");
+    mur_json_begin_array(json);
+    for (size_t index = 0; index < certificate->label_count; index++)
+        write_label(json, certificate, &certificate->labels[index]);
+    mur_json_end_array(json);
+}
+
 enum mur_status mur_certificate_json(struct mur_buffer *out,
                                      const struct mur_certificate *certificate,
                                      struct mur_error *error)
 {
-    static const char *const kinds[] = {"image", "segmentation"};
+    static const char *const kinds[] = {"image", "segmentation", "native"};
     struct mur_json_writer json;
     mur_json_init(&json, mur_sink_buffer(out));
     mur_json_begin_object(&json);
@@ -139,15 +177,14 @@ enum mur_status mur_certificate_json(struct mur_buffer *out,
     write_side(&json, certificate, MUR_SIDE_ORIGINAL);
     mur_json_key(&json, "Converted");
     write_side(&json, certificate, MUR_SIDE_CONVERTED);
-    write_geometry(&json, certificate);
-    write_values(&json, certificate);
-    if (certificate->kind == MUR_CERTIFIES_LABELS) {
-        mur_json_key(&json, "Labels");
-        mur_json_begin_array(&json);
-        for (size_t index = 0; index < certificate->label_count; index++)
-            write_label(&json, certificate, &certificate->labels[index]);
-        mur_json_end_array(&json);
+    if (certificate->kind == MUR_CERTIFIES_NATIVE) {
+        write_objects(&json, certificate);
+    } else {
+        write_geometry(&json, certificate);
+        write_values(&json, certificate);
     }
+    if (certificate->kind == MUR_CERTIFIES_LABELS)
+        write_labels(&json, certificate);
     mur_json_key(&json, "Failures");
     mur_json_begin_array(&json);
     for (size_t index = 0; index < certificate->failures.count; index++)

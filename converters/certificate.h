@@ -16,7 +16,11 @@
 #include "core/error.h"
 #include "dicom/uid.h"
 
-enum mur_certificate_kind { MUR_CERTIFIES_IMAGE, MUR_CERTIFIES_LABELS };
+enum mur_certificate_kind {
+    MUR_CERTIFIES_IMAGE,
+    MUR_CERTIFIES_LABELS,
+    MUR_CERTIFIES_NATIVE, /**< DICOM files that are stored as they came (certify_native.h) */
+};
 
 /** Corners of the voxel grid may lie so far from where they were. Segmentations lie on the grid of
  * their images, of which the label map may be a tenth of a voxel off. */
@@ -38,10 +42,19 @@ struct mur_certificate_label {
     char sha256[MUR_CERTIFICATE_SIDES][MUR_SHA256_TEXT_SIZE];
 };
 
+/** A DICOM file, and what is stored of it. */
+struct mur_certificate_object {
+    char sop_instance[MUR_UID_TEXT_SIZE];
+    /** Of the Data Set as it lies in the file, without preamble and group 0002. */
+    uint64_t bytes[MUR_CERTIFICATE_SIDES];
+    char sha256[MUR_CERTIFICATE_SIDES][MUR_SHA256_TEXT_SIZE];
+    bool same_content; /**< the archive found equal elements and values in bytes that differ */
+};
+
 struct mur_certificate {
     enum mur_certificate_kind kind;
     bool passed;
-    char **files; /**< owned: names of the NIfTI file or label maps, without path */
+    char **files; /**< owned: names without path, of the NIfTI file, the label maps, the objects */
     size_t file_count;
     bool original_is_dicom;
     char study_instance[MUR_UID_TEXT_SIZE];  /**< of the DICOM side, as the next ones */
@@ -69,6 +82,10 @@ struct mur_certificate {
 
     struct mur_certificate_label *labels; /**< owned */
     size_t label_count;
+
+    /** Owned: of native, one a file; what is said of voxels, geometry and values is not of it. */
+    struct mur_certificate_object *objects;
+    size_t object_count;
 
     struct mur_warnings failures; /**< why it is not passed: what and where */
     size_t failures_dropped;      /**< of them, beyond MUR_WARNING_LIMIT */

@@ -302,12 +302,12 @@ static enum mur_status note_slice(struct check *c, const struct part *part, uint
         (void)snprintf(which, sizeof which, " of volume %" PRIu32, part->first + volume);
     return mur_certificate_fail(
         c->out, error,
-        "slice k=%" PRIu32 "%s: %" PRIu64 " voxels differ, the first at (%" PRIu32 ", %" PRIu32
+        "slice k=%" PRIu32 "%s: %" PRIu64 " voxel%s, the first at (%" PRIu32 ", %" PRIu32
         ", %" PRIu32 "): %.9g in the NIfTI file, %.9g in instance %s, frame %" PRIu32
         ", row %" PRIu32 ", column %" PRIu32 " (%s)",
-        slice, which, difference->count, voxel[0], voxel[1], voxel[2], difference->plain,
-        difference->dicom, file->sop_instance, plane->frame + 1, there[1] + 1, there[0] + 1,
-        mur_path_base(file->path));
+        slice, which, difference->count, difference->count == 1 ? " differs" : "s differ", voxel[0],
+        voxel[1], voxel[2], difference->plain, difference->dicom, file->sop_instance,
+        plane->frame + 1, there[1] + 1, there[0] + 1, mur_path_base(file->path));
 }
 
 /* ---- voxels ---------------------------------------------------------------------------------- */

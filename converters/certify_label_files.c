@@ -212,10 +212,11 @@ static enum mur_status compare_slice(struct mur_label_check *c, const struct mur
     uint32_t columns = file->header->dims[0];
     return mur_certificate_fail(
         c->out, error,
-        "slice k=%" PRIu32 "%s of %s: %" PRIu64 " voxels differ, the first at (%zu, %zu, %" PRIu32
+        "slice k=%" PRIu32 "%s of %s: %" PRIu64 " voxel%s, the first at (%zu, %zu, %" PRIu32
         "): segment %u by the label map, %u in the segmentation",
-        slice, which, mur_label_map_path(file->map), count, first % columns, first / columns, slice,
-        number_at(c->wanted, size, first), number_at(c->found, size, first));
+        slice, which, mur_label_map_path(file->map), count, count == 1 ? " differs" : "s differ",
+        first % columns, first / columns, slice, number_at(c->wanted, size, first),
+        number_at(c->found, size, first));
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

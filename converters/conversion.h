@@ -1,10 +1,12 @@
 /**
- * What the files of the NIfTI to DICOM conversion share (nii_to_dicom.c, nii_dataset.c,
- * nii_identity.c, parametric_map.c); nobody else includes it. Threads: one at a time.
+ * What the files of the NIfTI to DICOM conversion share (nii_to_dicom.c, nii_look.c,
+ * nii_dataset.c, nii_identity.c, nii_slices.c, parametric_map.c); nobody else includes it.
+ * Threads: one at a time, but for what says otherwise.
  */
 #ifndef MUR_CONVERTERS_CONVERSION_H
 #define MUR_CONVERTERS_CONVERSION_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,22 +46,26 @@ struct mur_conversion {
     struct mur_conversion_part parts[MUR_VOLUME_SERIES_LIMIT];
     uint32_t part_count;
     struct mur_conversion_report report;
-    uint64_t slices_read, slices_to_read; /**< as progress tells them */
-    struct mur_dataset *dataset;          /**< of the part that is being written */
-    uint8_t *pixels;                      /**< of one slice */
+    atomic_uint_fast64_t slices_read; /**< as progress tells them */
+    uint64_t slices_to_read;
+    struct mur_dataset *dataset; /**< of the part that is being written */
 };
+
+/** Volumes smaller than this are not worth another thread. */
+enum { MUR_CONVERSION_BESIDE = 4 * 1024 * 1024 };
 
 static inline size_t mur_conversion_slice_voxels(const struct mur_conversion *c)
 {
     return (size_t)c->header->dims[0] * c->header->dims[1];
 }
 
-/** Reads a slice of the file and tells how far all is. @retval MUR_CANCELLED the caller wants an
- * end
- */
+/** Reads a slice of the file and tells how far all is.
+ * @param[in] nifti  the conversion's, or of another thread its own reader
+ * @retval MUR_CANCELLED  the caller wants an end */
 MUR_NODISCARD
-enum mur_status mur_conversion_read(const void **out, struct mur_conversion *c, uint32_t volume,
-                                    uint32_t slice, struct mur_error *error);
+enum mur_status mur_conversion_read(const void **out, struct mur_conversion *c,
+                                    struct mur_nifti *nifti, uint32_t volume, uint32_t slice,
+                                    struct mur_error *error);
 
 /** The slice of the file that becomes slice @p index of a series. */
 static inline uint32_t mur_conversion_file_slice(const struct mur_conversion *c, uint32_t index)
@@ -67,9 +73,21 @@ static inline uint32_t mur_conversion_file_slice(const struct mur_conversion *c,
     return c->report.order.reverse_k ? c->header->dims[2] - 1 - index : index;
 }
 
+/* nii_look.c */
+/** Looks at all voxels: value maps and digests of the parts, digest of the content. */
+MUR_NODISCARD
+enum mur_status mur_conversion_look(struct mur_conversion *c, struct mur_error *error);
+
+/* nii_slices.c */
 /** Copies a slice of voxels of @p size bytes with its rows and columns turned as the order says. */
 void mur_turn_slice(void *out, const void *voxels, size_t columns, size_t rows, size_t size,
                     const struct mur_voxel_order *order);
+/** Writes a part as single-frame images; its Data Set stands in @p c. */
+MUR_NODISCARD
+enum mur_status mur_conversion_write_images(struct mur_conversion *c,
+                                            struct mur_conversion_part *part,
+                                            const struct mur_output *output,
+                                            struct mur_error *error);
 
 const char *mur_conversion_sop_class(const struct mur_conversion *c);
 

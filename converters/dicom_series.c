@@ -7,37 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/dicom_series_internal.h"
 #include "converters/identity.h"
-#include "converters/slice_steps.h"
+#include "converters/remedy.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "dicom/attribute.h"
 #include "dicom/sop_class.h"
 
 enum {
     FRAME_LIMIT = 1000000,
-};
-static const double SAME_POSITION_MM = 1e-3;
-
-struct plane {
-    struct mur_source_plane source;
-    double position[3];
-    double along; /* the normal */
-    int64_t number;
-};
-
-struct reader {
-    struct mur_source_series *series;
-    struct plane *planes;
-    size_t plane_count, plane_capacity;
-    size_t instance_capacity;
-    uint32_t rows, columns;
-    double orientation[6], spacing[2];
-    const char *wanted; /* Series Instance UID, or NULL */
-    bool lenient;       /* what is not DICOM is passed over */
-    struct mur_warnings *warnings;
-    size_t file_count;
 };
 
 void mur_source_series_free(struct mur_source_series *series)
@@ -50,44 +29,6 @@ void mur_source_series_free(struct mur_source_series *series)
     free(series->planes);
     mur_dataset_free(series->common);
     free(series);
-}
-
-/* Scanners write "3" for an age and "0.000kg" for a weight; such values would make what is derived
- * from them as wrong as they are. */
-static bool is_sound(struct mur_dataset *dataset, uint32_t tag)
-{
-    enum mur_vr vr = mur_dataset_vr(dataset, tag);
-    const char *text = NULL;
-    if ((vr != MUR_VR_AS && vr != MUR_VR_DS && vr != MUR_VR_DA) ||
-        !mur_dataset_has_value(dataset, tag) ||
-        mur_dataset_get_string(&text, dataset, tag, NULL) != MUR_OK)
-        return true;
-    double number = 0;
-    size_t digits = strspn(text, "0123456789");
-    if (vr == MUR_VR_AS)
-        return digits == 3 && strlen(text) == 4 && strchr("DWMY", text[3]) != NULL;
-    if (vr == MUR_VR_DA)
-        return digits == 8 && strlen(text) == 8;
-    return mur_parse_double(&number, mur_slice_of(text), NULL) == MUR_OK;
-}
-
-enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mur_dataset *source,
-                                           struct mur_error *error)
-{
-    size_t count = 0;
-    const struct mur_attribute *attributes = mur_attributes(&count);
-    for (size_t index = 0; index < count; index++) {
-        const struct mur_attribute *attribute = &attributes[index];
-        if (attribute->level > MUR_LEVEL_STUDY || attribute->storage == MUR_STORAGE_COMPUTED ||
-            !mur_dataset_has(source, attribute->tag) || !is_sound(source, attribute->tag))
-            continue;
-        enum mur_status status = mur_dataset_copy(target, source, attribute->tag, error);
-        if (status != MUR_OK)
-            return status;
-    }
-    if (!mur_dataset_has(source, MUR_TAG_AnatomicalOrientationType))
-        return MUR_OK;
-    return mur_dataset_copy(target, source, MUR_TAG_AnatomicalOrientationType, error);
 }
 
 /* ---- one file ------------------------------------------------------------------------------- */
@@ -187,7 +128,7 @@ static void keep_optional_ds(char out[MUR_DS_SIZE], struct mur_dataset *dataset,
 }
 
 /* The first plane says how all lie. */
-static enum mur_status adopt_plane(struct reader *reader, const struct placed *placed,
+static enum mur_status adopt_plane(struct mur_series_reader *reader, const struct placed *placed,
                                    const char *path, struct mur_error *error)
 {
     struct mur_source_series *series = reader->series;
@@ -207,8 +148,9 @@ static enum mur_status adopt_plane(struct reader *reader, const struct placed *p
     return status;
 }
 
-static enum mur_status compare_plane(const struct reader *reader, const struct placed *placed,
-                                     const char *path, struct mur_error *error)
+static enum mur_status compare_plane(const struct mur_series_reader *reader,
+                                     const struct placed *placed, const char *path,
+                                     struct mur_error *error)
 {
     double orientation[6], spacing[2];
     if (mur_ds_parse(orientation, placed->orientation, 6, error) != MUR_OK)
@@ -229,13 +171,13 @@ static enum mur_status compare_plane(const struct reader *reader, const struct p
     return MUR_OK;
 }
 
-static enum mur_status add_plane(struct reader *reader, const struct placed *placed,
+static enum mur_status add_plane(struct mur_series_reader *reader, const struct placed *placed,
                                  const char *sop_instance, uint32_t frame, int64_t number,
                                  const char *path, struct mur_error *error)
 {
     if (reader->plane_count == reader->plane_capacity) {
         size_t capacity = reader->plane_capacity == 0 ? 256 : reader->plane_capacity * 2;
-        struct plane *planes = realloc(reader->planes, capacity * sizeof *planes);
+        struct mur_series_plane *planes = realloc(reader->planes, capacity * sizeof *planes);
         if (planes == NULL)
             return mur_error_no_memory(error);
         reader->planes = planes;
@@ -245,7 +187,7 @@ static enum mur_status add_plane(struct reader *reader, const struct placed *pla
                                                       : compare_plane(reader, placed, path, error);
     if (status != MUR_OK)
         return status;
-    struct plane *plane = &reader->planes[reader->plane_count];
+    struct mur_series_plane *plane = &reader->planes[reader->plane_count];
     memset(plane, 0, sizeof *plane);
     memcpy(plane->source.sop_instance, sop_instance, strlen(sop_instance) + 1);
     plane->source.frame = frame;
@@ -259,7 +201,8 @@ static enum mur_status add_plane(struct reader *reader, const struct placed *pla
     return status;
 }
 
-static enum mur_status add_instance(struct reader *reader, const char *uid, struct mur_error *error)
+static enum mur_status add_instance(struct mur_series_reader *reader, const char *uid,
+                                    struct mur_error *error)
 {
     struct mur_source_series *series = reader->series;
     if (series->instance_count == reader->instance_capacity) {
@@ -277,7 +220,7 @@ static enum mur_status add_instance(struct reader *reader, const char *uid, stru
     return status;
 }
 
-static enum mur_status add_frames(struct reader *reader, struct mur_dataset *dataset,
+static enum mur_status add_frames(struct mur_series_reader *reader, struct mur_dataset *dataset,
                                   const char *sop_instance, const char *path,
                                   struct mur_error *error)
 {
@@ -319,9 +262,9 @@ static enum mur_status add_frames(struct reader *reader, struct mur_dataset *dat
 
 /* Scanners for animals leave it out although the standard wants it: then the series is a space of
  * its own, so that what refers to it agrees at least with itself. */
-static enum mur_status take_frame_of_reference(struct reader *reader, struct mur_dataset *dataset,
-                                               const char *series_uid, const char *path,
-                                               struct mur_error *error)
+static enum mur_status take_frame_of_reference(struct mur_series_reader *reader,
+                                               struct mur_dataset *dataset, const char *series_uid,
+                                               const char *path, struct mur_error *error)
 {
     struct mur_source_series *series = reader->series;
     if (mur_dataset_has_value(dataset, MUR_TAG_FrameOfReferenceUID))
@@ -338,7 +281,7 @@ static enum mur_status take_frame_of_reference(struct reader *reader, struct mur
 }
 
 /* Takes over what is the same in all instances, or checks that it is. */
-static enum mur_status check_series(struct reader *reader, struct mur_dataset *dataset,
+static enum mur_status check_series(struct mur_series_reader *reader, struct mur_dataset *dataset,
                                     const char *series_uid, const char *path,
                                     struct mur_error *error)
 {
@@ -392,7 +335,8 @@ static bool is_image(struct mur_dataset *dataset)
            !mur_slice_equal(uid, mur_uid_LabelMapSegmentationStorage);
 }
 
-static enum mur_status read_file(struct reader *reader, const char *path, struct mur_error *error)
+static enum mur_status read_file(struct mur_series_reader *reader, const char *path,
+                                 struct mur_error *error)
 {
     if (++reader->file_count > MUR_SERIES_FILE_LIMIT)
         return mur_error_set(error, MUR_LIMIT, "more than %d files", MUR_SERIES_FILE_LIMIT);
@@ -422,9 +366,12 @@ static enum mur_status read_file(struct reader *reader, const char *path, struct
         wanted = reader->series->series_instance;
     if (wanted != NULL && strcmp(wanted, series_uid) != 0) {
         if (reader->wanted == NULL)
-            return mur_error_set(error, MUR_MISMATCH,
-                                 "%s belongs to series %s, other files to %s: say which is meant",
-                                 path, series_uid, wanted);
+            return mur_error_offer(
+                error,
+                mur_error_set(error, MUR_MISMATCH,
+                              "%s belongs to series %s, other files to %s: say which is meant",
+                              path, series_uid, wanted),
+                MUR_REMEDY_SERIES);
         return MUR_OK;
     }
     status = check_series(reader, dataset, series_uid, path, error);
@@ -437,127 +384,20 @@ static enum mur_status read_file(struct reader *reader, const char *path, struct
 
 /* ---- all together ---------------------------------------------------------------------------- */
 
-static int compare_planes(const void *a_pointer, const void *b_pointer)
-{
-    const struct plane *a = a_pointer, *b = b_pointer;
-    if (a->along != b->along)
-        return a->along < b->along ? -1 : 1;
-    if (a->number != b->number)
-        return a->number < b->number ? -1 : 1;
-    return (a->source.frame > b->source.frame) - (a->source.frame < b->source.frame);
-}
-
-static bool before_in_series(const struct plane *a, const struct plane *b)
-{
-    return a->number != b->number ? a->number < b->number : a->source.frame < b->source.frame;
-}
-
-/* Leaves one plane at each position, the first of the series, in ascending order. */
-static uint32_t keep_first_volume(struct reader *reader, bool *even)
-{
-    size_t kept = 0, most = 0, fewest = SIZE_MAX;
-    for (size_t begin = 0; begin < reader->plane_count;) {
-        size_t end = begin + 1, first = begin;
-        while (end < reader->plane_count &&
-               reader->planes[end].along - reader->planes[begin].along < SAME_POSITION_MM)
-            end++;
-        for (size_t index = begin + 1; index < end; index++)
-            if (before_in_series(&reader->planes[index], &reader->planes[first]))
-                first = index;
-        struct plane chosen = reader->planes[first];
-        most = end - begin > most ? end - begin : most;
-        fewest = end - begin < fewest ? end - begin : fewest;
-        reader->planes[kept++] = chosen;
-        begin = end;
-    }
-    reader->plane_count = kept;
-    *even = most == fewest;
-    return (uint32_t)most;
-}
-
-static enum mur_status check_steps(const struct reader *reader, struct mur_error *error)
-{
-    const double **positions = calloc(reader->plane_count, sizeof *positions);
-    if (positions == NULL)
-        return mur_error_no_memory(error);
-    for (size_t index = 0; index < reader->plane_count; index++)
-        positions[index] = reader->planes[index].position;
-    const struct mur_slice_places places = {.positions = positions, .count = reader->plane_count};
-    enum mur_status status =
-        mur_slice_steps_are_even(&places)
-            ? MUR_OK
-            : mur_slice_steps_refuse(&places, reader->series->series_instance, "", error);
-    free(positions);
-    return status;
-}
-
-static enum mur_status arrange(struct reader *reader, struct mur_error *error)
-{
-    struct mur_source_series *series = reader->series;
-    double normal[3] = {0, 0, 0};
-    struct mur_volume_geometry frame;
-    memset(&frame, 0, sizeof frame);
-    memcpy(frame.row_dir_lps, reader->orientation, sizeof frame.row_dir_lps);
-    memcpy(frame.column_dir_lps, reader->orientation + 3, sizeof frame.column_dir_lps);
-    mur_geometry_normal(normal, &frame);
-    for (size_t index = 0; index < reader->plane_count; index++) {
-        struct plane *plane = &reader->planes[index];
-        plane->along = normal[0] * plane->position[0] + normal[1] * plane->position[1] +
-                       normal[2] * plane->position[2];
-    }
-    qsort(reader->planes, reader->plane_count, sizeof *reader->planes, compare_planes);
-    bool even = true;
-    series->volumes = keep_first_volume(reader, &even);
-    enum mur_status status = MUR_OK;
-    if (series->volumes > 1)
-        status = mur_warn(reader->warnings, error,
-                          "series %s has %s%" PRIu32 " images at the same positions: the first of "
-                          "each is taken",
-                          series->series_instance, even ? "" : "up to ", series->volumes);
-    if (status == MUR_OK)
-        status = check_steps(reader, error);
-    if (status != MUR_OK)
-        return status;
-    series->planes = calloc(reader->plane_count, sizeof *series->planes);
-    if (series->planes == NULL)
-        return mur_error_no_memory(error);
-    for (size_t index = 0; index < reader->plane_count; index++)
-        series->planes[index] = reader->planes[index].source;
-    const uint32_t dims[3] = {reader->columns, reader->rows, (uint32_t)reader->plane_count};
-    if (series->text.slice_spacing[0] == '\0') /* one slice has no step: its thickness serves */
-        memcpy(series->text.slice_spacing, series->slice_thickness,
-               sizeof series->text.slice_spacing);
-    status = mur_geometry_parse(&series->geometry, &series->text, series->planes[0].position,
-                                series->planes[reader->plane_count - 1].position, dims, error);
-    if (status != MUR_OK)
-        return mur_error_prefix(error, "series %s", series->series_instance);
-    double stated = 0, step = series->geometry.spacing_mm[2];
-    if (mur_ds_parse(&stated, series->text.slice_spacing, 1, NULL) != MUR_OK)
-        stated = 0;
-    if (reader->plane_count > 1 && !(fabs(stated - step) < 1e-4 * step))
-        mur_ds_format(series->text.slice_spacing, step, 1e-9); /* positions count, not statements */
-    if (series->slice_thickness[0] == '\0')
-        mur_ds_format(series->slice_thickness, series->geometry.spacing_mm[2], 1e-9);
-    if (series->text.slice_spacing[0] == '\0')
-        memcpy(series->text.slice_spacing, series->slice_thickness,
-               sizeof series->text.slice_spacing);
-    return MUR_OK;
-}
-
-static enum mur_status finish(struct mur_source_series **out, struct reader *reader,
+static enum mur_status finish(struct mur_source_series **out, struct mur_series_reader *reader,
                               const char *where, struct mur_error *error)
 {
     if (reader->plane_count == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "%s: no DICOM images%s%s", where,
                              reader->wanted != NULL ? " of series " : "",
                              reader->wanted != NULL ? reader->wanted : "");
-    enum mur_status status = arrange(reader, error);
+    enum mur_status status = mur_series_arrange(reader, error);
     if (status == MUR_OK)
         *out = MUR_STEAL(reader->series);
     return status;
 }
 
-static enum mur_status reader_init(struct reader *reader, const char *series_uid,
+static enum mur_status reader_init(struct mur_series_reader *reader, const char *series_uid,
                                    struct mur_warnings *warnings, struct mur_error *error)
 {
     memset(reader, 0, sizeof *reader);
@@ -567,7 +407,7 @@ static enum mur_status reader_init(struct reader *reader, const char *series_uid
     return reader->series == NULL ? mur_error_no_memory(error) : MUR_OK;
 }
 
-static void reader_free(struct reader *reader)
+static void reader_free(struct mur_series_reader *reader)
 {
     mur_source_series_free(reader->series);
     free(reader->planes);
@@ -577,7 +417,7 @@ enum mur_status mur_source_series_read(struct mur_source_series **out, const cha
                                        size_t count, const char *series_uid,
                                        struct mur_warnings *warnings, struct mur_error *error)
 {
-    struct reader reader;
+    struct mur_series_reader reader;
     enum mur_status status = reader_init(&reader, series_uid, warnings, error);
     for (size_t index = 0; status == MUR_OK && index < count; index++)
         status = read_file(&reader, paths[index], error);
@@ -602,7 +442,7 @@ enum mur_status mur_source_series_read_path(struct mur_source_series **out, cons
 {
     if (!mur_directory_exists(path))
         return mur_source_series_read(out, &path, 1, series_uid, warnings, error);
-    struct reader reader;
+    struct mur_series_reader reader;
     enum mur_status status = reader_init(&reader, series_uid, warnings, error);
     reader.lenient = true;
     if (status == MUR_OK)

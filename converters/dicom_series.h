@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "converters/geometry.h"
+#include "converters/patient_study.h" /* of which common is made */
 #include "converters/report.h"
 #include "core/error.h"
 #include "core/own.h"
@@ -60,12 +61,5 @@ MUR_NODISCARD
 enum mur_status mur_source_series_read_path(struct mur_source_series **out, const char *path,
                                             const char *series_uid, struct mur_warnings *warnings,
                                             struct mur_error *error);
-
-/** Copies all attributes of Patient and Study level (attributes.def) that @p source has, and
- * Anatomical Orientation Type, which belongs to the animal although it stands in the series. Ages,
- * dates and numbers that are none by their VR are left out. */
-MUR_NODISCARD
-enum mur_status mur_copy_patient_and_study(struct mur_dataset *target, struct mur_dataset *source,
-                                           struct mur_error *error);
 
 #endif

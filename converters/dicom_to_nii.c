@@ -12,6 +12,7 @@
 #include "converters/dicom_sidecar.h"
 #include "converters/file_set.h"
 #include "converters/nifti_write.h"
+#include "converters/remedy.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/own.h"
@@ -97,11 +98,14 @@ static enum mur_status refuse_several(const struct job *job, const char *path,
     }
     if (status != MUR_OK)
         return status;
-    return mur_error_set(error, MUR_MISMATCH,
-                         "%s: one file cannot hold %zu volumes of different grids, series or "
-                         "kinds; name a folder, or one series: %s%s",
-                         path, count, mur_buffer_text(&list),
-                         count > LISTED_STACKS ? "; and others" : "");
+    return mur_error_offer(
+        error,
+        mur_error_set(error, MUR_MISMATCH,
+                      "%s: one file cannot hold %zu volumes of different grids, series or "
+                      "kinds; name a folder, or one series: %s%s",
+                      path, count, mur_buffer_text(&list),
+                      count > LISTED_STACKS ? "; and others" : ""),
+        MUR_REMEDY_SERIES);
 }
 
 static void free_texts(char **texts, size_t count)
@@ -409,8 +413,9 @@ static enum mur_status note_output(struct job *job, const struct piece *piece,
         report->outputs[report->count++] = output;
     if (status == MUR_OK && piece->padded > 0)
         status = mur_warn(&report->warnings, error,
-                          "%s: %" PRIu64 " voxels have Pixel Padding Value %" PRId64 " and keep it",
-                          piece->path, piece->padded, piece->first->padding);
+                          "%s: %" PRIu64 " voxel%s Pixel Padding Value %" PRId64 ", which stays",
+                          piece->path, piece->padded, piece->padded == 1 ? " has" : "s have",
+                          piece->first->padding);
     return status == MUR_OK ? warn_of_looks(job, piece, error) : status;
 }
 

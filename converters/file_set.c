@@ -70,6 +70,13 @@ static enum mur_status make_folder(struct mur_file_set *set, const char *path,
     free(copy);
     if (failure == EEXIST && mur_directory_exists(path))
         return MUR_OK;
+    /* Not that an input is missing or wrong: */
+    if (failure == EEXIST)
+        return mur_error_set(error, MUR_IO, "%s: cannot make the folder: a file has its name",
+                             path);
+    if (failure == ENOENT)
+        return mur_error_set(error, MUR_IO, "%s: cannot make the folder: nothing to make it in",
+                             path);
     return mur_error_set_errno(error, failure, "%s: cannot make the folder", path);
 }
 

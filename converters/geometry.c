@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "converters/remedy.h"
 #include "core/own.h"
 #include "core/text.h"
 
@@ -151,10 +152,13 @@ enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
     mur_geometry_normal(normal, &series);
     double tilt = acos(fmin(fabs(dot(series.slice_dir_lps, normal)), 1)) * 180 / M_PI;
     if (tilt > SHEAR_LIMIT_DEGREES && series.dims[2] > 1 && (flags & MUR_ALLOW_SHEAR) == 0)
-        return mur_error_set(error, MUR_UNSUPPORTED,
-                             "sheared volume: slices follow each other %.2f degrees off the "
-                             "slices' normal; resample it first",
-                             tilt);
+        return mur_error_offer(
+            error,
+            mur_error_set(error, MUR_UNSUPPORTED,
+                          "sheared volume: slices follow each other %.2f degrees off the "
+                          "slices' normal; resample it first",
+                          tilt),
+            MUR_REMEDY_ALLOW_SHEAR);
     if ((flags & MUR_FLIP_FOR_DISPLAY) != 0) {
         taken.flip_i = runs_against_display(series.row_dir_lps);
         taken.flip_j = runs_against_display(series.column_dir_lps);

@@ -335,10 +335,12 @@ static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warning
     }
     if (copies == 0)
         return MUR_OK;
-    return mur_warn(warnings, error,
-                    "%zu files are copies of others by SOP Instance UID (0008,0018) and place, and "
-                    "are passed over: %s%s",
-                    copies, first, copies > 1 ? " and others" : "");
+    return mur_warn(
+        warnings, error,
+        "%zu file%s of others by SOP Instance UID (0008,0018) and place, and passed over: "
+        "%s%s",
+        copies, copies == 1 ? " is a copy" : "s are copies", first,
+        copies > 1 ? " and others" : "");
 }
 
 /* Leaves out what is wrong in itself, if that is wanted; @return the status otherwise. */

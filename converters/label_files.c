@@ -7,6 +7,7 @@
 #include "converters/label_bits.h"
 #include "converters/label_resample.h"
 #include "converters/labels_internal.h"
+#include "converters/remedy.h"
 
 /* One file while it is read. */
 struct reading {
@@ -171,11 +172,14 @@ static enum mur_status place(struct reading *reading, struct mur_error *error)
     else if (status != MUR_OK && first)
         status = keep_own_grid(reading, &voxels, &why, error);
     else if (status != MUR_OK)
-        return mur_error_set(error, status,
-                             "%s does not lie on the grid of %s: %s. Both can be resampled to the "
-                             "nearest label of each voxel of the image",
-                             path, job->report.own_grid ? job->options->files[0] : "the image",
-                             why.message);
+        return mur_error_offer(
+            error,
+            mur_error_set(error, status,
+                          "%s does not lie on the grid of %s: %s. Both can be resampled to the "
+                          "nearest label of each voxel of the image",
+                          path, job->report.own_grid ? job->options->files[0] : "the image",
+                          why.message),
+            MUR_REMEDY_RESAMPLE);
     else
         job->report.grid_error_voxels =
             fmax(job->report.grid_error_voxels, reading->grid.error_voxels);

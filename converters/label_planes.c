@@ -5,6 +5,7 @@
 
 #include "converters/label_bits.h"
 #include "converters/labels_internal.h"
+#include "converters/remedy.h"
 
 enum { ARENA_BLOCK = 4 * 1024 * 1024 };
 
@@ -196,12 +197,12 @@ static enum mur_status refuse_overlap(const struct mur_label_job *job, uint16_t 
                                       uint16_t second, uint32_t plane, size_t pixel,
                                       struct mur_error *error)
 {
-    return mur_error_set(error, MUR_MISMATCH,
-                         "segments \"%s\" and \"%s\" overlap at column %zu, row %zu of frame "
-                         "%" PRIu32 ": a label map cannot hold both, a binary segmentation can",
-                         label_of(job, first), label_of(job, second),
-                         pixel % job->target.dims[0] + 1, pixel / job->target.dims[0] + 1,
-                         plane + 1);
+    mur_error_set(error, MUR_MISMATCH,
+                  "segments \"%s\" and \"%s\" overlap at column %zu, row %zu of frame "
+                  "%" PRIu32 ": a label map cannot hold both, a binary segmentation can",
+                  label_of(job, first), label_of(job, second), pixel % job->target.dims[0] + 1,
+                  pixel / job->target.dims[0] + 1, plane + 1);
+    return mur_error_offer(error, MUR_MISMATCH, MUR_REMEDY_BINARY);
 }
 
 static enum mur_status add_labels(struct mur_label_job *job, const struct mur_label_layer *layer,

@@ -1,4 +1,5 @@
 #include "converters/label_values.h"
+#include "converters/remedy.h"
 #include "converters/values.h"
 
 #include <inttypes.h>
@@ -68,9 +69,12 @@ enum mur_status mur_label_refuse(const struct mur_label_map *map,
             return mur_error_set(error, MUR_LIMIT,
                                  "%s: voxel %s has label %.0f; 0 to %d are possible", path, place,
                                  value, MUR_LABEL_LARGEST);
-        return mur_error_set(error, MUR_MISMATCH,
-                             "%s: label %.0f at voxel %s is not named by any segment", path,
-                             rint(value), place);
+        return mur_error_offer(
+            error,
+            mur_error_set(error, MUR_MISMATCH,
+                          "%s: label %.0f at voxel %s is not named by any segment", path,
+                          rint(value), place),
+            MUR_REMEDY_NAME_LABELS);
     }
     return mur_error_set(error, MUR_INTERNAL, "%s: a label was lost", path);
 }
@@ -87,8 +91,7 @@ typedef float floats16 __attribute__((vector_size(64)));
 
 static inline bytes16 reversed(bytes16 x)
 {
-    const bytes16 order = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
-    return __builtin_shuffle(x, order);
+    return __builtin_shufflevector(x, x, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 
 /* Puts sixteen bytes down, ascending or descending. */

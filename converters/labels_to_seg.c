@@ -60,26 +60,30 @@ static enum mur_status number_labels(struct mur_label_job *job, struct mur_error
     return MUR_OK;
 }
 
-/* Segments without a voxel get no number; the others of a binary one are numbered without gaps. */
+/* Segments without a voxel get no number, unless they are to be kept; those of a binary one are
+ * numbered without gaps. */
 static enum mur_status number_segments(struct mur_label_job *job, struct mur_error *error)
 {
     uint16_t next = 1;
+    uint64_t voxels = 0;
     enum mur_status status = MUR_OK;
     const double *spacing = job->target.spacing_mm;
     for (size_t index = 0; status == MUR_OK && index < job->options->segment_count; index++) {
         struct mur_seg_segment_report *segment = &job->report.segments[index];
         segment->volume_ml = (double)segment->voxels * spacing[0] * spacing[1] * spacing[2] / 1000;
         const struct mur_label_segment *given = &job->options->segments[index];
-        if (segment->voxels > 0) {
+        voxels += segment->voxels;
+        if (segment->voxels > 0 || job->options->keep_empty) {
             segment->number = job->numbers != NULL ? job->numbers[index] : next;
             next++;
         }
         if (segment->voxels == 0)
             status = mur_warn(&job->report.warnings, error,
-                              "segment \"%s\" has no voxel in %s and is left out",
-                              given->segment.label, job->options->files[given->file]);
+                              "segment \"%s\" has no voxel in %s and is %s", given->segment.label,
+                              job->options->files[given->file],
+                              segment->number > 0 ? "kept without a frame" : "left out");
     }
-    if (status == MUR_OK && next == 1)
+    if (status == MUR_OK && voxels == 0)
         status =
             mur_error_set(error, MUR_MISMATCH, "%s: no voxel is labelled", job->options->files[0]);
     return status;

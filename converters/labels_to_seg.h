@@ -60,6 +60,7 @@ struct mur_seg_options {
     const char *content_label;                  /**< CS; NULL: "SEGMENTATION" */
     const char *content_creator;                /**< PN; NULL: empty */
     bool ignore_unlisted; /**< labels that no segment names are left out, else refused */
+    bool keep_empty;      /**< segments without a voxel stay in Segment Sequence, without frames */
     struct mur_orientation_options orientation;
     const bool *cancelled; /**< may be NULL; becomes true: MUR_CANCELLED */
 };

@@ -1,6 +1,7 @@
 #include "converters/nifti.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -122,8 +123,9 @@ static enum mur_status check_claim(const struct mur_nifti *nifti, const struct s
                              nifti->voxel_path, (unsigned long long)claimed,
                              (unsigned long long)held);
     if (!nifti->compressed && claimed < held)
-        return mur_warn(warnings, error, "%s: %llu bytes after the last voxel are ignored",
-                        nifti->voxel_path, (unsigned long long)(held - claimed));
+        return mur_warn(warnings, error, "%s: %llu byte%s after the last voxel ignored",
+                        nifti->voxel_path, (unsigned long long)(held - claimed),
+                        held - claimed == 1 ? "" : "s");
     return MUR_OK;
 }
 
@@ -259,6 +261,41 @@ enum mur_status mur_nifti_open_image(struct mur_nifti **out, const char *path,
     return open_any(out, path, true, warnings, error);
 }
 
+enum mur_status mur_nifti_open_again(struct mur_nifti **out, const struct mur_nifti *nifti,
+                                     struct mur_error *error)
+{
+    MUR_AUTO(mur_nifti) *again = calloc(1, sizeof *again);
+    if (again == NULL)
+        return mur_error_no_memory(error);
+    again->header = nifti->header;
+    again->voxel_offset = nifti->voxel_offset;
+    again->slice_size = nifti->slice_size;
+    again->volume_size = nifti->volume_size;
+    again->takes_colour = nifti->takes_colour;
+    again->compressed = nifti->compressed; /* its stream is opened when it is read */
+    again->single = nifti->single;
+    again->opened = nifti->opened;
+    again->cancelled = nifti->cancelled;
+    again->held = nifti->held;
+    again->held_volume = nifti->held_volume;
+    again->held_by_other = true;
+    again->stream.descriptor = -1;
+    enum mur_status status = mur_text_copy(&again->path, mur_slice_of(nifti->path), error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&again->header_path, mur_slice_of(nifti->header_path), error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&again->voxel_path, mur_slice_of(nifti->voxel_path), error);
+    if (status != MUR_OK)
+        return status;
+    if (!nifti->compressed) {
+        again->stream.descriptor = fcntl(nifti->stream.descriptor, F_DUPFD_CLOEXEC, 0);
+        if (again->stream.descriptor < 0)
+            return mur_error_set_errno(error, errno, "%s", nifti->voxel_path);
+    }
+    *out = MUR_STEAL(again);
+    return MUR_OK;
+}
+
 void mur_nifti_free(struct mur_nifti *nifti)
 {
     if (nifti == NULL)
@@ -269,7 +306,8 @@ void mur_nifti_free(struct mur_nifti *nifti)
     free(nifti->voxel_path);
     free(nifti->extensions);
     free(nifti->slice);
-    free(nifti->held);
+    if (!nifti->held_by_other)
+        free(nifti->held);
     free(nifti);
 }
 
@@ -291,6 +329,11 @@ const char *mur_nifti_path(const struct mur_nifti *nifti)
 uint64_t mur_nifti_voxel_offset(const struct mur_nifti *nifti)
 {
     return nifti->single ? nifti->voxel_offset : 0;
+}
+
+bool mur_nifti_is_compressed(const struct mur_nifti *nifti)
+{
+    return nifti->compressed;
 }
 
 const uint8_t *mur_nifti_extensions(size_t *length, const struct mur_nifti *nifti)

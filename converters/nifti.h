@@ -87,6 +87,11 @@ enum mur_status mur_nifti_open_image(struct mur_nifti **out, const char *path,
 MUR_NODISCARD
 enum mur_status mur_nifti_of_header(struct mur_nifti **out, const uint8_t *bytes, size_t length,
                                     const char *name, struct mur_error *error);
+/** Another reader of the file that @p nifti has open, for another thread. Of the volume that
+ * @p nifti holds now it hands out the same bytes, so it must be freed before another is held. */
+MUR_NODISCARD
+enum mur_status mur_nifti_open_again(struct mur_nifti **out, const struct mur_nifti *nifti,
+                                     struct mur_error *error);
 void mur_nifti_free(struct mur_nifti *nifti);
 MUR_DEFINE_AUTO(mur_nifti, mur_nifti_free)
 
@@ -98,6 +103,8 @@ const struct mur_nifti_header *mur_nifti_header(const struct mur_nifti *nifti);
 const char *mur_nifti_path(const struct mur_nifti *nifti);
 /** Bytes before the first voxel of a single file; 0 of a pair. */
 uint64_t mur_nifti_voxel_offset(const struct mur_nifti *nifti);
+/** Whether the voxels are in a gzip stream. */
+bool mur_nifti_is_compressed(const struct mur_nifti *nifti);
 /** Header extensions as in the file, with their four leading bytes; @p length 0 if none. */
 const uint8_t *mur_nifti_extensions(size_t *length, const struct mur_nifti *nifti);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "converters/nifti_internal.h"
+#include "converters/remedy.h"
 
 static enum mur_status unit_factor(double *out, const struct mur_nifti *nifti,
                                    struct mur_warnings *warnings, struct mur_error *error)
@@ -121,11 +122,13 @@ static enum mur_status unset_affine(double out[3][4], const struct mur_nifti *ni
     bool centred = options->spm_when_unset;
     if (nifti->header.kind == MUR_ANALYZE_75) {
         if (options->analyze_order == MUR_ANALYZE_UNSTATED)
-            return mur_error_set(
-                error, MUR_INVALID,
-                "%s: Analyze 7.5 does not say whether its rows run to the left or to "
-                "the right; state it (las or ras)",
-                nifti->path);
+            return mur_error_offer(
+                error,
+                mur_error_set(error, MUR_INVALID,
+                              "%s: Analyze 7.5 does not say whether its rows run to the left or to "
+                              "the right; state it (las or ras)",
+                              nifti->path),
+                MUR_REMEDY_ANALYZE_ORDER);
         centred = options->analyze_order == MUR_ANALYZE_LAS;
     }
     double size[3];

@@ -46,6 +46,7 @@ struct mur_nifti {
     struct stat opened;
     uint8_t *slice;
     uint8_t *held;
+    bool held_by_other;
     uint32_t held_volume;
     const bool *cancelled; /**< may be NULL */
 };

@@ -6,7 +6,7 @@
  * of a series, for an exact way back.
  *
  * The same file and options give the same bytes. Memory: one slice; for gzip input one volume.
- * Threads: any; the Data Set in the options is read only.
+ * Threads: any; one beside the caller's if asked. The Data Set in the options is read only.
  */
 #ifndef MUR_CONVERTERS_NII_TO_DICOM_H
 #define MUR_CONVERTERS_NII_TO_DICOM_H
@@ -52,6 +52,9 @@ struct mur_conversion_options {
     struct mur_orientation_options orientation;
     struct mur_value_options values;
     struct mur_volume_options volumes;
+    /** Digests are made, and slices written if the output has a second, on another thread too. The
+     * bytes do not depend on it. */
+    bool two_threads;
     const bool *cancelled;        /**< may be NULL; becomes true: MUR_CANCELLED */
     struct mur_progress progress; /**< of slices, each as often as it is read */
 };
@@ -88,7 +91,8 @@ void mur_conversion_report_free(struct mur_conversion_report *report);
 #define MUR_AUTO_CONVERSION_REPORT __attribute__((cleanup(mur_conversion_report_free)))
 
 /**
- * Converts a file. Slices go to @p output in ascending order along their normal, volume by volume.
+ * Converts a file. Slices go to @p output in ascending order along their normal, volume by volume;
+ * with two threads the upper half of each volume to the second output.
  * @param[in,out] report  empty before but for warnings, which stay; on failure it holds only these
  * @retval MUR_UNSUPPORTED  more than four dimensions, sheared, values that 16 bits cannot hold
  * @retval MUR_INVALID      attributes that contradict the options

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "converters/file_set.h"
 #include "core/buffer.h"
@@ -13,7 +14,12 @@
 #include "core/text.h"
 #include "dicom/part10.h"
 
-enum { NARROW_COUNT = 9999, NARROW_DIGITS = 4, WIDE_DIGITS = 8 };
+enum {
+    NARROW_COUNT = 9999,
+    NARROW_DIGITS = 4,
+    WIDE_DIGITS = 8,
+    GATHERED = 16 * 1024, /* smaller pieces wait for the next one */
+};
 
 struct mur_file_output {
     struct mur_file_set *files;
@@ -22,6 +28,8 @@ struct mur_file_output {
     char *current;  /* name of the file that is written */
     uint32_t count; /* of instances in all, as told with the last one */
     int descriptor;
+    struct mur_buffer gathered;
+    struct mur_file_output *second; /* its files go with ours */
 };
 
 enum mur_status mur_file_output_create(struct mur_file_output **out, const char *folder,
@@ -66,7 +74,6 @@ static enum mur_status begin_file(void *user, const struct mur_made_instance *in
 {
     struct mur_file_output *output = user;
     struct mur_part10 head = {.source_ae = ""};
-    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
     (void)snprintf(head.sop_class, sizeof head.sop_class, "%s", instance->sop_class);
     (void)snprintf(head.sop_instance, sizeof head.sop_instance, "%s", instance->sop_instance);
     (void)snprintf(head.transfer_syntax, sizeof head.transfer_syntax, "%s",
@@ -74,14 +81,26 @@ static enum mur_status begin_file(void *user, const struct mur_made_instance *in
     output->count = instance->count;
     free(output->current);
     output->current = NULL;
-    enum mur_status status = mur_part10_write(&bytes, &head, error);
+    mur_buffer_clear(&output->gathered);
+    enum mur_status status = mur_part10_write(&output->gathered, &head, error);
     if (status == MUR_OK)
         status = name_of(&output->current, output, instance->number, error);
-    if (status == MUR_OK)
-        status = mur_file_set_open(&output->descriptor, output->files, output->current, error);
-    if (status == MUR_OK)
-        status =
-            mur_write_full(output->descriptor, bytes.data, bytes.length, output->current, error);
+    return status == MUR_OK
+               ? mur_file_set_open(&output->descriptor, output->files, output->current, error)
+               : status;
+}
+
+/* What was gathered and @p bytes in one call, which costs less than the two. */
+static enum mur_status flush(struct mur_file_output *output, const void *bytes, size_t length,
+                             struct mur_error *error)
+{
+    struct iovec vectors[2] = {
+        {.iov_base = output->gathered.data, .iov_len = output->gathered.length},
+        {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length},
+    };
+    enum mur_status status =
+        mur_pwritev_full(output->descriptor, vectors, 2, -1, output->current, error);
+    mur_buffer_clear(&output->gathered);
     return status;
 }
 
@@ -89,15 +108,18 @@ static enum mur_status write_file(void *user, const void *bytes, size_t length,
                                   struct mur_error *error)
 {
     struct mur_file_output *output = user;
-    return mur_write_full(output->descriptor, bytes, length, output->current, error);
+    if (output->gathered.length + length <= GATHERED)
+        return mur_buffer_append(&output->gathered, bytes, length, error);
+    return flush(output, bytes, length, error);
 }
 
 static enum mur_status end_file(void *user, struct mur_error *error)
 {
     struct mur_file_output *output = user;
-    if (close(mur_steal_descriptor(&output->descriptor)) != 0)
-        return mur_error_set_errno(error, errno, "%s", output->current);
-    return MUR_OK;
+    enum mur_status status = flush(output, NULL, 0, error);
+    if (close(mur_steal_descriptor(&output->descriptor)) != 0 && status == MUR_OK)
+        status = mur_error_set_errno(error, errno, "%s", output->current);
+    return status;
 }
 
 /* Whether a name in the folder is one that name_of() gives to some other conversion alone. */
@@ -135,15 +157,21 @@ static enum mur_status check_folder(const struct mur_file_output *output, struct
 enum mur_status mur_file_output_commit(struct mur_file_output *output, struct mur_error *error)
 {
     enum mur_status status = output->folder != NULL ? check_folder(output, error) : MUR_OK;
-    return status == MUR_OK ? mur_file_set_commit(output->files, error) : status;
+    if (status == MUR_OK)
+        status = mur_file_set_commit(output->files, error);
+    if (status == MUR_OK && output->second != NULL)
+        status = mur_file_set_commit(output->second->files, error);
+    return status;
 }
 
 void mur_file_output_free(struct mur_file_output *output)
 {
     if (output == NULL)
         return;
+    mur_file_output_free(output->second); /* before the folders go */
     if (output->descriptor >= 0)
         (void)close(output->descriptor);
+    mur_buffer_free(&output->gathered);
     mur_file_set_free(output->files);
     free(output->folder);
     free(output->file);
@@ -151,8 +179,25 @@ void mur_file_output_free(struct mur_file_output *output)
     free(output);
 }
 
+/* Its own names and descriptor, in the same folder: nothing to lock. */
+static enum mur_status open_second(struct mur_output *out, void *user, struct mur_error *error)
+{
+    struct mur_file_output *output = user;
+    enum mur_status status = MUR_OK;
+    if (output->second == NULL)
+        status = mur_file_output_create(&output->second, output->folder, NULL, error);
+    if (status == MUR_OK)
+        *out = mur_file_output_of(output->second);
+    return status;
+}
+
 struct mur_output mur_file_output_of(struct mur_file_output *output)
 {
     return (struct mur_output){
-        .begin = begin_file, .write = write_file, .end = end_file, .user = output};
+        .begin = begin_file,
+        .write = write_file,
+        .end = end_file,
+        .second = output->folder != NULL ? open_second : NULL,
+        .user = output,
+    };
 }

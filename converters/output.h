@@ -29,6 +29,9 @@ struct mur_output {
                              struct mur_error *error);
     enum mur_status (*write)(void *user, const void *bytes, size_t length, struct mur_error *error);
     enum mur_status (*end)(void *user, struct mur_error *error);
+    /** Another output to the same place, that another thread may use meanwhile; it lasts as long as
+     * the first. NULL where there is none. */
+    enum mur_status (*second)(struct mur_output *out, void *user, struct mur_error *error);
     void *user;
 };
 

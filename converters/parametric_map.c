@@ -4,6 +4,7 @@
 #include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "converters/conversion.h"
@@ -214,19 +215,22 @@ static enum mur_status write_frames(struct mur_conversion *c,
                                     const struct mur_output *output, struct mur_error *error)
 {
     size_t size = mur_conversion_slice_voxels(c) * c->header->voxel_size;
+    MUR_AUTO_FREE uint8_t *pixels = malloc(size);
+    if (pixels == NULL)
+        return mur_error_no_memory(error);
     enum mur_status status = MUR_OK;
     for (uint32_t volume = part->first; status == MUR_OK && volume < part->first + part->count;
          volume++) {
         status = mur_nifti_hold(c->nifti, volume, error);
         for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
             const void *voxels = NULL;
-            status =
-                mur_conversion_read(&voxels, c, volume, mur_conversion_file_slice(c, slice), error);
+            status = mur_conversion_read(&voxels, c, c->nifti, volume,
+                                         mur_conversion_file_slice(c, slice), error);
             if (status != MUR_OK)
                 break;
-            mur_turn_slice(c->pixels, voxels, c->header->dims[0], c->header->dims[1],
+            mur_turn_slice(pixels, voxels, c->header->dims[0], c->header->dims[1],
                            c->header->voxel_size, &c->report.order);
-            status = output->write(output->user, c->pixels, size, error);
+            status = output->write(output->user, pixels, size, error);
         }
     }
     return status;

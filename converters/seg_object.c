@@ -35,11 +35,11 @@ static enum mur_status describe_options(struct mur_buffer *out, const struct mur
     const struct mur_seg_options *options = job->options;
     enum mur_status status = mur_buffer_append_format(
         out, error,
-        "%s grid %d number %" PRId64 " qform %d spm %d analyze %d unlisted %d|%s|%s|%s|%s",
-        options->labelmap ? "labelmap" : "binary", (int)options->other_grid, options->series_number,
-        options->orientation.prefer_qform, options->orientation.spm_when_unset,
-        (int)options->orientation.analyze_order, options->ignore_unlisted,
-        options->series_description ? options->series_description : "",
+        "%s%s grid %d number %" PRId64 " qform %d spm %d analyze %d unlisted %d|%s|%s|%s|%s",
+        options->labelmap ? "labelmap" : "binary", options->keep_empty ? " keep" : "",
+        (int)options->other_grid, options->series_number, options->orientation.prefer_qform,
+        options->orientation.spm_when_unset, (int)options->orientation.analyze_order,
+        options->ignore_unlisted, options->series_description ? options->series_description : "",
         options->content_label ? options->content_label : "",
         options->content_creator ? options->content_creator : "",
         options->identity ? options->identity : "");

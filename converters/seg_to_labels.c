@@ -90,6 +90,14 @@ static void before_free(struct before *before)
     mur_nifti_free(before->nifti);
 }
 
+/* Frames of labels2seg are whole planes of its map: of a header that claims more, nothing is true.
+ */
+static bool covers_planes(const struct mur_seg_placement *placement,
+                          const struct mur_seg_info *info, const uint32_t dims[3])
+{
+    return dims[placement->axis[0]] == info->columns && dims[placement->axis[1]] == info->rows;
+}
+
 /* Whichever way labels2seg was told to understand the header: the one on whose grid frames lie. */
 static bool find_grid(struct job *job, struct before *before)
 {
@@ -105,7 +113,7 @@ static bool find_grid(struct job *job, struct before *before)
             mur_seg_place(&placement, job->info, &before->grid, NULL) != MUR_OK)
             continue;
         free(placement.slices);
-        return true;
+        return covers_planes(&placement, job->info, before->grid.dims);
     }
     return false;
 }
@@ -372,8 +380,9 @@ static enum mur_status warn_of_layers(struct job *job, struct mur_error *error)
     if (job->report.overlaps == 0 || job->report.layers == 1)
         return MUR_OK;
     return mur_warn(&job->report.warnings, error,
-                    "%s: %zu pairs of segments overlap: the label map has %" PRIu32 " layers",
-                    job->path, job->report.overlaps, job->report.layers);
+                    "%s: %zu pair%s of segments overlap%s: the label map has %" PRIu32 " layers",
+                    job->path, job->report.overlaps, job->report.overlaps == 1 ? "" : "s",
+                    job->report.overlaps == 1 ? "s" : "", job->report.layers);
 }
 
 /* ---- all together ---------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "converters/nifti.h" /* MUR_NIFTI_HELD_LIMIT */
+#include "converters/remedy.h"
 #include "converters/seg_volume_internal.h"
 #include "core/buffer.h"
 
@@ -308,11 +309,14 @@ static enum mur_status refuse_overlaps(const struct mur_seg_volume *volume, bool
         }
     if (found == 0)
         return MUR_OK;
-    return mur_error_set(error, MUR_MISMATCH,
-                         "%s: segments overlap: %s%s; layers of a label map can hold them all, or "
-                         "say which come first",
-                         mur_seg_reader_path(volume->reader), mur_buffer_text(&list),
-                         found > LISTED_PAIRS ? " and others" : "");
+    return mur_error_offer(
+        error,
+        mur_error_set(error, MUR_MISMATCH,
+                      "%s: segments overlap: %s%s; layers of a label map can hold them all, or "
+                      "say which come first",
+                      mur_seg_reader_path(volume->reader), mur_buffer_text(&list),
+                      found > LISTED_PAIRS ? " and others" : ""),
+        MUR_REMEDY_OVERLAP);
 }
 
 /* The layers that the label map had, if segments do not overlap within them. */

@@ -65,7 +65,7 @@ enum mur_status mur_slice_step_usual(double *out, const struct mur_slice_places 
 }
 
 enum mur_status mur_slice_steps_refuse(const struct mur_slice_places *places, const char *series,
-                                       const char *advice, struct mur_error *error)
+                                       struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
     double usual = 0;
@@ -83,8 +83,8 @@ enum mur_status mur_slice_steps_refuse(const struct mur_slice_places *places, co
         return status;
     return mur_error_set(error, MUR_MISMATCH,
                          "series %s: slices are missing or unevenly spaced: %.4g mm as a rule, but "
-                         "%s%s%s",
+                         "%s%s",
                          series, usual,
                          noted > 0 ? mur_buffer_text(&list) : "not along a straight line",
-                         noted > LISTED ? " and others" : "", advice);
+                         noted > LISTED ? " and others" : "");
 }

@@ -27,11 +27,10 @@ enum mur_status mur_slice_step_usual(double *out, const struct mur_slice_places 
 
 /**
  * Says which slices follow the one before by another distance than most.
- * @param[in] advice  added to the message
  * @retval MUR_MISMATCH  always, unless memory is short
  */
 MUR_NODISCARD
 enum mur_status mur_slice_steps_refuse(const struct mur_slice_places *places, const char *series,
-                                       const char *advice, struct mur_error *error);
+                                       struct mur_error *error);
 
 #endif

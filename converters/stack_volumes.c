@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/remedy.h"
 #include "converters/slice_steps.h"
 #include "core/buffer.h"
 
@@ -323,9 +324,10 @@ static enum mur_status make_stacks(const struct stacking *s, struct mur_error *e
     const struct mur_slice_places places = {.positions = positions, .count = s->positions};
     enum mur_status status =
         mur_slice_steps_are_even(&places) ? make_stack(s, 0, s->positions, 1, 1, error)
-        : s->allow_gaps                   ? make_slabs(s, &places, error)
-                                          : mur_slice_steps_refuse(&places, series_of(s),
-                                                                   "; find the missing ones, or allow gaps", error);
+        : s->allow_gaps
+            ? make_slabs(s, &places, error)
+            : mur_error_offer(error, mur_slice_steps_refuse(&places, series_of(s), error),
+                              MUR_REMEDY_ALLOW_GAPS);
     free(positions);
     return status;
 }

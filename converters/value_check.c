@@ -127,10 +127,25 @@ static enum mur_status check_text(struct mur_dataset *dataset, uint32_t tag, enu
     return MUR_OK;
 }
 
+/* Text where the standard has other text, numbers or items, or the other way round. */
+static enum mur_status check_vr(uint32_t tag, enum mur_vr vr, struct mur_error *error)
+{
+    const struct mur_dictionary_entry *entry = mur_dictionary_find(tag, NULL);
+    if (entry == NULL || entry->vr == vr || MUR_TAG_IS_PRIVATE(tag) ||
+        (!mur_vr_is_text(vr) && vr != MUR_VR_SQ && !mur_vr_is_text(entry->vr) &&
+         entry->vr != MUR_VR_SQ))
+        return MUR_OK;
+    return mur_error_set(error, MUR_INVALID, "%s (%04x,%04x): VR %s, but the standard has %s",
+                         entry->keyword, MUR_TAG_GROUP(tag), MUR_TAG_ELEMENT(tag), mur_vr_name(vr),
+                         mur_vr_name(entry->vr));
+}
+
 enum mur_status mur_value_check_element(struct mur_dataset *dataset, uint32_t tag,
                                         struct mur_error *error)
 {
     enum mur_vr vr = mur_dataset_vr(dataset, tag);
+    if (check_vr(tag, vr, error) != MUR_OK)
+        return MUR_INVALID;
     if (!mur_dataset_has_value(dataset, tag))
         return MUR_OK;
     if (mur_vr_is_text(vr))

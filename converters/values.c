@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/remedy.h"
 #include "core/text.h"
 
 enum {
@@ -243,16 +244,18 @@ static enum mur_status map_scaled(struct mur_value_map *map, struct mur_value_sc
 {
     double a = scan->slope * low_voxel + scan->intercept;
     double b = scan->slope * high_voxel + scan->intercept;
+    if (low_voxel > high_voxel) /* no voxel is finite */
+        a = b = scan->options.nan == MUR_NAN_REPLACE ? scan->options.nan_value : 0;
     double low = fmin(a, b), high = fmax(a, b);
     if (scan->not_finite > 0 && scan->options.nan == MUR_NAN_REPLACE) {
         low = fmin(low, scan->options.nan_value);
         high = fmax(high, scan->options.nan_value);
     }
-    if (low > high)
-        low = high = 0; /* no voxel is finite */
     if (!isfinite(high - low) || !isfinite(low) || !isfinite(high))
-        return mur_error_set(error, MUR_UNSUPPORTED, "values from %g to %g are too far apart", low,
-                             high);
+        return mur_error_offer(error,
+                               mur_error_set(error, MUR_UNSUPPORTED,
+                                             "values from %g to %g are too far apart", low, high),
+                               MUR_REMEDY_LOSSLESS);
     mur_ds_format(map->intercept_text, low / 2 + high / 2, (high - low) * 1e-9);
     double origin = read_back(map->intercept_text);
     double reach = fmax(fmax(high - origin, origin - low), 0);
@@ -268,8 +271,11 @@ static enum mur_status map_scaled(struct mur_value_map *map, struct mur_value_sc
         map->error_bound = read_back(map->slope_text) / 2;
     }
     if (high > low && !(read_back(map->slope_text) > 0))
-        return mur_error_set(error, MUR_UNSUPPORTED, "values from %g to %g are too close together",
-                             low, high);
+        return mur_error_offer(error,
+                               mur_error_set(error, MUR_UNSUPPORTED,
+                                             "values from %g to %g are too close together", low,
+                                             high),
+                               MUR_REMEDY_LOSSLESS);
     set_rescale(map);
     scan->mapping = MAP_SCALED;
     scan->is_signed = true;
@@ -289,11 +295,14 @@ static enum mur_status map_integers(struct mur_value_map *map, struct mur_value_
     if (scan->too_large || range > UINT16_MAX) {
         if (scan->options.round_integers && !scan->too_large)
             return map_scaled(map, scan, (double)scan->low, (double)scan->high, error);
-        return mur_error_set(error, MUR_UNSUPPORTED,
-                             "its integers reach from %lld to %lld%s; more than 16 bits cannot be "
-                             "kept exactly",
-                             (long long)scan->low, (long long)scan->high,
-                             scan->too_large ? " and beyond" : "");
+        return mur_error_offer(
+            error,
+            mur_error_set(error, MUR_UNSUPPORTED,
+                          "its integers reach from %lld to %lld%s; more than 16 bits cannot be "
+                          "kept exactly",
+                          (long long)scan->low, (long long)scan->high,
+                          scan->too_large ? " and beyond" : ""),
+            scan->too_large ? 0 : MUR_REMEDY_ROUND_INTEGERS);
     }
     if (scan->low >= INT16_MIN && scan->high <= INT16_MAX) {
         scan->is_signed = true;
@@ -318,10 +327,13 @@ static enum mur_status map_floats(struct mur_value_map *map, struct mur_value_sc
 {
     bool broken = scan->not_finite > 0;
     if (broken && scan->options.nan == MUR_NAN_REFUSE)
-        return mur_error_set(error, MUR_UNSUPPORTED,
-                             "%llu voxels are not finite numbers (NaN or infinity); say what they "
-                             "shall become",
-                             (unsigned long long)scan->not_finite);
+        return mur_error_offer(
+            error,
+            mur_error_set(error, MUR_UNSUPPORTED,
+                          "%llu voxel%s not finite (NaN or infinity); say what they shall become",
+                          (unsigned long long)scan->not_finite,
+                          scan->not_finite == 1 ? " is" : "s are"),
+            MUR_REMEDY_NAN);
     scan->pads = broken && scan->options.nan == MUR_NAN_PAD;
     if (scan->pads) {
         map->has_padding = true;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/remedy.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/own.h"
@@ -41,10 +42,13 @@ static enum mur_status decide_kind(enum mur_volume_kind *out, const struct mur_n
     if (kind == MUR_VOLUMES_UNSAID && header->volumes > 1) {
         /* NIFTI_UNITS_HZ, PPM, RADS: spectra and the like */
         if (header->time_unit > 24)
-            return mur_error_set(error, MUR_UNSUPPORTED,
-                                 "%s: xyzt_units says that dim[4] is no time; say what its %u "
-                                 "volumes are",
-                                 path, header->volumes);
+            return mur_error_offer(
+                error,
+                mur_error_set(error, MUR_UNSUPPORTED,
+                              "%s: xyzt_units says that dim[4] is no time; say what its %u "
+                              "volumes are",
+                              path, header->volumes),
+                MUR_REMEDY_VOLUME_KIND);
         kind = MUR_VOLUMES_TIME;
     }
     *out = kind;

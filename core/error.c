@@ -13,6 +13,7 @@ static void write_message(struct mur_error *error, enum mur_status status, const
     if (vsnprintf(text, sizeof text, format, arguments) < 0)
         text[0] = '\0';
     error->status = status;
+    error->remedy = 0;
     memcpy(error->message, text, sizeof text);
 }
 
@@ -84,6 +85,13 @@ enum mur_status mur_error_prefix(struct mur_error *error, const char *format, ..
     memcpy(error->message + length, ": ", 2);
     error->message[length + 2 + kept] = '\0';
     return error->status;
+}
+
+enum mur_status mur_error_offer(struct mur_error *error, enum mur_status status, int remedy)
+{
+    if (error != NULL)
+        error->remedy = remedy;
+    return status;
 }
 
 enum mur_status mur_error_no_memory(struct mur_error *error)

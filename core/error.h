@@ -39,12 +39,13 @@ enum { MUR_ERROR_MESSAGE_SIZE = 1024 };
 
 struct mur_error {
     enum mur_status status;
+    int remedy; /**< what would help, as a number of the room that set it; 0: nothing is known */
     char message[MUR_ERROR_MESSAGE_SIZE]; /**< UTF-8, one line, names file, place and remedy */
 };
 
 #define MUR_ERROR_INIT                                                                             \
     {                                                                                              \
-        .status = MUR_OK, .message = ""                                                            \
+        .status = MUR_OK, .remedy = 0, .message = ""                                               \
     }
 
 /** Sets status and message (cut if too long); @p error may be NULL. @return @p status */
@@ -58,6 +59,9 @@ enum mur_status mur_error_set_errno(struct mur_error *error, int errno_value, co
 
 /** Puts "text: " before the message that is there. @return the error's status */
 enum mur_status mur_error_prefix(struct mur_error *error, const char *format, ...) MUR_PRINTF(2, 3);
+
+/** Says what would help; the next mur_error_set() forgets it. @return @p status */
+enum mur_status mur_error_offer(struct mur_error *error, enum mur_status status, int remedy);
 
 /** Sets MUR_NO_MEMORY. */
 enum mur_status mur_error_no_memory(struct mur_error *error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/buffer.h"
+#include "core/own.h"
 #include "core/text.h"
 #include "dicom/dictionary.h"
 #include "dicom/json_value.h"
@@ -67,6 +68,66 @@ static bool is_of_data_set(uint32_t tag)
     return MUR_TAG_GROUP(tag) >= 0x0004 && MUR_TAG_GROUP(tag) != 0xFFFE;
 }
 
+/* Whether an object has no other members than these. */
+struct members {
+    const char *const *known;
+    size_t count;
+    bool all;
+};
+
+static bool is_known(void *user, const char *key, const struct mur_json *value)
+{
+    (void)value;
+    struct members *members = user;
+    for (size_t i = 0; i < members->count; i++)
+        if (strcmp(key, members->known[i]) == 0)
+            return true;
+    members->all = false;
+    return false;
+}
+
+static bool has_only(const struct mur_json *object, const char *const *known, size_t count)
+{
+    struct members members = {.known = known, .count = count, .all = true};
+    mur_json_each(object, is_known, &members);
+    return mur_json_type(object) == MUR_JSON_OBJECT && members.all;
+}
+
+/* What would be passed over in silence is refused: it was meant to be a value. */
+static const char *fault_of_element(const struct mur_json *element, enum mur_vr vr)
+{
+    static const char *const members[] = {"vr", "Value", "InlineBinary", "BulkDataURI"};
+    static const char *const groups[] = {"Alphabetic", "Ideographic", "Phonetic"};
+    const struct mur_json *values = mur_json_get(element, "Value");
+    if (!has_only(element, members, MUR_COUNT(members)))
+        return "not an object of vr and Value";
+    if (mur_json_get(element, "vr") != NULL && mur_json_element_vr(element) == MUR_VR_NONE)
+        return "vr is none of the standard";
+    if (values != NULL && mur_json_type(values) != MUR_JSON_ARRAY)
+        return "Value is not an array";
+    for (size_t i = 0; i < mur_json_count(values); i++) {
+        const struct mur_json *value = mur_json_at(values, i);
+        switch (mur_json_type(value)) {
+        case MUR_JSON_OBJECT:
+            if (vr != MUR_VR_SQ && (vr != MUR_VR_PN || !has_only(value, groups, MUR_COUNT(groups))))
+                return "a value is an object that is no name";
+            break;
+        case MUR_JSON_ARRAY:
+        case MUR_JSON_BOOL:
+            return "a value is neither text nor a number";
+        case MUR_JSON_NULL:
+            break;
+        case MUR_JSON_STRING:
+        case MUR_JSON_INT:
+        case MUR_JSON_DOUBLE:
+            if (vr == MUR_VR_SQ)
+                return "an item is not an object";
+            break;
+        }
+    }
+    return NULL;
+}
+
 static bool put_member(void *user, const char *key, const struct mur_json *value)
 {
     struct filling *filling = user;
@@ -78,12 +139,13 @@ static bool put_member(void *user, const char *key, const struct mur_json *value
             mur_error_set(filling->error, MUR_PARSE, "%s is no element of a Data Set", key);
     if (filling->status != MUR_OK)
         return false; /* the message has the key */
-    if (path.depth != 1) {
-        filling->status = mur_error_set(filling->error, MUR_PARSE, "%s: sequences are nested", key);
-        return false;
-    }
     if (vr == MUR_VR_NONE)
         vr = mur_dictionary_vr(path.tags[0], NULL);
+    const char *fault = fault_of_element(value, vr);
+    if (fault != NULL) {
+        filling->status = mur_error_set(filling->error, MUR_PARSE, "%s: %s", key, fault);
+        return false;
+    }
     const struct mur_json *items = mur_json_get(value, "Value");
     if (vr == MUR_VR_SQ && items != NULL) {
         filling->status =

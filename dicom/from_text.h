@@ -17,7 +17,8 @@ enum mur_status mur_dataset_put_any_text(struct mur_dataset *dataset, uint32_t t
                                          const char *text, struct mur_error *error);
 
 /** Puts a sequence with the items of a JSON array, in the place of what is there. Bytes
- * (InlineBinary, BulkDataURI) are MUR_UNSUPPORTED. @retval MUR_PARSE no items */
+ * (InlineBinary, BulkDataURI) are MUR_UNSUPPORTED. @retval MUR_PARSE no items, or elements that
+ * are none of the model */
 MUR_NODISCARD
 enum mur_status mur_dataset_put_json_items(struct mur_dataset *dataset, uint32_t tag,
                                            const struct mur_json *items, struct mur_error *error);

@@ -10,7 +10,7 @@ usage: full_scale.py [--work DIR] [--dataset DIR] [--build DIR] [--no-search] [-
   --no-search    leave out the questions about every cell of the tables
   --keep         leave the archive
 
-Checks: no scan fails; what was converted has a certificate, which says pass; patients, studies,
+Checks: no scan fails; each image and each segmentation has a certificate, which says pass; patients, studies,
 series and instances asked through findscu are those of tests/phantom/expected.py; every column and
 every value of the tables finds the scans that have it and no others, by each way that
 e2e/isa_search_test.py asks; the import needs less than 1 GiB of memory; a second import changes no
@@ -128,17 +128,34 @@ def check_by_findscu(data_dir, total):
 
 
 def check_certificates(data_dir, scans):
-    made = {series["SeriesInstanceUID"] for scan in scans
-            for series in scan["images"] + scan["segmentations"] if series["certified"]}
+    """Each image and each segmentation has a certificate of its kind, and no other is there."""
+    wanted = {}
+    for scan in scans:
+        converted = scan["image"].endswith((".nii", ".nii.gz"))
+        for series in scan["images"]:
+            wanted[series["SeriesInstanceUID"]] = {"image"} if converted else {"native"}
+        for series in scan["segmentations"]:
+            wanted[series["SeriesInstanceUID"]] = {"segmentation", "native"}
     certificates = {path.stem: json.loads(path.read_text(encoding="utf-8"))
                     for path in (data_dir / "certificates").iterdir()}
-    check("converted series without a certificate of their own", made ^ set(certificates), set())
+    check("series without a certificate, certificates without a series",
+          (len(set(wanted) - set(certificates)), len(set(certificates) - set(wanted))), (0, 0))
+    check("certificates of another kind",
+          [uid for uid, kinds in wanted.items()
+           if uid in certificates and certificates[uid]["Kind"] not in kinds], [])
+    check("images whose certificate says pass",
+          sum(all(certificates.get(series["SeriesInstanceUID"], {}).get("Verdict") == "pass"
+                  for series in scan["images"]) for scan in scans), len(scans))
+    check("series that are not told to be certified",
+          [series["SeriesInstanceUID"] for scan in scans
+           for series in scan["images"] + scan["segmentations"] if not series["certified"]], [])
     kinds = collections.Counter((one["Kind"], one["Verdict"]) for one in certificates.values())
-    check("scans with a certificate", sum(any(series["certified"] for series in scan["images"])
-                                          for scan in scans),
-          sum(scan["image"].endswith((".nii", ".nii.gz")) for scan in scans))
     check("verdicts that are not pass", {verdict for _, verdict in kinds} - {"pass"}, set())
-    say("       certificates: " + ", ".join(f"{count} of {kind}s" for (kind, _), count
+    check("instances in certificates",
+          sum(one["Converted"]["Instances"] for one in certificates.values()),
+          sum(series["instances"] for scan in scans
+              for series in scan["images"] + scan["segmentations"]))
+    say("       certificates: " + ", ".join(f"{count} of kind {kind}" for (kind, _), count
                                             in sorted(kinds.items())))
 
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/certify_native.h"
 #include "core/file.h"
 #include "core/own.h"
 #include "core/text.h"
@@ -126,26 +127,36 @@ static enum mur_status find_files(char **paths, const struct mur_converted *one,
     return status;
 }
 
-static enum mur_status refuse(const struct mur_converted *one,
-                              const struct mur_certificate *certificate, struct mur_error *error)
+static enum mur_status refuse(const char *shown, const struct mur_certificate *certificate,
+                              struct mur_error *error)
 {
     size_t more = certificate->failures.count + certificate->failures_dropped;
     const char *first = more > 0 ? certificate->failures.texts[0] : "";
+    const char *why = certificate->kind == MUR_CERTIFIES_NATIVE
+                          ? "read again it is not what came, so it is not kept"
+                          : "converted back it is not the same, so it is not kept";
     if (more <= 1)
-        return mur_error_set(error, MUR_MISMATCH,
-                             "%s: converted back it is not the same, so it is not kept: %s",
-                             one->shown, first);
-    return mur_error_set(error, MUR_MISMATCH,
-                         "%s: converted back it is not the same, so it is not kept: %s; and %zu "
-                         "more",
-                         one->shown, first, more - 1);
+        return mur_error_set(error, MUR_MISMATCH, "%s: %s: %s", shown, why, first);
+    return mur_error_set(error, MUR_MISMATCH, "%s: %s: %s; and %zu more", shown, why, first,
+                         more - 1);
+}
+
+/* What is not passed is not kept, and has no certificate. */
+static enum mur_status keep(const char *path, const char *shown,
+                            const struct mur_certificate *certificate, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    if (!certificate->passed)
+        return refuse(shown, certificate, error);
+    enum mur_status status = mur_certificate_json(&text, certificate, error);
+    return status == MUR_OK ? mur_file_write_all(path, text.data, text.length, FILE_MODE, error)
+                            : status;
 }
 
 static enum mur_status certify_one(const struct mur_converted *one, const char *path,
                                    struct mur_archive *archive, struct mur_error *error)
 {
     MUR_AUTO_CERTIFICATE struct mur_certificate certificate = MUR_CERTIFICATE_INIT;
-    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     const struct mur_certify_options options = {
         .voxels = one->voxels, .segments = one->segments, .segment_count = one->segment_count};
     char **files = calloc(one->instance_count + 1, sizeof *files);
@@ -159,29 +170,146 @@ static enum mur_status certify_one(const struct mur_converted *one, const char *
     free_texts(files, one->instance_count);
     if (status != MUR_OK)
         return mur_error_prefix(error, "%s: no certificate", one->shown);
-    if (!certificate.passed)
-        return refuse(one, &certificate, error);
-    status = mur_certificate_json(&text, &certificate, error);
-    return status == MUR_OK ? mur_file_write_all(path, text.data, text.length, FILE_MODE, error)
-                            : status;
+    return keep(path, one->shown, &certificate, error);
+}
+
+/* ---- DICOM as it is -------------------------------------------------------------------------- */
+
+void mur_native_list_free(struct mur_native_list *list)
+{
+    for (size_t index = 0; index < list->count; index++)
+        free(list->items[index].path);
+    free(list->items);
+    *list = (struct mur_native_list){.items = NULL};
+}
+
+enum mur_status mur_native_list_add(struct mur_native_list *list, const struct mur_native *native,
+                                    const char *path, struct mur_error *error)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct mur_native *items = realloc(list->items, capacity * sizeof *items);
+        if (items == NULL)
+            return mur_error_no_memory(error);
+        list->items = items;
+        list->capacity = capacity;
+    }
+    struct mur_native *added = &list->items[list->count];
+    *added = *native;
+    enum mur_status status = mur_text_copy(&added->path, mur_slice_of(path), error);
+    list->count += status == MUR_OK ? 1 : 0;
+    return status;
+}
+
+bool mur_native_list_has(const struct mur_native_list *list, const char *series)
+{
+    for (size_t index = 0; index < list->count; index++)
+        if (strcmp(list->items[index].series, series) == 0)
+            return true;
+    return false;
+}
+
+/* The order of a certificate does not depend on that of folders. */
+static int compare_natives(const void *left, const void *right)
+{
+    const struct mur_native *a = left, *b = right;
+    int order = strcmp(a->series, b->series);
+    if (order == 0)
+        order = strcmp(a->object.sop_instance, b->object.sop_instance);
+    return order != 0 ? order : strcmp(a->path, b->path);
+}
+
+static enum mur_status find_native(struct mur_native_file *out, struct mur_instance *item,
+                                   char **path, const struct mur_native *native,
+                                   struct mur_archive *archive, struct mur_error *error)
+{
+    bool found = false;
+    enum mur_status status =
+        mur_archive_look_up(&found, item, archive, native->object.sop_instance, error);
+    if (status == MUR_OK && !found)
+        status = mur_error_set(error, MUR_MISMATCH, "%s: instance %s was not stored", native->path,
+                               native->object.sop_instance);
+    if (status == MUR_OK)
+        status = mur_archive_item_path(path, archive, item, error);
+    if (status == MUR_OK)
+        *out = (struct mur_native_file){.name = mur_path_base(native->path),
+                                        .stored = *path,
+                                        .offset = item->offset,
+                                        .object = native->object};
+    return status;
+}
+
+static enum mur_status certify_series(const struct mur_native *natives, size_t count,
+                                      const char *path, struct mur_archive *archive,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_CERTIFICATE struct mur_certificate certificate = MUR_CERTIFICATE_INIT;
+    MUR_AUTO_FREE struct mur_native_file *files = calloc(count, sizeof *files);
+    char **paths = calloc(count, sizeof *paths);
+    struct mur_instance item = {.id = 0};
+    enum mur_status status = files == NULL || paths == NULL ? mur_error_no_memory(error) : MUR_OK;
+    for (size_t index = 0; status == MUR_OK && index < count; index++)
+        status = find_native(&files[index], &item, &paths[index], &natives[index], archive, error);
+    if (status == MUR_OK) {
+        memcpy(certificate.study_instance, item.study_instance, sizeof item.study_instance);
+        memcpy(certificate.series_instance, item.series_instance, sizeof item.series_instance);
+        memcpy(certificate.sop_class, item.sop_class, sizeof item.sop_class);
+        status = mur_certify_native(&certificate, files, count, error);
+    }
+    free_texts(paths, count);
+    if (status != MUR_OK)
+        return mur_error_prefix(error, "%s: no certificate", natives[0].path);
+    return keep(path, natives[0].path, &certificate, error);
+}
+
+/* ---- all of a scan --------------------------------------------------------------------------- */
+
+static enum mur_status make_converted(const struct mur_converted_list *list,
+                                      struct mur_archive *archive, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t index = 0; status == MUR_OK && index < list->count; index++) {
+        const struct mur_converted *one = &list->items[index];
+        MUR_AUTO_FREE char *path = NULL;
+        status = mur_archive_certificate_path(&path, archive, one->series, error);
+        if (status == MUR_OK && (one->is_new || !mur_file_exists(path)))
+            status = certify_one(one, path, archive, error);
+    }
+    return status;
+}
+
+static enum mur_status make_native(struct mur_native_list *list, struct mur_archive *archive,
+                                   struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof *list->items, compare_natives);
+    for (size_t first = 0, end = 0; status == MUR_OK && first < list->count; first = end) {
+        const struct mur_native *one = &list->items[first];
+        MUR_AUTO_FREE char *path = NULL;
+        bool is_new = false;
+        for (end = first; end < list->count && strcmp(list->items[end].series, one->series) == 0;
+             end++)
+            is_new = is_new || list->items[end].is_new;
+        status = mur_archive_certificate_path(&path, archive, one->series, error);
+        if (status == MUR_OK && (is_new || !mur_file_exists(path)))
+            status = certify_series(one, end - first, path, archive, error);
+    }
+    return status;
 }
 
 enum mur_status mur_certificates_make(const struct mur_converted_list *list,
-                                      struct mur_archive *archive, struct mur_error *error)
+                                      struct mur_native_list *natives, struct mur_archive *archive,
+                                      struct mur_error *error)
 {
     MUR_AUTO_FREE char *folder = NULL;
-    if (list->count == 0)
+    if (list->count == 0 && natives->count == 0)
         return MUR_OK;
     enum mur_status status =
         mur_path_join(&folder, mur_archive_directory(archive), MUR_CERTIFICATE_FOLDER, error);
     if (status == MUR_OK)
         status = mur_directory_create(folder, FOLDER_MODE, error);
-    for (size_t index = 0; status == MUR_OK && index < list->count; index++) {
-        const struct mur_converted *one = &list->items[index];
-        MUR_AUTO_FREE char *path = NULL;
-        status = mur_text_format(&path, error, "%s/%s.json", folder, one->series);
-        if (status == MUR_OK && (one->is_new || !mur_file_exists(path)))
-            status = certify_one(one, path, archive, error);
-    }
-    return status;
+    if (status == MUR_OK)
+        status = make_converted(list, archive, error);
+    return status == MUR_OK ? make_native(natives, archive, error) : status;
 }

@@ -196,7 +196,7 @@ static void import_file(struct tree_run *run, const char *path)
     if (status == MUR_OK)
         mur_intake_source(intake, shown, false);
     if (status == MUR_OK)
-        status = mur_intake_file(intake, path, &error);
+        status = mur_intake_file(intake, path, false, &error);
     if (status == MUR_OK)
         status = mur_intake_commit(intake, &new_instances, &linked, &error);
     if (status != MUR_OK)

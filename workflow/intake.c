@@ -33,16 +33,20 @@ struct mur_intake {
     struct uid_list stored;
     struct mur_ingest *under_way[UNDER_WAY];
     char *under_way_uid[UNDER_WAY];
-    size_t first, count; /* a ring */
+    size_t under_way_native[UNDER_WAY]; /* in natives, from 1; 0: none */
+    size_t first, count;                /* a ring */
     /* The object that is being written. */
     struct mur_ingest *ingest;
     struct mur_instance known; /* what is stored under its UID */
     bool is_known;
     struct mur_xxh128 *digest; /* of a known one */
+    struct mur_sha256 *proof;  /* of a file that gets a certificate, else NULL */
+    size_t native;             /* likewise, in natives, from 1 */
     uint64_t length;
     char sop_instance[MUR_UID_TEXT_SIZE];
     bool brought_new; /* of the source that is being read */
     struct mur_converted_list converted;
+    struct mur_native_list natives;
     bool committed;
     char *buffer;
 };
@@ -91,11 +95,14 @@ static enum mur_status settle_one(struct mur_intake *intake, struct mur_error *e
 {
     struct mur_ingest *ingest = intake->under_way[intake->first];
     char *uid = intake->under_way_uid[intake->first];
+    size_t native = intake->under_way_native[intake->first];
     intake->first = (intake->first + 1) % UNDER_WAY;
     intake->count--;
     enum mur_ingest_outcome outcome = MUR_UNCHANGED;
     enum mur_status status = mur_ingest_wait(&outcome, ingest, error);
     mur_ingest_free(ingest);
+    if (status == MUR_OK && outcome == MUR_UNCHANGED && native > 0)
+        intake->natives.items[native - 1].object.same_content = true;
     if (status == MUR_OK && outcome == MUR_STORED) {
         status = uid_list_add(&intake->stored, uid, error);
         if (status == MUR_OK)
@@ -130,6 +137,8 @@ void mur_intake_free(struct mur_intake *intake)
     free(intake->stored.uids);
     free(intake->series);
     mur_converted_list_free(&intake->converted);
+    mur_native_list_free(&intake->natives);
+    mur_sha256_free(intake->proof);
     mur_xxh128_free(intake->digest);
     free(intake->buffer);
     free(intake);
@@ -182,6 +191,7 @@ static enum mur_status begin_object(struct mur_intake *intake, const char *sop_c
 {
     intake->is_known = false;
     intake->length = 0;
+    intake->native = 0;
     (void)snprintf(intake->sop_instance, sizeof intake->sop_instance, "%s", sop_instance);
     if (intake->archive == NULL)
         return MUR_OK;
@@ -237,6 +247,7 @@ static enum mur_status end_object(bool *differs, struct mur_intake *intake, stru
     size_t place = (intake->first + intake->count) % UNDER_WAY;
     intake->under_way[place] = MUR_STEAL(intake->ingest);
     intake->under_way_uid[place] = uid;
+    intake->under_way_native[place] = intake->native;
     intake->count++;
     return MUR_OK;
 }
@@ -342,7 +353,10 @@ static enum mur_status scan_piece(void *user, const void *bytes, size_t length,
 static enum mur_status intake_piece(void *user, const void *bytes, size_t length,
                                     struct mur_error *error)
 {
-    return write_object(user, bytes, length, error);
+    struct mur_intake *intake = user;
+    enum mur_status status =
+        intake->proof == NULL ? MUR_OK : mur_sha256_update(intake->proof, bytes, length, error);
+    return status == MUR_OK ? write_object(intake, bytes, length, error) : status;
 }
 
 /* Looks at the whole file before anything is stored: a damaged one stops the scan while nothing of
@@ -369,7 +383,49 @@ static enum mur_status check_file(struct file_uids *uids, struct mur_part10 *hea
     return MUR_OK;
 }
 
-enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
+/* What was read of a file, to be compared with what is stored. */
+static enum mur_status note_native(struct mur_intake *intake, const char *path, const char *series,
+                                   struct mur_error *error)
+{
+    struct mur_native native = {.is_new = !intake->is_known};
+    uint8_t digest[MUR_SHA256_SIZE];
+    (void)snprintf(native.series, sizeof native.series, "%s", series);
+    (void)snprintf(native.object.sop_instance, sizeof native.object.sop_instance, "%s",
+                   intake->sop_instance);
+    native.object.bytes[MUR_SIDE_ORIGINAL] = intake->length;
+    enum mur_status status = mur_sha256_finish(digest, intake->proof, error);
+    if (status != MUR_OK)
+        return status;
+    mur_hex_write(native.object.sha256[MUR_SIDE_ORIGINAL], digest, sizeof digest);
+    status = mur_native_list_add(&intake->natives, &native, path, error);
+    intake->native = intake->natives.count;
+    return status;
+}
+
+/* Other bytes under a stored UID: the archive says whether it is the same content. */
+static enum mur_status ask_archive(struct mur_intake *intake, int file, const char *path,
+                                   const struct file_uids *uids, const struct mur_part10 *head,
+                                   struct mur_error *error)
+{
+    const struct mur_origin origin = {.how = "import", .path = intake->path};
+    enum mur_status status = mur_ingest_begin(&intake->ingest, intake->archive, uids->uids[0],
+                                              uids->uids[1], head->transfer_syntax, &origin, error);
+    intake->is_known = false;
+    if (status == MUR_OK)
+        status = read_data_set(intake, file, path, head->offset, intake_piece, intake, error);
+    enum mur_ingest_outcome outcome = MUR_UNCHANGED;
+    if (status == MUR_OK)
+        status = mur_ingest_finish(&outcome, intake->ingest, error);
+    if (status == MUR_OK && intake->native > 0) {
+        struct mur_native *native = &intake->natives.items[intake->native - 1];
+        native->object.same_content = outcome == MUR_UNCHANGED;
+        native->is_new = outcome == MUR_STORED;
+    }
+    give_up_object(intake);
+    return status;
+}
+
+enum mur_status mur_intake_file(struct mur_intake *intake, const char *path, bool certify,
                                 struct mur_error *error)
 {
     give_up_object(intake);
@@ -384,25 +440,19 @@ enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
     if (status != MUR_OK || intake->archive == NULL)
         return status;
     status = begin_object(intake, uids.uids[0], uids.uids[1], head.transfer_syntax, error);
+    if (status == MUR_OK && certify)
+        status = mur_sha256_create(&intake->proof, error);
     if (status == MUR_OK)
         status = read_data_set(intake, file, path, head.offset, intake_piece, intake, error);
+    if (status == MUR_OK && certify)
+        status = note_native(intake, path, uids.uids[3], error);
+    mur_sha256_free(intake->proof);
+    intake->proof = NULL;
     bool differs = false;
     if (status == MUR_OK)
         status = end_object(&differs, intake, error);
-    if (status != MUR_OK || !differs)
-        return status;
-    /* Other bytes under a stored UID: the archive says whether it is the same content. */
-    const struct mur_origin origin = {.how = "import", .path = intake->path};
-    status = mur_ingest_begin(&intake->ingest, intake->archive, uids.uids[0], uids.uids[1],
-                              head.transfer_syntax, &origin, error);
-    intake->is_known = false;
-    if (status == MUR_OK)
-        status = read_data_set(intake, file, path, head.offset, intake_piece, intake, error);
-    enum mur_ingest_outcome outcome;
-    if (status == MUR_OK)
-        status = mur_ingest_finish(&outcome, intake->ingest, error);
-    give_up_object(intake);
-    return status;
+    return status == MUR_OK && differs ? ask_archive(intake, file, path, &uids, &head, error)
+                                       : status;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -411,10 +461,13 @@ enum mur_status mur_intake_certify(struct mur_intake *intake, struct mur_error *
 {
     enum mur_status status = settle_all(intake, error);
     if (status == MUR_OK)
-        status = mur_certificates_make(&intake->converted, intake->archive, error);
-    for (size_t i = 0; status == MUR_OK && i < intake->series_count; i++)
-        intake->series[i].certified =
-            mur_converted_list_has(&intake->converted, intake->series[i].series_instance);
+        status =
+            mur_certificates_make(&intake->converted, &intake->natives, intake->archive, error);
+    for (size_t i = 0; status == MUR_OK && i < intake->series_count; i++) {
+        struct mur_import_series *series = &intake->series[i];
+        series->certified = mur_converted_list_has(&intake->converted, series->series_instance) ||
+                            mur_native_list_has(&intake->natives, series->series_instance);
+    }
     return status;
 }
 

@@ -32,12 +32,14 @@ MUR_NODISCARD
 enum mur_status mur_intake_made(struct mur_intake *intake, const struct mur_made_series *made,
                                 struct mur_error *error);
 
-/** One DICOM file, its Data Set as it is. @retval MUR_PARSE not DICOM, or damaged */
+/** One DICOM file, its Data Set as it is. @param[in] certify  to be proven before it is kept
+ * @retval MUR_PARSE not DICOM, or damaged */
 MUR_NODISCARD
-enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
+enum mur_status mur_intake_file(struct mur_intake *intake, const char *path, bool certify,
                                 struct mur_error *error);
 
-/** Waits for all that is under way, and certifies what was converted (certificates.h). */
+/** Waits for all that is under way, and certifies what was converted, and the files that were to be
+ * (certificates.h). */
 MUR_NODISCARD
 enum mur_status mur_intake_certify(struct mur_intake *intake, struct mur_error *error);
 

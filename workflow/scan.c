@@ -122,7 +122,7 @@ static enum mur_status take_file(void *user, const struct mur_walk_entry *entry,
         return MUR_OK;
     }
     folder->files++;
-    enum mur_status status = mur_intake_file(folder->intake, entry->path, error);
+    enum mur_status status = mur_intake_file(folder->intake, entry->path, true, error);
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "%s", entry->relative);
 }
 
@@ -133,7 +133,7 @@ static enum mur_status import_dicom(struct mur_source_series **series,
 {
     struct folder files = {.intake = intake, .job = job, .result = result};
     enum mur_status status = folder ? mur_directory_walk(path, take_file, &files, error)
-                                    : mur_intake_file(intake, path, error);
+                                    : mur_intake_file(intake, path, true, error);
     if (status == MUR_OK && folder && files.files == 0)
         status = mur_error_set(error, MUR_NOT_FOUND, "there is no DICOM file in this folder");
     if (status != MUR_OK || scan->segmentation_count == 0)

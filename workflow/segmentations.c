@@ -338,7 +338,7 @@ static enum mur_status one_segmentation(struct mur_import_result *result, struct
         mur_intake_source(intake, segmentation->files[0].path, true);
         if (mur_is_dicom_file(files[0])) {
             for (size_t i = 0; status == MUR_OK && i < segmentation->file_count; i++)
-                status = mur_intake_file(intake, files[i], error);
+                status = mur_intake_file(intake, files[i], true, error);
         } else if (image == NULL) {
             status = mur_error_set(error, MUR_NOT_FOUND,
                                    "there is no image series that %s could be an outline of",

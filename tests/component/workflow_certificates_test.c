@@ -175,7 +175,7 @@ static void one_wrong_bit_keeps_a_scan_out(void **state)
     struct mur_intake *intake = NULL;
     assert_int_equal(import_image(f, &intake, 2), MUR_MISMATCH);
     assert_non_null(strstr(f->error.message, "sub/image.nii: converted back it is not the same"));
-    assert_non_null(strstr(f->error.message, "slice k=1: 1 voxels differ"));
+    assert_non_null(strstr(f->error.message, "slice k=1: 1 voxel differs"));
     assert_non_null(strstr(f->error.message, f->report.series->instances[1]));
     mur_intake_free(intake);
     for (size_t index = 0; index < SLICES; index++)
@@ -211,7 +211,7 @@ static void an_object_that_is_damaged_in_the_archive_is_noticed(void **state)
     assert_int_equal(unlink(path), 0);
     MUR_AUTO(mur_intake) *again = NULL;
     assert_int_equal(import_image(f, &again, 0), MUR_MISMATCH);
-    assert_non_null(strstr(f->error.message, "slice k=3: 1 voxels differ"));
+    assert_non_null(strstr(f->error.message, "slice k=3: 1 voxel differs"));
     assert_true(is_stored(f, 3)); /* it was there before */
 }
 

@@ -198,7 +198,7 @@ class DamagedImages(Folder):
         pixels[2 * (3 * ds.Columns + 4)] ^= 1  # row 4, column 5
         self.edit(self.files[2], PixelData=bytes(pixels))
         certificate = self.damaged(self.image, self.series,
-                                   names=(self.files[2].name, "row 4, column 5", "1 voxels",
+                                   names=(self.files[2].name, "row 4, column 5", "1 voxel differs",
                                           ds.SOPInstanceUID))
         self.assertEqual(certificate["Values"]["Differing"], 1)
         self.assertEqual(certificate["Values"]["LargestError"], 1)
@@ -312,7 +312,7 @@ class Labels(Folder):
         pixels[at] &= pixels[at] - 1  # the lowest bit
         ds.PixelData = bytes(pixels)
         ds.save_as(seg)
-        certificate = self.damaged(self.labels, seg, names=("1 voxels differ", "slice k="))
+        certificate = self.damaged(self.labels, seg, names=("1 voxel differs", "slice k="))
         self.assertEqual(certificate["Values"]["Differing"], 1)
         wrong = [label for label in certificate["Labels"]
                  if label["SHA256"] != label["ConvertedSHA256"]]
@@ -390,29 +390,41 @@ class Labels(Folder):
 
 
 class Import(Folder):
-    def test_gives_each_series_that_was_made_its_certificate(self):
+    def test_gives_each_series_its_certificate(self):
         dataset, data = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"]), self.path("data")
         done = run("import", dataset, "--data-dir", data, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
-        made = set()
+        kinds = {}
         for line in done.stdout.splitlines():
             scan = json.loads(line)
             converted = scan["image"].endswith((".nii", ".nii.gz"))
-            self.assertEqual({one["certified"] for one in scan["images"]}, {converted})
-            made |= {one["SeriesInstanceUID"] for one in scan["images"] + scan["segmentations"]
-                     if one["certified"]}
+            for one in scan["images"]:
+                kinds[one["SeriesInstanceUID"]] = "image" if converted else "native"
+            for one in scan["segmentations"]:
+                kinds[one["SeriesInstanceUID"]] = "segmentation"
+            self.assertTrue(all(one["certified"] for one in scan["images"] + scan["segmentations"]))
         files = {path.stem: json.loads(path.read_text())
                  for path in (data / "certificates").iterdir()}
-        self.assertEqual(set(files), made)
+        self.assertEqual({series: one["Kind"] for series, one in files.items()}, kinds)
+        self.assertEqual(set(kinds.values()), {"image", "segmentation", "native"})
         self.assertEqual({one["Verdict"] for one in files.values()}, {"pass"})
-        self.assertEqual({one["Kind"] for one in files.values()}, {"image", "segmentation"})
         for series, one in files.items():
             self.assertEqual(one["Converted"]["SeriesInstanceUID"], series)
-            if len(one["Original"]["Files"]) > 1:
-                continue
-            voxels = [nibabel.load(path).dataobj.get_unscaled()
-                      for path in dataset.rglob(one["Original"]["Files"][0])]
-            self.assertIn(one["Original"]["VoxelsSHA256"], map(sha256, voxels))
+            if one["Kind"] == "native":
+                self.holds_files(dataset, one)
+            elif len(one["Original"]["Files"]) == 1:
+                voxels = [nibabel.load(path).dataobj.get_unscaled()
+                          for path in dataset.rglob(one["Original"]["Files"][0])]
+                self.assertIn(one["Original"]["VoxelsSHA256"], map(sha256, voxels))
+
+    def holds_files(self, dataset, certificate):
+        """Each digest is that of the end of such a file, as `tail -c BYTES FILE | sha256sum` says."""
+        self.assertEqual(certificate["Converted"]["Instances"], len(certificate["Objects"]))
+        for one in certificate["Objects"]:
+            self.assertNotIn("StoredSHA256", one)
+            self.assertIn(one["SHA256"], {
+                hashlib.sha256(path.read_bytes()[-one["Bytes"]:]).hexdigest()
+                for path in dataset.rglob(one["File"])})
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ class Documentation(unittest.TestCase):
             self.assertEqual(by_option.stdout, by_command.stdout)
             self.assertLessEqual(max(map(len, by_command.stdout.splitlines())), 80, command)
 
+    def test_an_option_of_a_command_that_replaces_a_common_one_is_told_once(self):
+        self.assertEqual(run("help", "nii2dcm").stdout.count("--set KEY=VALUE"), 1)
+        self.assertEqual(run("help", "dcm2nii").stdout.count("--set KEY=VALUE"), 1)
+
     def test_completion_is_a_bash_script_that_completes(self):
         script = run("completion", "bash")
         self.assertEqual(script.returncode, 0)

@@ -397,7 +397,7 @@ class Classic(Back):
         series.add_volume(slices(), PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0)
         image = self.load(series.folder)
         self.assertIn("MONOCHROME1", self.errors)
-        self.assertIn("1 voxels have Pixel Padding Value 0", self.errors)
+        self.assertIn("1 voxel has Pixel Padding Value 0", self.errors)
         numpy.testing.assert_array_equal(numpy.asanyarray(image.dataobj).T, slices())
         self.assertEqual(self.sidecar()["PhotometricInterpretation"], "MONOCHROME1")
 

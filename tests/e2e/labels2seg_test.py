@@ -413,6 +413,32 @@ class Segmentations(Folder):
         self.assertEqual([s.private_block(0x0099, "MURPACS NIFTI 1.0")[3].value
                           for s in seg.SegmentSequence], ["m1_w8_kidney_left.nii", "thing.nii"])
 
+    def test_a_mask_without_a_voxel_is_left_out_or_kept_as_told(self):
+        affine, masks, series = self.both_layers()
+        files = []
+        for name, mask in (("liver", masks[..., 0]), ("heart", masks[..., 0] * 0),
+                           ("thing", masks[..., 0] * 0), ("spleen", masks[..., 1])):
+            files.append(self.folder / f"{name}.nii")
+            save(files[-1], mask, affine)
+        seg = self.holds_masks(self.seg(series, *files), masks, affine)
+        self.assertEqual([s.SegmentLabel for s in seg.SegmentSequence], ["liver", "spleen"])
+        self.assertIn(f'"heart" has no voxel in {files[1]} and is left out', self.said.stderr)
+        path = self.seg(series, *files, "--keep-empty-segments")
+        self.no_errors(path)
+        seg, frames = read_seg(path)
+        self.assertEqual([s.SegmentLabel for s in seg.SegmentSequence],
+                         ["liver", "heart", "thing", "spleen"])
+        self.assertEqual({number for number, *_ in frames}, {1, 4})
+        for command in (("certify", *files, path),
+                        ("seg2labels", path, self.folder / "back.nii", "--overlap", "layers")):
+            done = run(*command)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        done = run("labels2seg", *files[1:3], series, self.folder / "none.dcm", "--organs", ORGANS,
+                   "--keep-empty-segments")
+        self.assertEqual(done.returncode, 22)
+        self.assertIn("no voxel is labelled", done.stderr)
+        self.assertFalse((self.folder / "none.dcm").exists())
+
     def test_deflated_is_the_same_data_set(self):
         labels = numpy.random.default_rng(24).integers(0, 3, (9, 7, 5))
         options = ("--label", "1=liver", "--label", "2=heart")

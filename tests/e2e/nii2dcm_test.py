@@ -138,7 +138,7 @@ class Images(Converted):
         save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
         done = run("nii2dcm", self.folder / "a.nii", self.folder / "out", "--modality", "MR")
         self.assertEqual(done.returncode, 22)
-        self.assertIn("1 voxels are not finite", done.stderr)
+        self.assertIn("1 voxel is not finite", done.stderr)
         self.assertFalse((self.folder / "out").exists())
         _, _, slices = read_series(self.convert(self.folder / "a.nii", "--nan", "pad"))
         self.assertEqual(slices[0].PixelPaddingValue, -32768)
@@ -541,6 +541,15 @@ class Refusals(Converted):
         self.refused(1, "regular", self.folder)
         self.refused(1, "--modality", self.folder / "good.nii", modality="US")
 
+    def test_a_folder_that_cannot_be_made_is_an_output_that_cannot_be_written(self):
+        save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+        (self.folder / "file").write_text("not ours")
+        for folder in (self.folder / "file", self.folder / "file" / "below", "/proc/none/x"):
+            done = run("nii2dcm", self.folder / "a.nii", folder, "--modality", "MR")
+            self.assertEqual(done.returncode, 40, done.stderr)
+            self.assertIn("cannot make the folder", done.stderr)
+        self.assertEqual((self.folder / "file").read_text(), "not ours")
+
     def test_a_folder_of_another_conversion_is_not_mixed(self):
         save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
         save(self.folder / "b.nii", ramp((6, 5, 3)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
@@ -553,18 +562,20 @@ class Refusals(Converted):
         self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
 
     def test_a_full_disk_leaves_nothing(self):
-        save(self.folder / "a.nii", ramp((64, 64, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
-
         def limit():  # of a file's size: the first one does not fit
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-        target = self.folder / "new" / "out"
-        done = subprocess.run([MURPACS, "nii2dcm", self.folder / "a.nii", target, "-m", "MR"],
-                              preexec_fn=limit, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 40, done.stderr)
-        self.assertIn("IM0001.dcm", done.stderr)
-        self.assertFalse(target.parent.exists())
+        for shape in ((64, 64, 4), (256, 256, 40)):  # by one thread, and by two
+            with self.subTest(shape=shape):
+                save(self.folder / "a.nii", ramp(shape), numpy.diag([0.2, 0.3, 0.4, 1.0]))
+                target = self.folder / "new" / "out"
+                done = subprocess.run(
+                    [MURPACS, "nii2dcm", self.folder / "a.nii", target, "-m", "MR"],
+                    preexec_fn=limit, capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, 40, done.stderr)
+                self.assertIn("IM0001.dcm", done.stderr)
+                self.assertFalse(target.parent.exists())
 
     def test_an_interrupt_leaves_nothing(self):
         image = nibabel.Nifti1Image(numpy.zeros((1, 1, 1), numpy.int16), None)

@@ -523,6 +523,18 @@ class WayBack(Folder):
         self.assertNotEqual(self.table["Grid"], "original")
         self.assertIn("its voxels are not those", self.said.stderr)
 
+    def test_with_a_new_header_if_the_kept_one_claims_more_than_the_frames(self):
+        image = nibabel.Nifti1Image(self.labels(numpy.uint8), numpy.diag([0.2, 0.3, 0.4, 1]))
+        self.there_and_back(image)
+        seg = pydicom.dcmread(self.path("seg.dcm"))
+        header = bytearray(seg[0x0099, 0x1001].value)
+        header[42:46] = numpy.array([700, 600], "<i2").tobytes()
+        seg[0x0099, 0x1001].value = bytes(header)
+        seg.save_as(self.path("seg.dcm"))
+        back = self.convert(self.path("seg.dcm"))
+        self.assertEqual(back.shape[:2], (7, 6))
+        self.assertIn("do not lie on the grid of its kept header", self.said.stderr)
+
     def test_plainly_on_request(self):
         image = nibabel.Nifti1Image(self.labels(numpy.int16), numpy.diag([0.2, 0.3, 0.4, 1]))
         self.there_and_back(image)

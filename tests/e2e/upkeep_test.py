@@ -37,6 +37,9 @@ class Upkeep(unittest.TestCase):
     def test_deleting_takes_rows_and_files_and_leaves_a_record(self):
         scan = next(scan for scan in self.scans if scan["segmentations"])
         uid = scan["SeriesInstanceUID"]
+        certificate = self.data_dir / "certificates" / f"{uid}.json"
+        certificates = len(list(certificate.parent.iterdir()))
+        self.assertTrue(certificate.exists())
         before = node.stored_files(self.data_dir)
         self.assertIn("would go", self.run_murpacs("delete", "--dry-run", uid).stdout)
         self.assertEqual(node.stored_files(self.data_dir), before)
@@ -48,12 +51,15 @@ class Upkeep(unittest.TestCase):
             encoding="utf-8").splitlines()) if event["event"] == "removed"]
         self.assertEqual(len(removed), scan["images"][0]["instances"])
         self.assertIn(uid, removed[0]["why"])
+        self.assertFalse(certificate.exists())
+        self.assertEqual(len(list(certificate.parent.iterdir())), certificates - 1)
         again = self.run_murpacs("delete", uid, check=False)
         self.assertNotEqual(again.returncode, 0)
         self.assertIn("no study, series or instance", again.stderr)
         scans, _ = node.import_dataset(self.data_dir, DATASET)
         self.assertEqual([one["assay"] for one in scans if one["status"] == "imported"],
                          [scan["assay"]])
+        self.assertTrue(certificate.exists())
 
     def test_what_a_peer_was_told_is_kept_needs_force(self):
         uid = self.scans[0]["StudyInstanceUID"]

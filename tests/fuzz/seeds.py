@@ -4,6 +4,7 @@
 usage: seeds.py FOLDER
 """
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -245,6 +246,22 @@ def segmentations():
             (0x00991002, "OB", b"\1\0\0\0"), (0x00991003, "LO", "labels.nii"),
             (0x00991004, "CS", "I\\K"), (0x00991005, "OB", bytes(32))]
     yield "original", seg_file("BINARY", two, bits, extra=kept)
+    yield from way_back(kept)
+
+
+def way_back(kept):
+    """Segments that overlap, and a map that becomes the file it was made from; the last two bytes
+    say how."""
+    overlapping = [(0, 1), (0, 2), (1, 2)]
+    for name, last in (("layers", b"\x01\x00"), ("refused", b"\x01\x03"), ("priority", b"\x02\x04"),
+                       ("numbers", b"\x01\x40"), ("plain", b"\x01\x80")):
+        yield "overlap-" + name, seg_file("BINARY", overlapping, b"\xFF\x03" + last)
+    labels = bytes([1, 1, 1, 1, 1, 1, 1, 1, 1] + [1] + [0] * 8)
+    header = nifti_1((3, 3, 2), 2, 8, grid=(-0.2, 0, 0, 0, 0, -0.2, 0, 0, 0, 0, 1, 0))
+    kept = [kept[0], (0x00991001, "OB", header), (0x00991002, "OB", b"\0" * 4),
+            (0x00991003, "LO", "labels.nii"), (0x00991004, "CS", ""),
+            (0x00991005, "OB", hashlib.sha256(labels).digest())]
+    yield "way-back", seg_file("BINARY", [(0, 1), (1, 1)], b"\xFF\x03\x00\x00", extra=kept)
 
 
 # ---- PDUs -----------------------------------------------------------------------------------------
@@ -578,9 +595,10 @@ def nifti_1(dims=(3, 2, 2), kind=4, bits=16, offset=352.0, magic=b"n+1\0", order
     header += struct.pack(order + "8h3f4h", *dim, 0, 0, 0, 0, kind, bits, 0)
     header += struct.pack(order + "8f3fhBB4f2i", 1, 0.2, 0.2, 0.5, 1, 0, 0, 0, offset,
                           more.get("slope", 0), 0, 0, 0, 10, 0, 0, 0, 0, 0, 0)
-    header += struct.pack(order + "80s24s2h6f12f16s4s", b"made up", b"",
+    header += struct.pack(order + "80s24s2h6f12f16s4s", more.get("about", b"made up"), b"",
                           more.get("qform", 1), more.get("sform", 1), 0, 0, 0, 1, 2, 3,
-                          0.2, 0, 0, -1, 0, 0.2, 0, -2, 0, 0, 0.5, -3, b"", magic)
+                          *more.get("grid", (0.2, 0, 0, -1, 0, 0.2, 0, -2, 0, 0, 0.5, -3)), b"",
+                          magic)
     return header
 
 
@@ -609,6 +627,18 @@ def niftis():
     yield "nifti-1-no-grid", nifti_1(qform=0, sform=0) + b"\0" * 4 + voxels
     yield "nifti-1-extension", (nifti_1(offset=384.0) + b"\1\0\0\0" +
                                 struct.pack("<2i", 32, 6) + b"c" * 24 + voxels)
+    # What the target converts, and how: the first bytes of the description say.
+    numbers = struct.pack("<6f", 0.5, float("nan"), -2, float("inf"), 3, 1e-3)
+    wide = struct.pack("<6i", 0, 70000, -5, 6, 2000000000, 7)
+    yield "made-time", nifti_1((3, 2, 1, 2), about=b" 0") + b"\0" * 4 + voxels
+    yield "made-echoes", nifti_1((3, 2, 1, 2), about=b"!3") + b"\0" * 4 + voxels
+    yield "made-contrasts", nifti_1((3, 2, 1, 2), about=b"$9") + b"\0" * 4 + voxels
+    yield "made-colour", nifti_1((2, 2, 2), 128, 24, about=b" -") + b"\0" * 4 + voxels
+    yield "made-padded", nifti_1((3, 2, 1), 16, 32, about=b"1.") + b"\0" * 4 + numbers
+    yield "made-replaced", nifti_1((3, 2, 1), 16, 32, about=b" /") + b"\0" * 4 + numbers
+    yield "made-lossless", nifti_1((3, 2, 1), 16, 32, about=b"\"-") + b"\0" * 4 + numbers
+    yield "made-rounded", nifti_1((3, 2, 1), 8, 32, about=b"\xa0-") + b"\0" * 4 + wide
+    yield "made-without-grid", nifti_1(qform=0, sform=0, about=b"@-") + b"\0" * 4 + voxels
     yield "nifti-1-pair", nifti_1(offset=0.0, magic=b"ni1\0") + voxels
     yield "analyze", nifti_1(offset=0.0, magic=b"\0" * 4) + voxels
     dim = [3, 3, 2, 2, 1, 1, 1, 1]

@@ -84,9 +84,12 @@ static void other_json_is_refused_with_file_and_attribute(void **state)
         {"7", "object"},
         {"{\"nothing\":{}}", "nothing"},
         {"{\"00420011\":{\"vr\":\"OB\",\"InlineBinary\":\"AA==\"}}", "00420011 holds bytes"},
+        {"{\"00102202\":{\"vr\":\"LO\",\"Value\":[\"mouse\"]}}", "the standard has SQ"},
         {"{\"00102202\":{\"vr\":\"SQ\",\"Value\":[{\"00080100\":{\"vr\":\"SH\",\"Value\":"
          "[\"12345678901234567\"]}}]}}",
          "CodeValue"},
+        {"{\"00100020\":\"M1\"}", "00100020"},
+        {"{\"00100020\":{\"vr\":\"SH\",\"Value\":[\"M1\"]}}", "PatientID (0010,0020): VR SH"},
         {"{\"00080020\":{\"vr\":\"DA\",\"Value\":[\"yesterday\"]}}", "StudyDate (0008,0020)"},
     };
     for (size_t index = 0; index < MUR_COUNT(cases); index++) {

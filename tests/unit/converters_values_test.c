@@ -160,6 +160,23 @@ static void what_is_not_finite_is_refused_unless_told(void **state)
     assert_true(fabs(value_of(&m, 3) - 0.5) <= m.map.error_bound * (1 + 1e-6));
 }
 
+static void an_image_without_a_finite_value_is_all_padding_or_all_replaced(void **state)
+{
+    (void)state;
+    static const float voxels[] = {NAN, INFINITY, -INFINITY};
+    const struct mur_value_options pad = {.nan = MUR_NAN_PAD};
+    struct mapped m = map_all(MUR_NIFTI_FLOAT32, voxels, 3, 1, 0, &pad);
+    assert_int_equal(m.status, MUR_OK);
+    assert_int_equal(m.map.padded, 3);
+    for (size_t index = 0; index < 3; index++)
+        assert_int_equal((int16_t)m.stored[index], m.map.padding);
+    const struct mur_value_options replace = {.nan = MUR_NAN_REPLACE, .nan_value = -2.5};
+    m = map_all(MUR_NIFTI_FLOAT32, voxels, 3, 1, 0, &replace);
+    assert_int_equal(m.status, MUR_OK);
+    for (size_t index = 0; index < 3; index++)
+        assert_true(value_of(&m, index) == -2.5);
+}
+
 static void the_window_leaves_out_the_tails(void **state)
 {
     (void)state;
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(floats_are_within_half_a_step),
         cmocka_unit_test(scaled_floats_keep_the_headers_scaling),
         cmocka_unit_test(what_is_not_finite_is_refused_unless_told),
+        cmocka_unit_test(an_image_without_a_finite_value_is_all_padding_or_all_replaced),
         cmocka_unit_test(the_window_leaves_out_the_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,25 @@ static void json_that_is_no_items_is_refused(void **state)
         (void)snprintf(json, sizeof json, "[{\"%s\":{\"vr\":\"LO\"}}]", keys[i]);
         assert_int_equal(put_json(dataset, json), MUR_PARSE);
     }
+    static const char *const elements[] = {
+        "\"A\"",
+        "7",
+        "[]",
+        "{\"vr\":\"XX\",\"Value\":[\"A\"]}",
+        "{\"vr\":\"LO\",\"Value\":\"A\"}",
+        "{\"vr\":\"LO\",\"value\":[\"A\"]}",
+        "{\"vr\":\"LO\",\"Value\":[{\"Alphabetic\":\"A\"}]}",
+        "{\"vr\":\"LO\",\"Value\":[true]}",
+        "{\"vr\":\"LO\",\"Value\":[[]]}",
+        "{\"vr\":\"PN\",\"Value\":[{\"alphabetic\":\"A\"}]}",
+        "{\"vr\":\"SQ\",\"Value\":[\"A\"]}",
+    };
+    for (size_t i = 0; i < MUR_COUNT(elements); i++) {
+        char json[96];
+        (void)snprintf(json, sizeof json, "[{\"00100020\":%s}]", elements[i]);
+        if (put_json(dataset, json) != MUR_PARSE)
+            fail_msg("%s is taken", json);
+    }
     assert_int_equal(
         put_json(dataset, "[{\"00080100\":{\"vr\":\"OB\",\"InlineBinary\":\"AA==\"}}]"),
         MUR_UNSUPPORTED);
