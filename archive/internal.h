@@ -86,6 +86,9 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
 /* archive/isa.c */
+/** Of the tables of an ISA-Tab, as the index knows it for each version. */
+enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
+                                  struct mur_error *error);
 /** Rows of the scans of a dataset, in a transaction. */
 enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t dataset,
                                       const struct mur_isa *isa, const struct mur_scan_list *scans,
@@ -114,6 +117,10 @@ enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const 
 /** A peer was told that it is kept. */
 enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
                                            struct mur_error *error);
+/** The digest of its whole file. */
+enum mur_status mur_manifest_add_sha256(struct mur_manifest *manifest, const char *sop_instance,
+                                        const uint8_t digest[MUR_SHA256_SIZE],
+                                        struct mur_error *error);
 enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
                                      const struct mur_isa_version *version,
                                      struct mur_error *error);

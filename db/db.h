@@ -157,6 +157,32 @@ enum mur_status mur_database_add_attributes(struct mur_database *database, const
                                             const struct mur_index_value *values, size_t count,
                                             struct mur_error *error);
 
+/** A stored instance as whoever checks or copies files needs it. */
+struct mur_stored {
+    struct mur_instance instance;
+    bool sidecar; /**< its header has a file of its own */
+    bool has_sha256;
+    uint8_t sha256[32]; /**< of the whole file */
+};
+/** Instances after row @p after, in the order they came, @p most at the most.
+ * @param study  those of this Study alone; NULL = all; @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_list_stored(struct mur_stored **out, size_t *count,
+                                         struct mur_database *database, int64_t after, size_t most,
+                                         const char *study, struct mur_error *error);
+/** Notes the SHA-256 of an instance's file; one that is gone is passed over. */
+MUR_NODISCARD
+enum mur_status mur_database_set_sha256(bool *found, struct mur_database *database, int64_t id,
+                                        const uint8_t digest[32], struct mur_error *error);
+/** Looks through the whole file. @param[out] out  what is wrong first, "" if nothing; malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_check(char **out, struct mur_database *database,
+                                   struct mur_error *error);
+/** Copies what is committed now to a new file, and waits until it is on disk; others write on. */
+MUR_NODISCARD
+enum mur_status mur_database_copy(struct mur_database *database, const char *path,
+                                  struct mur_error *error);
+
 /** How much of the manifest belongs to what is committed. */
 MUR_NODISCARD
 enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,
