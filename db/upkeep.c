@@ -108,6 +108,8 @@ enum mur_status mur_database_copy(struct mur_database *database, const char *pat
                               NULL, NULL);
     if (result == SQLITE_OK)
         result = copy_all(target, database->handle);
+    if (result == SQLITE_OK) /* one file, without a log beside it */
+        result = sqlite3_exec(target, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
     (void)sqlite3_close(target);
     if (result == SQLITE_FULL)
         return mur_error_set(error, MUR_NO_SPACE, "cannot copy the index to %s: no room", path);
