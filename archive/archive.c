@@ -119,6 +119,8 @@ static enum mur_status open_parts(struct mur_archive *archive,
     if (status == MUR_OK)
         status = mur_database_open(&archive->writer, archive->index_path, MUR_DATABASE_WRITE,
                                    archive->durable, error);
+    if (status == MUR_OK)
+        mur_database_keep_log(archive->writer);
     if (status == MUR_OK && options->header_wins)
         mur_database_prefer_header(archive->writer);
     if (status == MUR_OK)

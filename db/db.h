@@ -69,6 +69,10 @@ void mur_database_checkpoint(struct mur_database *database);
  * longer to sync. */
 void mur_database_prepare_log(struct mur_database *database);
 
+/** The files beside the index stay, empty, when this connection closes it: on a disk that is full
+ * they could not be made again, and then nothing could be read. */
+void mur_database_keep_log(struct mur_database *database);
+
 /* ---- instances ------------------------------------------------------------------------------- */
 
 /** @param[out] found  false: no such instance, @p out untouched */
