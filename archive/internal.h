@@ -26,6 +26,7 @@ struct mur_ingest {
     struct mur_new_instance record;
     int64_t row; /**< that was made for it, 0 = none */
     bool submitted;
+    uint64_t charged; /**< quotas that it belongs to: bits */
 
     struct mur_ingest *next; /**< in the queue; this and the next three: the archive's mutex */
     bool awaited;            /**< a thread waits at @p settled: it may write the next batch */
@@ -42,6 +43,8 @@ struct mur_manifest {
     struct mur_buffer lines; /**< of the batch under way */
 };
 
+struct mur_quota;
+
 struct mur_archive {
     char *directory;
     char *index_path;
@@ -51,6 +54,10 @@ struct mur_archive {
     enum mur_duplicates duplicates;
     bool fold_case, unknown_matches, header_wins;
     const struct mur_link_rules *links; /**< borrowed; may be NULL */
+    struct mur_quota *quotas;
+    size_t quota_count;
+    pthread_mutex_t quota_mutex; /**< guards what quotas say to be used */
+    int64_t quotas_counted_ms;   /**< when; 0 = never */
     struct mur_store *store;
     struct mur_database *writer;  /**< under write_mutex */
     pthread_mutex_t write_mutex;  /**< one batch, or one ISA-Tab, at a time; guards the next five */
@@ -139,6 +146,15 @@ enum mur_status mur_archive_scan_keys(struct mur_isa_key **out, size_t *count,
                                       struct mur_link_keys *keys,
                                       const struct mur_link_rules *rules,
                                       const struct mur_scan *scan, struct mur_error *error);
+
+/* archive/quota.c */
+enum mur_status mur_quotas_open(struct mur_archive *archive, const char *text,
+                                struct mur_error *error);
+void mur_quotas_close(struct mur_archive *archive);
+/** Charges a finished object to the projects that it belongs to. @retval MUR_NO_SPACE */
+enum mur_status mur_quotas_charge(struct mur_ingest *ingest, struct mur_error *error);
+/** ... and takes it back, as it was not stored. */
+void mur_quotas_discharge(struct mur_ingest *ingest);
 
 /* archive/change.c */
 /** One transaction with what it adds to the manifest. @param keep  false: all is taken back */

@@ -15,6 +15,7 @@ struct mur_archive_options mur_cli_archive_options(const struct mur_config *conf
         .durability = config->dicom_durability,
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
+        .quotas = config->store_quotas,
         .duplicates = config->dicom_duplicates,
         .attributes = config->index_attributes,
         .fold_case = config->find_fold_case,

@@ -178,6 +178,17 @@ enum mur_status mur_database_list_stored(struct mur_stored **out, size_t *count,
 MUR_NODISCARD
 enum mur_status mur_database_set_sha256(bool *found, struct mur_database *database, int64_t id,
                                         const uint8_t digest[32], struct mur_error *error);
+/** What is stored of these senders and of scans of these studies of ISA-Tabs.
+ * @param ae_titles, isa_studies  JSON arrays of texts */
+MUR_NODISCARD
+enum mur_status mur_database_usage(int64_t *bytes, int64_t *instances,
+                                   struct mur_database *database, const char *ae_titles,
+                                   const char *isa_studies, struct mur_error *error);
+/** Whether a Study holds a scan of one of these studies of ISA-Tabs. */
+MUR_NODISCARD
+enum mur_status mur_database_study_is_of(bool *out, struct mur_database *database,
+                                         const char *study_uid, const char *isa_studies,
+                                         struct mur_error *error);
 /** Looks through the whole file. @param[out] out  what is wrong first, "" if nothing; malloc'ed */
 MUR_NODISCARD
 enum mur_status mur_database_check(char **out, struct mur_database *database,

@@ -65,6 +65,47 @@ enum mur_status mur_database_set_sha256(bool *found, struct mur_database *databa
     return status;
 }
 
+enum mur_status mur_database_usage(int64_t *bytes, int64_t *instances,
+                                   struct mur_database *database, const char *ae_titles,
+                                   const char *isa_studies, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database,
+        "SELECT coalesce(sum(i.data_offset + i.data_length), 0), count(*) FROM instance i"
+        " WHERE i.origin IN (SELECT o.id FROM origin o WHERE o.calling_ae IN"
+        " (SELECT value FROM json_each(?)))"
+        " OR i.series IN (SELECT e.id FROM series e JOIN isa_scan c ON c.id = e.isa_scan"
+        " WHERE c.study IN (SELECT value FROM json_each(?)))",
+        error);
+    const struct mur_bind binds[] = {MUR_T(ae_titles), MUR_T(isa_studies)};
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds, MUR_COUNT(binds), error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(row);
+        if (result == SQLITE_ROW) {
+            *bytes = sqlite3_column_int64(row, 0);
+            *instances = sqlite3_column_int64(row, 1);
+        } else {
+            status = mur_sqlite_error(error, database, result, "counting what a project has");
+        }
+    }
+    mur_statement_done(database, row);
+    return status;
+}
+
+enum mur_status mur_database_study_is_of(bool *out, struct mur_database *database,
+                                         const char *study_uid, const char *isa_studies,
+                                         struct mur_error *error)
+{
+    int64_t one = 0;
+    return MUR_QUERY_INTEGER(&one, out, database, error,
+                             "SELECT 1 FROM study s JOIN series e ON e.study = s.id"
+                             " JOIN isa_scan c ON c.id = e.isa_scan WHERE s.study_uid = ?"
+                             " AND c.study IN (SELECT value FROM json_each(?)) LIMIT 1",
+                             MUR_T(study_uid), MUR_T(isa_studies));
+}
+
 enum mur_status mur_database_check(char **out, struct mur_database *database,
                                    struct mur_error *error)
 {
