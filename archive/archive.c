@@ -374,6 +374,16 @@ enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archi
     return MUR_OK;
 }
 
+enum mur_status mur_archive_item_path(char **out, struct mur_archive *archive,
+                                      const struct mur_instance *item, struct mur_error *error)
+{
+    struct mur_object_name name = mur_name_of(item);
+    MUR_AUTO_CLOSE int file = -1; /* it is there, and whole */
+    enum mur_status status = mur_archive_open_item(&file, archive, item, error);
+    return status == MUR_OK ? mur_store_object_path(out, archive->store, &name, ".dcm", error)
+                            : status;
+}
+
 enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *archive,
                                   struct mur_error *error)
 {

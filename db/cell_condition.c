@@ -510,6 +510,26 @@ static bool find_items(size_t *firsts, size_t *count, const struct mur_query *qu
     return *count > 0 && !all;
 }
 
+enum mur_status mur_condition_list_answered_cells(struct mur_condition *cells,
+                                                  const struct mur_query *query,
+                                                  struct mur_error *error)
+{
+    MUR_AUTO_FREE size_t *firsts = calloc(query->key_count + 1, sizeof *firsts);
+    size_t count = 0;
+    if (firsts == NULL)
+        return mur_error_no_memory(error);
+    if (!find_items(firsts, &count, query))
+        return MUR_OK;
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < count; i++) {
+        if (i > 0)
+            status = mur_condition_add(cells, error, " UNION ");
+        if (status == MUR_OK)
+            status = mur_condition_add_item(cells, query, firsts[i], NULL, error);
+    }
+    return status;
+}
+
 enum mur_status mur_condition_add_answered_cells(struct mur_condition *condition,
                                                  const struct mur_query *query,
                                                  struct mur_error *error)

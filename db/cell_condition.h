@@ -33,6 +33,13 @@ MUR_NODISCARD
 enum mur_status mur_condition_add_item(struct mur_condition *cells, const struct mur_query *query,
                                        size_t first, bool *done, struct mur_error *error);
 
+/** Appends "SELECT f.id FROM isa_cell f ..." for the cells that element xx02 is answered with;
+ * nothing where all are. */
+MUR_NODISCARD
+enum mur_status mur_condition_list_answered_cells(struct mur_condition *cells,
+                                                  const struct mur_query *query,
+                                                  struct mur_error *error);
+
 /** Appends " AND (...)" for the cells that element xx02 is answered with, a row f of isa_cell and a
  * row k of isa_column: those that an item of the query matches (PS3.4 C.2.2.2.6); nothing where all
  * are. */

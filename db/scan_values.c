@@ -106,18 +106,122 @@ static void write_item(struct mur_json_writer *json, const struct cell *cell)
     mur_json_end_object(json);
 }
 
+/* ---- cells that were read before ------------------------------------------------------------- */
+
+enum { FIRST_SLOTS = 64, TEXTS_MOST = 32768, TEXTS_LIMIT = 4 << 20 };
+
+struct mur_cell_text {
+    int64_t cell;    /* 0 = free */
+    uint32_t answer; /* the last one that has it */
+    uint32_t place;  /* there, in texts->said */
+    bool known;      /* the rest is filled in */
+    bool wanted;
+    enum mur_vr vr;
+    size_t offset, length; /* in texts->text */
+};
+
 /* A cell that scans say, at its earliest place in their tables. */
 struct said {
     int64_t cell, ordinal;
 };
 
-static int by_cell(const void *left, const void *right)
+void mur_cell_texts_free(struct mur_cell_texts *texts)
 {
-    const struct said *a = left;
-    const struct said *b = right;
-    if (a->cell != b->cell)
-        return a->cell < b->cell ? -1 : 1;
-    return a->ordinal < b->ordinal ? -1 : a->ordinal > b->ordinal;
+    free(texts->entries);
+    mur_buffer_free(&texts->text);
+    mur_buffer_free(&texts->said);
+    mur_buffer_free(&texts->listed);
+}
+
+void mur_cell_texts_clear(struct mur_cell_texts *texts)
+{
+    if (texts->used > 0)
+        memset(texts->entries, 0, texts->slots * sizeof *texts->entries);
+    texts->used = 0;
+    mur_buffer_clear(&texts->text);
+}
+
+/* Where the cell stands in the hash, or is to stand. */
+static struct mur_cell_text *slot_of(const struct mur_cell_texts *texts, int64_t cell)
+{
+    size_t at = (size_t)((uint64_t)cell * 0x9E3779B97F4A7C15u >> 32) & (texts->slots - 1);
+    while (texts->entries[at].cell != 0 && texts->entries[at].cell != cell)
+        at = (at + 1) & (texts->slots - 1);
+    return &texts->entries[at];
+}
+
+/* Twice the slots, so that half of them stay free. */
+static enum mur_status grow(struct mur_cell_texts *texts, struct mur_error *error)
+{
+    struct mur_cell_texts larger = *texts;
+    larger.slots = texts->slots > 0 ? texts->slots * 2 : FIRST_SLOTS;
+    larger.entries = calloc(larger.slots, sizeof *larger.entries);
+    if (larger.entries == NULL)
+        return mur_error_no_memory(error);
+    for (size_t i = 0; i < texts->slots; i++)
+        if (texts->entries[i].cell != 0)
+            *slot_of(&larger, texts->entries[i].cell) = texts->entries[i];
+    free(texts->entries);
+    *texts = larger;
+    return MUR_OK;
+}
+
+/* ---- which cells ----------------------------------------------------------------------------- */
+
+/* One that is said by a row's scans. */
+struct listed {
+    int64_t owner;
+    struct said said;
+};
+
+static int by_owner(const void *left, const void *right)
+{
+    const struct listed *a = left;
+    const struct listed *b = right;
+    return (a->owner > b->owner) - (a->owner < b->owner);
+}
+
+static enum mur_status list_statement(struct mur_buffer *sql, enum mur_level level,
+                                      const struct mur_condition *cells, struct mur_error *error)
+{
+    static const char *const owners[MUR_LEVEL_COUNT] = {"t.patient", "m.study", "m.id", "m.id"};
+    return mur_buffer_append_format(
+        sql, error,
+        "SELECT %s, c.cell, c.ordinal FROM (%s) l CROSS JOIN isa_scan_cell c ON c.cell = l.id"
+        " CROSS JOIN series m ON m.isa_scan = c.scan%s",
+        owners[level], mur_buffer_text(&cells->sql),
+        level == MUR_LEVEL_PATIENT ? " CROSS JOIN study t ON t.id = m.study" : "");
+}
+
+enum mur_status mur_cell_texts_list(struct mur_cell_texts *texts, struct mur_database *database,
+                                    enum mur_level level, const struct mur_condition *cells,
+                                    size_t most, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = list_statement(&sql, level, cells, error);
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, mur_buffer_text(&sql), error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, cells->binds, cells->count, error);
+    int result = SQLITE_DONE;
+    size_t count = 0;
+    while (status == MUR_OK && count <= most && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct listed one = {.owner = sqlite3_column_int64(row, 0),
+                                   .said = {.cell = sqlite3_column_int64(row, 1),
+                                            .ordinal = sqlite3_column_int64(row, 2)}};
+        status = mur_buffer_append(&texts->listed, &one, sizeof one, error);
+        count++;
+    }
+    if (status == MUR_OK && result != SQLITE_DONE && result != SQLITE_ROW)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    texts->only_listed = status == MUR_OK && count <= most;
+    if (!texts->only_listed)
+        mur_buffer_free(&texts->listed);
+    else if (count > 0)
+        qsort(texts->listed.data, count, sizeof(struct listed), by_owner);
+    return status;
 }
 
 static int by_ordinal(const void *left, const void *right)
@@ -129,42 +233,101 @@ static int by_ordinal(const void *left, const void *right)
     return a->cell < b->cell ? -1 : a->cell > b->cell;
 }
 
-/* Each cell once, in the order of the tables' columns. @param[out] out  struct said */
-static enum mur_status read_said(struct mur_buffer *out, struct mur_database *database,
-                                 enum mur_level level, int64_t owner, struct mur_error *error)
+/* One more in texts->said, unless this answer has it. */
+static enum mur_status add_said(struct mur_cell_texts *texts, struct said one,
+                                struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (texts->used * 2 >= texts->slots)
+        status = grow(texts, error);
+    if (status != MUR_OK)
+        return status;
+    struct mur_cell_text *entry = slot_of(texts, one.cell);
+    if (entry->answer == texts->answer) {
+        struct said *said = (struct said *)(void *)texts->said.data + entry->place;
+        if (one.ordinal < said->ordinal)
+            said->ordinal = one.ordinal;
+        return MUR_OK;
+    }
+    uint32_t place = (uint32_t)(texts->said.length / sizeof one);
+    status = mur_buffer_append(&texts->said, &one, sizeof one, error);
+    if (status != MUR_OK)
+        return status;
+    if (entry->cell == 0)
+        texts->used++;
+    entry->cell = one.cell;
+    entry->answer = texts->answer;
+    entry->place = place;
+    return MUR_OK;
+}
+
+static enum mur_status say_listed(struct mur_cell_texts *texts, int64_t owner,
+                                  struct mur_error *error)
+{
+    const struct listed *list = (const struct listed *)(const void *)texts->listed.data;
+    const size_t count = texts->listed.length / sizeof *list;
+    const struct listed key = {.owner = owner};
+    const struct listed *found =
+        count > 0 ? bsearch(&key, list, count, sizeof *list, by_owner) : NULL;
+    enum mur_status status = MUR_OK;
+    if (found == NULL)
+        return MUR_OK;
+    while (found > list && found[-1].owner == owner)
+        found--;
+    for (; status == MUR_OK && found < list + count && found->owner == owner; found++)
+        status = add_said(texts, found->said, error);
+    return status;
+}
+
+static enum mur_status say_all(struct mur_cell_texts *texts, struct mur_database *database,
+                               enum mur_level level, int64_t owner, unsigned element,
+                               struct mur_error *error)
 {
     char sql[256];
     sqlite3_stmt *row = NULL;
     /* The joins in the order in which they are few. */
     (void)snprintf(sql, sizeof sql,
                    "SELECT c.cell, c.ordinal FROM (SELECT 1) CROSS JOIN %s"
-                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan",
+                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan"
+                   " AND c.ordinal >= ?2 AND c.ordinal < ?3",
                    series_of(level));
     enum mur_status status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
-        status = mur_bind_all(database, row, &MUR_I(owner), 1, error);
+        status = mur_bind_all(database, row,
+                              (struct mur_bind[]){MUR_I(owner), MUR_I(mur_cell_ordinal(element, 0)),
+                                                  MUR_I(mur_cell_ordinal(element + 1, 0))},
+                              3, error);
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         const struct said one = {.cell = sqlite3_column_int64(row, 0),
                                  .ordinal = sqlite3_column_int64(row, 1)};
-        status = mur_buffer_append(out, &one, sizeof one, error);
+        status = add_said(texts, one, error);
     }
     if (status == MUR_OK && result != SQLITE_DONE)
         status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
     mur_statement_done(database, row);
-    if (status != MUR_OK || out->length == 0)
-        return status;
-    struct said *list = (struct said *)(void *)out->data;
-    size_t count = out->length / sizeof *list;
-    size_t kept = 0;
-    qsort(list, count, sizeof *list, by_cell);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || list[i].cell != list[kept - 1].cell)
-            list[kept++] = list[i];
-    qsort(list, kept, sizeof *list, by_ordinal);
-    out->length = kept * sizeof *list;
-    return MUR_OK;
+    return status;
 }
+
+/* Each cell once, in the order of the tables' columns, in texts->said. */
+static enum mur_status read_said(struct mur_cell_texts *texts, struct mur_database *database,
+                                 enum mur_level level, int64_t owner, unsigned element,
+                                 struct mur_error *error)
+{
+    if (texts->used > TEXTS_MOST || texts->text.length > TEXTS_LIMIT)
+        mur_cell_texts_clear(texts);
+    texts->answer++;
+    mur_buffer_clear(&texts->said);
+    enum mur_status status = texts->only_listed
+                                 ? say_listed(texts, owner, error)
+                                 : say_all(texts, database, level, owner, element, error);
+    if (status == MUR_OK && texts->said.length > 0)
+        qsort(texts->said.data, texts->said.length / sizeof(struct said), sizeof(struct said),
+              by_ordinal);
+    return status;
+}
+
+/* ---- what they say --------------------------------------------------------------------------- */
 
 static struct cell cell_of(sqlite3_stmt *row)
 {
@@ -176,22 +339,41 @@ static struct cell cell_of(sqlite3_stmt *row)
                          .number = sqlite3_column_double(row, 4)};
 }
 
-/* The statement that reads one of them, its first parameter: no row if it is not wanted.
- * @param[out] binds  its values, which it needs as long as it runs */
-static enum mur_status prepare_cell(sqlite3_stmt **out, struct mur_condition *binds,
-                                    struct mur_database *database, unsigned element,
-                                    const struct mur_condition *only, struct mur_error *error)
+static enum mur_status write_cell(struct mur_buffer *out, unsigned element, const struct cell *cell,
+                                  struct mur_error *error)
+{
+    if (element != MUR_ISA_ATTRIBUTE_SEQUENCE) {
+        const char *const parts[] = {cell->kind, ":", cell->name, "=", cell->text};
+        enum mur_status status = MUR_OK;
+        for (size_t i = element == MUR_ISA_ATTRIBUTE ? 0 : 4; i < 5 && status == MUR_OK; i++)
+            status = mur_buffer_append_text(out, parts[i], error);
+        return status;
+    }
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(out));
+    write_item(&json, cell);
+    return mur_json_finish(&json, error);
+}
+
+/* Cells that are read at once: opening the statement costs as much as a few of them. */
+enum { BATCH = 16 };
+#define VALUES_4 "(?),(?),(?),(?)"
+#define VALUES_16 VALUES_4 "," VALUES_4 "," VALUES_4 "," VALUES_4
+
+/* @param[out] binds  BATCH places for ids, and the values of @p only, which it borrows */
+static enum mur_status prepare_cells(sqlite3_stmt **out, struct mur_condition *binds,
+                                     struct mur_database *database,
+                                     const struct mur_condition *only, struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
     enum mur_status status = mur_buffer_append_format(
         &sql, error,
-        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr FROM isa_cell f CROSS JOIN"
-        " isa_column k ON k.id = f.column WHERE f.id = ?1 AND k.element = ?2%s",
+        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr, f.id FROM (VALUES " VALUES_16 ")"
+        " CROSS JOIN isa_cell f ON f.id = column1 CROSS JOIN isa_column k ON k.id = f.column"
+        " WHERE 1%s",
         only != NULL ? mur_buffer_text(&only->sql) : "");
-    if (status == MUR_OK)
+    for (int i = 0; status == MUR_OK && i < BATCH; i++)
         status = mur_condition_bind(binds, MUR_NULL, error);
-    if (status == MUR_OK)
-        status = mur_condition_bind(binds, MUR_I(element), error);
     for (size_t i = 0; status == MUR_OK && only != NULL && i < only->count; i++)
         status = mur_condition_bind(binds, only->binds[i], error);
     sqlite3_stmt *row = NULL;
@@ -206,106 +388,80 @@ static enum mur_status prepare_cell(sqlite3_stmt **out, struct mur_condition *bi
     return status;
 }
 
-/* ---- cells that were read before ------------------------------------------------------------- */
-
-enum { TEXTS = 2048, TEXTS_LIMIT = 4 << 20 };
-
-struct mur_cell_text {
-    int64_t cell;
-    unsigned element; /* 0 = free */
-    bool wanted;
-    size_t offset, length; /* in texts->text */
-};
-
-void mur_cell_texts_free(struct mur_cell_texts *texts)
-{
-    free(texts->entries);
-    mur_buffer_free(&texts->text);
-}
-
-void mur_cell_texts_clear(struct mur_cell_texts *texts)
-{
-    if (texts->entries != NULL)
-        memset(texts->entries, 0, TEXTS * sizeof *texts->entries);
-    mur_buffer_clear(&texts->text);
-}
-
-/* Where the cell's text stands, or is to stand; NULL without memory for it, which does no harm. */
-static struct mur_cell_text *entry_of(struct mur_cell_texts *texts, int64_t cell, unsigned element)
-{
-    if (texts->entries == NULL)
-        texts->entries = calloc(TEXTS, sizeof *texts->entries);
-    else if (texts->text.length > TEXTS_LIMIT)
-        mur_cell_texts_clear(texts);
-    return texts->entries != NULL
-               ? &texts->entries[((uint64_t)cell * 2 + (element == MUR_ISA_ATTRIBUTE)) % TEXTS]
-               : NULL;
-}
-
-static enum mur_status write_cell(struct mur_buffer *out, unsigned element, const struct cell *cell,
-                                  struct mur_error *error)
-{
-    if (element == MUR_ISA_ATTRIBUTE)
-        return mur_buffer_append_format(out, error, "%s:%s=%s", cell->kind, cell->name, cell->text);
-    if (element != MUR_ISA_ATTRIBUTE_SEQUENCE)
-        return mur_buffer_append_text(out, cell->text, error);
-    struct mur_json_writer json;
-    mur_json_init(&json, mur_sink_buffer(out));
-    write_item(&json, cell);
-    return mur_json_finish(&json, error);
-}
-
-struct cell_reading {
-    struct mur_database *database;
-    sqlite3_stmt *row;
-    unsigned element;
-    const char *separator;
-    enum mur_vr vr;
-    size_t count;
-};
-
-static enum mur_status read_cell(struct mur_buffer *out, bool *wanted, struct cell_reading *reading,
-                                 int64_t id, struct mur_error *error)
+/* Reads those whose ids are bound. */
+static enum mur_status read_batch(struct mur_cell_texts *texts, struct mur_database *database,
+                                  sqlite3_stmt *row, unsigned element, struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
-    (void)sqlite3_bind_int64(reading->row, 1, id);
-    int result = sqlite3_step(reading->row);
-    *wanted = result == SQLITE_ROW;
-    if (*wanted) {
-        const struct cell cell = cell_of(reading->row);
-        status = write_cell(out, reading->element, &cell, error);
-        reading->vr = mur_vr_from_name((const char *)sqlite3_column_text(reading->row, 5));
-    } else if (result != SQLITE_DONE) {
-        status = mur_sqlite_error(error, reading->database, result, "reading what an ISA-Tab says");
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct cell cell = cell_of(row);
+        struct mur_cell_text *entry = slot_of(texts, sqlite3_column_int64(row, 6));
+        entry->offset = texts->text.length;
+        status = write_cell(&texts->text, element, &cell, error);
+        entry->length = texts->text.length - entry->offset;
+        entry->vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+        entry->wanted = status == MUR_OK;
     }
-    (void)sqlite3_reset(reading->row);
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    (void)sqlite3_reset(row);
     return status;
 }
 
-static enum mur_status append_cell(struct mur_buffer *out, struct cell_reading *reading, int64_t id,
-                                   struct mur_cell_texts *texts, struct mur_error *error)
+/* Reads those of texts->said that are not known yet. */
+static enum mur_status read_cells(struct mur_cell_texts *texts, struct mur_database *database,
+                                  unsigned element, const struct mur_condition *only,
+                                  struct mur_error *error)
 {
-    MUR_AUTO_BUFFER struct mur_buffer own = MUR_BUFFER_INIT;
-    struct mur_cell_text *entry = texts != NULL ? entry_of(texts, id, reading->element) : NULL;
-    struct mur_cell_text read = {.cell = id, .element = reading->element};
-    struct mur_buffer *text = entry != NULL ? &texts->text : &own;
+    MUR_AUTO_CONDITION struct mur_condition binds = MUR_CONDITION_INIT;
+    sqlite3_stmt *row = NULL;
+    const struct said *said = (const struct said *)(const void *)texts->said.data;
+    const size_t count = texts->said.length / sizeof *said;
     enum mur_status status = MUR_OK;
-    if (entry != NULL && entry->cell == id && entry->element == reading->element) {
-        read = *entry;
-    } else {
-        read.offset = text->length;
-        status = read_cell(text, &read.wanted, reading, id, error);
-        read.length = text->length - read.offset;
-        if (status == MUR_OK && entry != NULL)
-            *entry = read;
+    for (size_t i = 0; status == MUR_OK && i < count;) {
+        int bound = 0;
+        for (; status == MUR_OK && i < count && bound < BATCH; i++) {
+            struct mur_cell_text *entry = slot_of(texts, said[i].cell);
+            if (entry->known)
+                continue;
+            if (row == NULL)
+                status = prepare_cells(&row, &binds, database, only, error);
+            if (status != MUR_OK)
+                break;
+            (void)sqlite3_bind_int64(row, ++bound, said[i].cell);
+            entry->known = true;
+        }
+        if (status != MUR_OK || bound == 0)
+            break;
+        for (int rest = bound + 1; rest <= BATCH; rest++)
+            (void)sqlite3_bind_null(row, rest);
+        status = read_batch(texts, database, row, element, error);
     }
-    if (status != MUR_OK || !read.wanted)
-        return status;
-    if (reading->count++ > 0)
-        status = mur_buffer_append_text(out, reading->separator, error);
-    return status == MUR_OK && read.length > 0
-               ? mur_buffer_append(out, text->data + read.offset, read.length, error)
-               : status;
+    mur_statement_done(database, row);
+    if (status != MUR_OK) /* what was to be known is not */
+        mur_cell_texts_clear(texts);
+    return status;
+}
+
+static enum mur_status append_said(struct mur_buffer *out, bool *found, enum mur_vr *vr,
+                                   const struct mur_cell_texts *texts, const char *separator,
+                                   struct mur_error *error)
+{
+    const struct said *said = (const struct said *)(const void *)texts->said.data;
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < texts->said.length / sizeof *said; i++) {
+        const struct mur_cell_text *entry = slot_of(texts, said[i].cell);
+        if (!entry->wanted)
+            continue;
+        if (*found)
+            status = mur_buffer_append_text(out, separator, error);
+        if (status == MUR_OK && entry->length > 0)
+            status = mur_buffer_append(out, texts->text.data + entry->offset, entry->length, error);
+        *vr = entry->vr;
+        *found = true;
+    }
+    return status;
 }
 
 enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
@@ -316,26 +472,22 @@ enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enu
 {
     bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
     bool cells = items || element == MUR_ISA_ATTRIBUTE;
-    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
-    enum mur_status status = read_said(&list, database, level, owner, error);
-    if (status != MUR_OK || list.length == 0)
+    enum mur_status status = read_said(texts, database, level, owner, cells ? 0 : element, error);
+    if (status != MUR_OK)
         return status;
-    MUR_AUTO_CONDITION struct mur_condition binds = MUR_CONDITION_INIT;
-    struct cell_reading reading = {
-        .database = database, .element = element, .separator = items ? "," : "\\", .vr = *vr};
-    status = prepare_cell(&reading.row, &binds, database, cells ? 0 : element, only, error);
+    bool any = false;
+    enum mur_vr written = *vr;
+    status = read_cells(texts, database, element, only, error);
     if (status == MUR_OK && items)
         status = mur_buffer_append_text(out, "[", error);
-    const struct said *said = (const struct said *)(const void *)list.data;
-    for (size_t i = 0; status == MUR_OK && i < list.length / sizeof *said; i++)
-        status = append_cell(out, &reading, said[i].cell, cells ? texts : NULL, error);
-    mur_statement_done(database, reading.row);
+    if (status == MUR_OK)
+        status = append_said(out, &any, &written, texts, items ? "," : "\\", error);
     if (status == MUR_OK && items)
         status = mur_buffer_append_text(out, "]", error);
     if (status != MUR_OK)
         return status;
-    *vr = items ? MUR_VR_SQ : cells ? MUR_VR_UC : reading.vr;
-    *found = reading.count > 0;
+    *vr = items ? MUR_VR_SQ : cells ? MUR_VR_UC : written;
+    *found = any;
     return MUR_OK;
 }
 

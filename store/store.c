@@ -158,15 +158,20 @@ const char *mur_store_token(const struct mur_store *store)
 }
 
 /* A lock of the open file, beside the one that says that the process lives. */
-static int set_lock(int descriptor, short type)
-{
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
-    return fcntl(descriptor, F_OFD_SETLK, &lock);
-}
-
 void mur_store_set_settling(struct mur_store *store, bool settling)
 {
-    (void)set_lock(store->incoming_lock, settling ? F_WRLCK : F_UNLCK);
+    struct flock lock = {.l_type = settling ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET, .l_len = 1};
+    (void)fcntl(store->incoming_lock, F_OFD_SETLK, &lock);
+}
+
+/* Asked for and not taken, which would hinder its owner. @return 0 or errno */
+static int is_settling(bool *out, int incoming_lock)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+    if (fcntl(incoming_lock, F_OFD_GETLK, &lock) != 0)
+        return errno;
+    *out = lock.l_type != F_UNLCK;
+    return 0;
 }
 
 static enum mur_status incoming_of(char **out, const struct mur_store *store, const char *token,
@@ -189,14 +194,17 @@ enum mur_status mur_store_await_settled(struct mur_store *store, const char *tok
     if (descriptor < 0)
         return mur_error_set_errno(error, errno, "cannot open %s", path);
     const struct timespec pause = {.tv_nsec = AWAIT_STEP_MS * 1000000L};
-    for (int waited = 0; set_lock(descriptor, F_RDLCK) != 0; waited += AWAIT_STEP_MS) {
-        if (errno != EAGAIN && errno != EACCES)
-            return mur_error_set_errno(error, errno, "cannot lock %s", path);
+    for (int waited = 0;; waited += AWAIT_STEP_MS) {
+        bool settling = false;
+        int failed = is_settling(&settling, descriptor);
+        if (failed != 0)
+            return mur_error_set_errno(error, failed, "cannot ask for locks of %s", path);
+        if (!settling)
+            return MUR_OK;
         if (waited >= AWAIT_MOST_MS)
             return mur_error_set(error, MUR_BUSY, "another process is still writing it; try again");
         (void)nanosleep(&pause, NULL);
     }
-    return MUR_OK;
 }
 
 enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,

@@ -261,7 +261,7 @@ END;
 
 CREATE TABLE isa_scan_cell (
   scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
-  ordinal INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL,              -- mur_cell_ordinal(): those of plain elements apart
   cell INTEGER NOT NULL,
   PRIMARY KEY (scan, ordinal)
 ) STRICT, WITHOUT ROWID;

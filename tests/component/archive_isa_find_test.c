@@ -349,6 +349,46 @@ static void what_a_scan_no_longer_says_is_not_found(void **state)
     assert_found(state, MUR_LEVEL_SERIES, ATTRIBUTE, "comment:remark=*", "");
 }
 
+/* Many rows are answered in another way than few. */
+static void each_of_many_rows_is_answered_with_its_own_cells(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum { SCANS = 40 };
+    for (int i = 0; i < SCANS; i++) {
+        char series[32], run[32];
+        (void)snprintf(series, sizeof series, "1.4.%d", i + 1);
+        (void)snprintf(run, sizeof run, "factor:run=r%02d", i);
+        const struct mur_index_value scan[] = {
+            ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "M4"),
+            CELL("characteristic:Sex=many"),
+            CELL(run),
+        };
+        add_scan(f, "1.4", series, scan, MUR_COUNT(scan));
+    }
+    static const enum mur_level levels[] = {MUR_LEVEL_SERIES, MUR_LEVEL_IMAGE};
+    for (size_t l = 0; l < MUR_COUNT(levels); l++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = levels[l]};
+        fill_query(&query,
+                   (const struct element[]){
+                       {MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE), MUR_VR_SQ, ""}, {0}});
+        add_nested(&query, 0, MUR_ISA_ATTRIBUTE_NAME, "run");
+        add_nested(&query, 0, MUR_ISA_ATTRIBUTE_TEXT, "r*");
+        MUR_AUTO_FREE char *got = ask_query(f->archive, &query, NULL);
+        assert_non_null(got);
+        const char *rest = got;
+        for (int i = 0; i < SCANS; i++) {
+            char wanted[32];
+            (void)snprintf(wanted, sizeof wanted, "\"Value\":[\"r%02d\"]", i);
+            const char *end = strchr(rest, '|');
+            const char *at = strstr(rest, wanted);
+            assert_non_null(at);
+            assert_true(end == NULL ? i + 1 == SCANS : at < end);
+            rest = end != NULL ? end + 1 : rest + strlen(rest);
+        }
+        assert_null(strstr(got, "many"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,7 +400,9 @@ int main(void)
         cmocka_unit_test(the_keys_of_an_item_match_in_one_cell_and_each_item_has_its_own),
         cmocka_unit_test(an_item_with_keys_is_answered_with_the_cells_that_match),
         cmocka_unit_test(cells_are_answered_once_at_every_level),
-        cmocka_unit_test(what_a_scan_no_longer_says_is_not_found), /* the last: it edits */
+        /* the last: they edit */
+        cmocka_unit_test(what_a_scan_no_longer_says_is_not_found),
+        cmocka_unit_test(each_of_many_rows_is_answered_with_its_own_cells),
     };
     return cmocka_run_group_tests(tests, fill, archive_tear_down);
 }
