@@ -146,16 +146,19 @@ def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, ext
 
 
 class Association:
-    """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes)."""
+    """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes). @secure, an
+    ssl.SSLContext, makes it one over TLS."""
 
     def __init__(self, port, contexts=((VERIFICATION, (IMPLICIT,)),), calling="TESTER",
                  called="MURPACS", timeout=60, host="127.0.0.1", extended=(),
-                 max_pdu=16384):
+                 max_pdu=16384, secure=None):
         self.contexts = {abstract: 2 * index + 1 for index, (abstract, _) in enumerate(contexts)}
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.message = 0
         try:
+            if secure is not None:
+                self.socket = secure.wrap_socket(self.socket)
             self.socket.sendall(request_pdu(contexts, calling, called, max_pdu, extended))
             kind, body = self.read_pdu()
             if kind == 3:
