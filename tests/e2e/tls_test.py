@@ -351,6 +351,31 @@ class TlsTest(unittest.TestCase):
         finally:
             self.assertEqual(other.stop(), 0)
 
+    def test_both_sockets_may_come_from_a_service_manager(self):
+        folder = self.folder()
+        (folder / "empty.cfg").touch()
+        settings = [f"--set=dicom.tls_{name}={path}" for name, path in (
+            ("key", self.server[0]), ("certificate", self.server[1]), ("ca", self.authority.ca))]
+        with socket.create_server(("127.0.0.1", 0)) as plain, \
+                socket.create_server(("127.0.0.1", 0)) as secure:
+            process = node.subprocess.Popen(
+                ["/bin/sh", "-c", 'exec 3<&"$0" 4<&"$1"; shift; LISTEN_PID=$$ exec "$@"', str(plain.fileno()),
+                 str(secure.fileno()), node.MURPACS, "serve", "--config", str(folder / "empty.cfg"),
+                 "--data-dir", str(folder / "archive"), *settings],
+                pass_fds=[plain.fileno(), secure.fileno()], stdout=node.subprocess.PIPE,
+                stderr=node.subprocess.DEVNULL, text=True,
+                env={**node.ENVIRONMENT, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "dicom:dicom-tls"})
+            try:
+                lines = [process.stdout.readline() for _ in range(3)]
+                self.assertIn(f"by TLS at 127.0.0.1 port {secure.getsockname()[1]}\n", lines[2])
+                dimse.Association(plain.getsockname()[1]).release()
+                context = certificates.client(self.authority.ca, self.client)
+                dimse.Association(secure.getsockname()[1], secure=context).release()
+            finally:
+                process.terminate()
+                process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0)
+
     def test_a_node_that_stops_ends_associations_by_tls(self):
         other = secured(self.folder() / "archive", self.authority, self.server)
         context = certificates.client(self.authority.ca, self.client)
