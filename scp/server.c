@@ -18,7 +18,7 @@
 enum {
     STACK_SIZE = 1024 * 1024,
     PENDING_LIMIT = 2048,    /* connections without request */
-    PENDING_TLS_LIMIT = 768, /* each may take some 50 kB once it has begun to talk */
+    PENDING_TLS_LIMIT = 768, /* each takes some 50 kB once it has begun to talk */
     DESCRIPTORS = 16384,     /* that we should like to have */
     AFTER_INTERRUPTION_MS = 5000,
 };
