@@ -376,6 +376,28 @@ class TlsTest(unittest.TestCase):
                 process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0)
 
+    def test_a_receiver_that_takes_no_more_does_not_keep_the_node_from_ending(self):
+        folder = self.folder()
+        uid = f"{UID}9.1.1"
+        image = dimse.image(UID + "9", UID + "9.1", uid, rows=4096, columns=4096, pixels=bytes(32 << 20))
+        (folder / "large.dcm").write_bytes(dimse.part10(image, dimse.CT_IMAGE, uid))
+        other = secured(folder / "archive", self.authority, self.server)
+        address = f"MURPACS@127.0.0.1:{other.tls_port}"
+        node.murpacs("store", address, *self.with_client, folder / "large.dcm")
+        receiver = node.subprocess.Popen(
+            [str(word) for word in (node.MURPACS, "get", address, *self.with_client, "-od", folder / "out",
+                                    "-k", f"StudyInstanceUID={UID}9")],
+            stdout=node.subprocess.DEVNULL, stderr=node.subprocess.DEVNULL)
+        try:
+            while receiver.poll() is None and sum(
+                    path.stat().st_size for path in (folder / "out").glob("*")) < 1 << 20:
+                time.sleep(0.001)
+            receiver.send_signal(signal.SIGSTOP)
+            self.assertEqual(other.stop(), 0)
+        finally:
+            receiver.send_signal(signal.SIGCONT)
+            receiver.wait(timeout=60)
+
     def test_a_node_that_stops_ends_associations_by_tls(self):
         other = secured(self.folder() / "archive", self.authority, self.server)
         context = certificates.client(self.authority.ca, self.client)
