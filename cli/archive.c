@@ -1,5 +1,12 @@
 #include "cli/archive.h"
 
+#include <sys/stat.h>
+
+void mur_cli_private_files(void)
+{
+    (void)umask(S_IWGRP | S_IRWXO);
+}
+
 void mur_cli_archive_free(struct mur_cli_archive *of)
 {
     mur_archive_close(of->archive);
@@ -39,5 +46,6 @@ enum mur_status mur_cli_open_archive(struct mur_cli_archive *out, const struct m
     enum mur_status status = mur_cli_load_links(out, config, error);
     struct mur_archive_options options = mur_cli_archive_options(config, out);
     options.existing = true;
+    mur_cli_private_files();
     return status == MUR_OK ? mur_archive_open(&out->archive, &options, error) : status;
 }

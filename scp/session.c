@@ -1,5 +1,6 @@
 /* An association from its request to its end: reads commands and gives each to its service. */
 #include "scp/session.h"
+#include "scp/audit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -290,4 +291,5 @@ void mur_session_serve(struct mur_session *session)
     else
         mur_association_abort(session->association);
     log_end(session, &error);
+    mur_audit_stores(session);
 }
