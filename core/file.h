@@ -45,6 +45,9 @@ enum mur_status mur_file_read_all(struct mur_buffer *out, const char *path, size
 MUR_NODISCARD
 enum mur_status mur_file_write_all(const char *path, const void *bytes, size_t length, mode_t mode,
                                    struct mur_error *error);
+/** Removes what a process that was killed in mur_file_write_all() left in a folder of files whose
+ * names end with @p suffix. What is being written now stays. */
+void mur_file_sweep(const char *folder, const char *suffix);
 /** fsync() of the folder itself, so that a new name in it survives a power cut. */
 MUR_NODISCARD
 enum mur_status mur_directory_sync(const char *path, struct mur_error *error);
