@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -309,6 +310,20 @@ enum mur_status mur_directory_create(const char *path, mode_t mode, struct mur_e
         *at = '/';
     }
     return make_one(copy, mode, error);
+}
+
+static int remove_entry(const char *path, const struct stat *details, int kind, struct FTW *where)
+{
+    (void)details;
+    (void)where;
+    (void)(kind == FTW_DP ? rmdir(path) : unlink(path));
+    return 0; /* the rest goes all the same */
+}
+
+void mur_directory_remove(const char *path)
+{
+    enum { OPEN_FOLDERS = 16 };
+    (void)nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
 
 bool mur_file_exists(const char *path)

@@ -54,6 +54,8 @@ enum mur_status mur_directory_sync(const char *path, struct mur_error *error);
 /** Like mkdir -p; parents get @p mode too. An existing folder is success. */
 MUR_NODISCARD
 enum mur_status mur_directory_create(const char *path, mode_t mode, struct mur_error *error);
+/** Removes it with all that is in it; what cannot be removed stays. Nothing where there is none. */
+void mur_directory_remove(const char *path);
 bool mur_file_exists(const char *path);
 bool mur_directory_exists(const char *path);
 

@@ -7,6 +7,9 @@
 #include "core/json_write.h"
 #include "dicom/dictionary.h"
 
+/* SQLite takes no longer one. */
+enum { PATTERN_LIMIT = 50000 };
+
 void mur_condition_free(struct mur_condition *condition)
 {
     for (size_t i = 0; i < condition->count; i++)
@@ -175,6 +178,10 @@ enum mur_status mur_condition_add_text(struct mur_condition *condition, const ch
     char *pattern = NULL;
     if (status == MUR_OK)
         status = glob_pattern(&pattern, text, error);
+    if (status == MUR_OK && strlen(pattern) > PATTERN_LIMIT) {
+        free(pattern);
+        return mur_error_set(error, MUR_LIMIT, "a pattern of more than %d bytes", PATTERN_LIMIT);
+    }
     return status == MUR_OK ? bind_owned(condition, pattern, error) : status;
 }
 
