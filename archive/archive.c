@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "archive/certificates.h"
 #include "archive/internal.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -80,15 +81,31 @@ static enum mur_status ask_index(struct mur_store_leftover *out, const char *pat
     return status;
 }
 
+static enum mur_status sweep(const struct mur_archive *archive, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *certificates = NULL;
+    enum mur_status status =
+        mur_path_join(&certificates, archive->directory, MUR_CERTIFICATE_FOLDER, error);
+    if (status != MUR_OK)
+        return status;
+    mur_file_sweep(certificates, MUR_CERTIFICATE_SUFFIX);
+    mur_file_sweep(archive->directory, ".json"); /* verify.json */
+    return MUR_OK;
+}
+
 static enum mur_status recover(struct mur_archive *archive, struct mur_error *error)
 {
     struct leftover leftover = {.archive = archive};
     enum mur_status status = mur_store_recover(archive->store, ask_index, &leftover, error);
+    if (status == MUR_OK)
+        status = sweep(archive, error);
     if (status != MUR_OK)
         return status;
     status = mur_database_begin(archive->writer, error);
     if (status == MUR_OK) {
-        status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
+        status = mur_archive_sweep_tables(archive, error);
+        if (status == MUR_OK)
+            status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
         if (status == MUR_OK)
             status = mur_database_commit(archive->writer, error);
         else
@@ -119,6 +136,8 @@ static enum mur_status open_parts(struct mur_archive *archive,
     if (status == MUR_OK)
         status = mur_database_open(&archive->writer, archive->index_path, MUR_DATABASE_WRITE,
                                    archive->durable, error);
+    if (status == MUR_OK)
+        mur_database_keep_log(archive->writer);
     if (status == MUR_OK && options->header_wins)
         mur_database_prefer_header(archive->writer);
     if (status == MUR_OK)
@@ -154,9 +173,12 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->note = options->note;
     archive->note_user = options->note_user;
     (void)pthread_mutex_init(&archive->mutex, NULL);
+    (void)pthread_mutex_init(&archive->quota_mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
-    status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
+    status = mur_quotas_open(archive, options->quotas, error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
     if (status == MUR_OK)
         status = mur_path_join(&archive->index_path, archive->directory, "index.sqlite", error);
     if (status == MUR_OK)
@@ -197,6 +219,8 @@ void mur_archive_close(struct mur_archive *archive)
     (void)pthread_cond_destroy(&archive->arrived);
     (void)pthread_mutex_destroy(&archive->write_mutex);
     (void)pthread_mutex_destroy(&archive->mutex);
+    (void)pthread_mutex_destroy(&archive->quota_mutex);
+    mur_quotas_close(archive);
     free(archive->ae_title);
     free(archive->index_path);
     free(archive->directory);
@@ -206,13 +230,6 @@ void mur_archive_close(struct mur_archive *archive)
 const char *mur_archive_directory(const struct mur_archive *archive)
 {
     return archive->directory;
-}
-
-enum mur_status mur_archive_certificate_path(char **out, const struct mur_archive *archive,
-                                             const char *series, struct mur_error *error)
-{
-    return mur_text_format(out, error, "%s/" MUR_CERTIFICATE_FOLDER "/%s.json", archive->directory,
-                           series);
 }
 
 /* ---- read connections ------------------------------------------------------------------------ */

@@ -30,6 +30,7 @@ struct mur_archive_options {
     bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
+    const char *quotas;   /**< as store.quotas; see archive/quota.h; NULL = none */
     enum mur_duplicates
         duplicates;         /**< what becomes of a SOP Instance UID that is stored already */
     const char *attributes; /**< what can be asked for beyond dicom/attributes.def; see
@@ -63,13 +64,6 @@ MUR_DEFINE_AUTO(mur_archive, mur_archive_close)
 
 const char *mur_archive_directory(const struct mur_archive *archive);
 
-/** Folder of the archive with the certificates of imported series (workflow/certificates.h). */
-#define MUR_CERTIFICATE_FOLDER "certificates"
-/** Where the certificate of a series lies, if it has one. @param[out] out  free() */
-MUR_NODISCARD
-enum mur_status mur_archive_certificate_path(char **out, const struct mur_archive *archive,
-                                             const char *series, struct mur_error *error);
-
 /* ---- in ------------------------------------------------------------------------------------ */
 
 /** The scan of an ISA-Tab that an object belongs to; see archive/isa.h. */
@@ -82,10 +76,13 @@ struct mur_isa_link {
     bool segmentation; /**< the object is a segmentation of that scan, not its image */
 };
 
+/** What stands as struct mur_origin.how of objects that an import made of other files. */
+#define MUR_HOW_CONVERSION "conversion"
+
 /** Where an object came from: kept in the manifest and the index. Texts may be NULL; all but
  * the path is borrowed until the ingest is freed. */
 struct mur_origin {
-    const char *how;                /**< "C-STORE", "import", ... */
+    const char *how;                /**< "C-STORE", "import", MUR_HOW_CONVERSION */
     const char *calling_ae;         /**< AE title of the sender */
     const char *peer;               /**< address of the sender */
     const char *path;               /**< file that it was imported from */
@@ -136,6 +133,9 @@ enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome, struct mur_ing
 MUR_NODISCARD
 enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
                                   struct mur_error *error);
+
+/** Study Instance UID of what was submitted, "" before; borrowed from @p ingest. */
+const char *mur_ingest_study(const struct mur_ingest *ingest);
 
 /** Gives up what was not submitted (nothing of it stays on disk) or waits for what was. */
 void mur_ingest_free(struct mur_ingest *ingest);

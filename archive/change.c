@@ -1,8 +1,8 @@
 /* Changes to what is stored already: links to an ISA-Tab, removals. Each is one transaction. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "archive/certificates.h"
 #include "archive/internal.h"
 
 enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
@@ -63,7 +63,7 @@ struct removal {
     size_t count;
     const char *why;
     struct mur_object **files;         /* FILES of each, condemned; NULL where there is none */
-    char (*series)[MUR_UID_TEXT_SIZE]; /* of which something was removed */
+    char (*series)[MUR_UID_TEXT_SIZE]; /* of which something went */
     size_t series_count;
 };
 
@@ -89,42 +89,6 @@ enum mur_status mur_condemn_instance(struct mur_object *out[FILES], struct mur_a
     return status;
 }
 
-static void note_series(struct removal *removal, const char *series)
-{
-    size_t count = removal->series_count; /* instances mostly come series by series */
-    if (count == 0 || strcmp(removal->series[count - 1], series) != 0)
-        memcpy(removal->series[removal->series_count++], series, strlen(series) + 1);
-}
-
-/* Leaves those in the list of which nothing is left. */
-static enum mur_status keep_gone_series(struct removal *removal, struct mur_archive *archive,
-                                        struct mur_error *error)
-{
-    size_t gone = 0;
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < removal->series_count; i++) {
-        bool found = false;
-        enum mur_link_kind kind;
-        int64_t scan = 0;
-        status =
-            mur_database_link_of(&found, &kind, &scan, archive->writer, removal->series[i], error);
-        if (status == MUR_OK && !found && gone++ != i)
-            memcpy(removal->series[gone - 1], removal->series[i], sizeof *removal->series);
-    }
-    removal->series_count = gone;
-    return status;
-}
-
-/* A file that cannot be removed is not worth an error: the objects are gone. */
-static void remove_certificates(const struct removal *removal, const struct mur_archive *archive)
-{
-    for (size_t i = 0; i < removal->series_count; i++) {
-        MUR_AUTO_FREE char *path = NULL;
-        if (mur_archive_certificate_path(&path, archive, removal->series[i], NULL) == MUR_OK)
-            (void)unlink(path);
-    }
-}
-
 static enum mur_status remove_rows(struct mur_archive *archive, void *user, struct mur_error *error)
 {
     struct removal *removal = user;
@@ -136,13 +100,16 @@ static enum mur_status remove_rows(struct mur_archive *archive, void *user, stru
                                               removal->sop_instances[i], error);
         if (status != MUR_OK || !found)
             continue;
+        size_t last = removal->series_count;
+        if (last == 0 || strcmp(removal->series[last - 1], removed.series_instance) != 0)
+            memcpy(removal->series[removal->series_count++], removed.series_instance,
+                   MUR_UID_TEXT_SIZE);
         status = mur_condemn_instance(&removal->files[i * FILES], archive, &removed, error);
         if (status == MUR_OK)
             status = mur_manifest_add_removal(&archive->manifest, removal->sop_instances[i],
                                               removal->why, error);
-        note_series(removal, removed.series_instance);
     }
-    return status == MUR_OK ? keep_gone_series(removal, archive, error) : status;
+    return status;
 }
 
 enum mur_status mur_archive_remove(struct mur_archive *archive, const char *const *sop_instances,
@@ -163,7 +130,7 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
         mur_object_free(files[i]);
     }
     if (status == MUR_OK)
-        remove_certificates(&removal, archive);
+        mur_certificates_tidy(archive, series, removal.series_count);
     return status;
 }
 

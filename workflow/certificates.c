@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/certificates.h"
 #include "converters/certify_native.h"
 #include "core/file.h"
 #include "core/own.h"
