@@ -5,6 +5,7 @@
 #include "web/web.h"
 
 struct MHD_Daemon;
+struct mur_wado;
 
 struct mur_web {
     const struct mur_config *config;
@@ -13,6 +14,7 @@ struct mur_web {
     int socket; /**< until the daemon has it */
     uint16_t port;
     struct MHD_Daemon *daemon; /**< NULL while nobody is answered */
+    struct mur_wado *wado;     /**< what retrieving keeps in memory */
 };
 
 #endif

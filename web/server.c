@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "web/internal.h"
 #include "web/route.h"
+#include "web/wado.h"
 
 /* The request line and headers share this; a list of 500 UIDs of 64 characters fits. */
 enum { HEADER_LIMIT = 64 * 1024, STACK_SIZE = 512 * 1024, BACKLOG = 256, IGNORED_BODY = 64 * 1024 };
@@ -256,7 +257,9 @@ enum mur_status mur_web_create(struct mur_web **out, const struct mur_config *co
     web->socket = -1;
     if (node != NULL)
         web->node = *node;
-    enum mur_status status = bind_socket(web, error);
+    enum mur_status status = mur_wado_create(&web->wado, config, error);
+    if (status == MUR_OK)
+        status = bind_socket(web, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(web);
@@ -307,5 +310,6 @@ void mur_web_free(struct mur_web *web)
     mur_web_stop(web);
     if (web->socket >= 0)
         (void)close(web->socket);
+    mur_wado_free(web->wado);
     free(web);
 }
