@@ -33,6 +33,7 @@ OHIF_OBJECT = 'multipart/related; type="application/dicom"'
 RAW = "application/octet-stream"
 CT, GREY_WORDS, SEGMENTATION = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7.3",
                                 "1.2.840.10008.5.1.4.1.1.66.4")
+PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 GREY_BYTES, COLOUR = "1.2.840.10008.5.1.4.1.1.7.2", "1.2.840.10008.5.1.4.1.1.7.4"
 LARGE = bytes(range(256)) * 400
 STUDY = "2.25.770"
@@ -210,9 +211,54 @@ class WadoTest(unittest.TestCase):
         cls.bits = bits
         colour = numpy.random.default_rng(3).integers(0, 256, (2, 6, 5, 3), "u1")
         cls.keep("colour", new_object("2.25.774.1", "2.25.774", COLOUR, colour, "RGB"), folder)
+        cls.keep("lossy-plain", new_object("2.25.774.2", "2.25.774", COLOUR, cls.smooth(), "RGB"),
+                 cls.folder)
+        cls.files["lossy"] = folder / "lossy.dcm"
+        node.run("dcmcjpeg", "+eb", "+un", cls.files.pop("lossy-plain"), cls.files["lossy"])
+        cls.make_enhanced(folder)
+        cls.make_palette(folder)
+        cls.reals = numpy.linspace(-3, 8, 2 * 5 * 6, dtype="<f4").reshape(2, 5, 6)
+        real = new_object("2.25.778.1", "2.25.778", PARAMETRIC_MAP, cls.reals)
+        real.FloatPixelData = real.PixelData
+        del real.PixelData, real.BitsStored, real.HighBit, real.PixelRepresentation
+        cls.keep("float", real, folder)
         broken = new_object("2.25.775.1", "2.25.775", CT, grey(1))
         cls.keep("broken", broken, folder)
         cls.keep("whole", new_object("2.25.775.2", "2.25.775", CT, grey(1)), folder)
+
+    @staticmethod
+    def smooth():
+        y, x = numpy.mgrid[0:32, 0:48]
+        return numpy.stack([x * 5, y * 7, 255 - x * 3], axis=-1).astype("u1")[None]
+
+    @classmethod
+    def make_enhanced(cls, folder):
+        """Frames with their own window; so many that their header stands beside the object."""
+        many = new_object("2.25.776.1", "2.25.776", GREY_BYTES,
+                          (numpy.arange(3000 * 12) % 251).astype("u1").reshape(3000, 3, 4))
+        shared, transformation = Dataset(), Dataset()
+        transformation.RescaleSlope, transformation.RescaleIntercept = "2", "-10"
+        shared.PixelValueTransformationSequence = [transformation]
+        many.SharedFunctionalGroupsSequence = [shared]
+        groups = []
+        for number in range(3000):
+            window, content, group = Dataset(), Dataset(), Dataset()
+            window.WindowCenter, window.WindowWidth = str(number % 300), "200"
+            content.FrameComments = f"frame {number} of many"
+            group.FrameVOILUTSequence, group.FrameContentSequence = [window], [content]
+            groups.append(group)
+        many.PerFrameFunctionalGroupsSequence = groups
+        cls.keep("enhanced", many, folder)
+
+    @classmethod
+    def make_palette(cls, folder):
+        one = new_object("2.25.777.1", "2.25.777", GREY_BYTES,
+                         (numpy.arange(2 * 4 * 6) % 7).astype("u1").reshape(2, 4, 6), "PALETTE COLOR")
+        cls.tables = numpy.array([[i * 9000, 65535 - i * 9000, i * 100] for i in range(7)], "<u2").T
+        for colour, table in zip(("Red", "Green", "Blue"), cls.tables):
+            setattr(one, colour + "PaletteColorLookupTableDescriptor", [7, 0, 16])
+            setattr(one, colour + "PaletteColorLookupTableData", table.tobytes())
+        cls.keep("palette", one, folder)
 
     def path(self, name, rest=""):
         one = pydicom.dcmread(self.files[name], stop_before_pixels=True)
@@ -292,8 +338,9 @@ class WadoTest(unittest.TestCase):
             theirs = json.loads(node.run("dcm2json", "--quiet", self.without_codec(name)).stdout)
             self.assertEqual(without_bulk(ours), without_bulk(theirs), name)
             self.assertEqual(ours["00080005"]["Value"], ["ISO_IR 192"])
-            self.assertEqual(ours["7FE00010"]["BulkDataURI"],
-                             "/dicom-web" + self.path(name, "/bulkdata/7FE00010"))
+            pixels = "7FE00008" if name == "float" else "7FE00010"
+            self.assertEqual(ours[pixels]["BulkDataURI"],
+                             "/dicom-web" + self.path(name, "/bulkdata/" + pixels))
             self.assertNotIn(b"InlineBinary\":\"" + base64.b64encode(LARGE)[:40], body)
 
     def test_series_metadata_compress_and_follow_the_series(self):
@@ -377,6 +424,12 @@ class WadoTest(unittest.TestCase):
             headers, single = self.fetch(self.path(name, "/frames/4"), RAW)
             self.assertEqual(headers["Content-Type"], f"{RAW}; transfer-syntax={EXPLICIT}")
             self.assertEqual(single, expected[3].tobytes(), name)
+
+    def test_float_pixels_are_frames_too(self):
+        self.assertEqual(self.fetch(self.path("float", "/frames/2"), RAW)[1], self.reals[1].tobytes())
+        found = read_png(self.fetch(self.path("float", "/frames/2/rendered"), "image/png")[1])[:, :, 0]
+        expected = (self.reals[1] - self.reals[1].min()) / numpy.ptp(self.reals[1]) * 255
+        self.assertLessEqual(numpy.abs(found - expected).max(), 1)
 
     def test_frames_of_single_bits_begin_with_a_byte(self):
         for frame in range(4):
@@ -480,6 +533,14 @@ class WadoTest(unittest.TestCase):
         self.assertTrue((found == colour[1]).all())
         found = read_png(self.fetch(self.path("seg", "/frames/2/rendered"), "image/png")[1])[:, :, 0]
         self.assertTrue((found == self.bits[1] * 255).all())
+        found = read_png(self.fetch(self.path("lossy", "/frames/1/rendered"), "image/png")[1])
+        self.assertLess(numpy.abs(found.astype(float) - self.smooth()[0]).mean(), 4)
+        found = read_png(self.fetch(self.path("palette", "/frames/2/rendered"), "image/png")[1])
+        indices = pydicom.dcmread(self.files["palette"]).pixel_array[1]
+        self.assertTrue((found == (self.tables.T[indices] >> 8)).all())
+        found = read_png(self.fetch(self.path("enhanced", "/frames/2101/rendered"), "image/png")[1])[:, :, 0]
+        values = (numpy.arange(3000 * 12) % 251).reshape(3000, 3, 4)[2100] * 2.0 - 10
+        self.assertLessEqual(numpy.abs(found - ((values + 0.5) / 199 + 0.5).clip(0, 1) * 255).max(), 1)
         headers, body = self.fetch(self.path("ct1", "/rendered"))
         self.assertEqual((headers["Content-Type"], body[:3]), ("image/jpeg", b"\xff\xd8\xff"))
 
@@ -519,6 +580,20 @@ class WadoTest(unittest.TestCase):
         finally:
             stored.write_bytes(before)
         self.assertEqual(self.get(target)[0], 200)
+
+    def test_a_large_header_that_is_damaged_is_never_sent(self):
+        beside, = (self.data_dir / "objects").rglob("*.json.zst")
+        before = beside.read_bytes()
+        try:
+            for wrong in (before[:-100], b"\x00" * len(before), None):
+                beside.unlink()
+                if wrong is not None:
+                    beside.write_bytes(wrong)
+                self.assertEqual(self.get(self.path("enhanced", "/metadata"))[0], 500)
+                self.assertEqual(self.get(self.path("enhanced", "/frames/9"), RAW)[0], 200)
+                beside.touch()
+        finally:
+            beside.write_bytes(before)
 
 
 if __name__ == "__main__":
