@@ -390,18 +390,16 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     if (status == MUR_OK) {
         status = MUR_RUN(
             database, error,
-            "INSERT INTO instance(id, series, sop_uid, sop_class, transfer_syntax, "
-            "instance_number, "
-            "rows,"
-            " columns, number_of_frames, data_offset, data_length, digest,"
-            " received_us, origin, path, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?,"
-            " ?)",
+            "INSERT INTO instance(id, series, sop_uid, sop_class, transfer_syntax,"
+            " instance_number, rows, columns, number_of_frames, bits_allocated, data_offset,"
+            " data_length, digest, received_us, origin, path, version)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             record->row != 0 ? MUR_I(record->row) : MUR_NULL, MUR_I(series.series),
             MUR_T(instance->sop_instance), MUR_I(series.sop_class), MUR_I(series.transfer_syntax),
             MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
             MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
-            MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
+            MUR_T(series_value(record, MUR_TAG_NumberOfFrames)),
+            MUR_T(series_value(record, MUR_TAG_BitsAllocated)), MUR_I(instance->offset),
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
             MUR_I(record->received_us), MUR_I(series.origin), MUR_T(record->path),
             MUR_I(instance->version));

@@ -113,6 +113,7 @@ CREATE TABLE instance (
   rows TEXT NOT NULL DEFAULT '',
   columns TEXT NOT NULL DEFAULT '',
   number_of_frames TEXT NOT NULL DEFAULT '',
+  bits_allocated TEXT NOT NULL DEFAULT '',
   data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
   data_length INTEGER NOT NULL,          -- its bytes
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes
