@@ -220,6 +220,9 @@ class QidoTest(unittest.TestCase):
                 for one in series:
                     for tag in ("0020000E", "00080060", "0008103E", "00200011", "00201209"):
                         self.assertIn(tag, one)
+                    instances = self.assert_answered(
+                        f"/studies/{uid}/series/{one['0020000E']['Value'][0]}/metadata", accept)
+                    self.assertEqual(len(instances), one["00201209"]["Value"][0])
 
     def test_filters_of_the_study_list(self):
         study = self.search("/studies")[0]
