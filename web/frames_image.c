@@ -100,7 +100,7 @@ static enum mur_status read_header(struct mur_image *image, const struct mur_jso
          (image->bits_allocated % 8 != 0 || image->bits_allocated > 64)) ||
         image->bits_allocated == 0 || image->bits_stored > image->bits_allocated ||
         image->high_bit >= image->bits_allocated)
-        return mur_error_set(error, MUR_CORRUPT,
+        return mur_error_set(error, MUR_UNSUPPORTED,
                              "the pixels are not as an image's can be: %u x %u, %u samples of %u "
                              "bits, %u frames",
                              image->columns, image->rows, image->samples, image->bits_allocated,

@@ -32,9 +32,11 @@ struct mur_image {
     uint32_t *first; /**< fragment of each frame, and one behind the last; frames + 1 */
 };
 
-/** Describes an instance, whose file is open. @param[out] out  the caller's until
- * mur_cache_release(mur_wado_images()) @retval MUR_NOT_FOUND  it has no pixels
- * @retval MUR_CORRUPT  there are not so many pixels; MUR_UNSUPPORTED  frames cannot be told apart
+/**
+ * Describes an instance, whose file is open.
+ * @param[out] out  the caller's until mur_cache_release(mur_wado_images())
+ * @retval MUR_NOT_FOUND  it has no pixels; MUR_CORRUPT  there are not so many
+ * @retval MUR_UNSUPPORTED  frames cannot be told apart, or are laid out as none that we know
  */
 MUR_NODISCARD
 enum mur_status mur_image_get(struct mur_image **out, const struct mur_exchange *exchange,

@@ -54,6 +54,7 @@ enum mur_status mur_wado_location(char **out, const struct mur_instance *instanc
  * @param descriptor  from mur_wado_open(); stays the caller's
  * @param width  bytes of a number
  * @param[out] out  the caller's
+ * @retval MUR_LIMIT  it inflates to more than dicom.transcode_memory
  */
 MUR_NODISCARD
 enum mur_status mur_wado_value(struct mur_body *out, const struct mur_exchange *exchange,

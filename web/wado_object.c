@@ -30,7 +30,7 @@ static uint64_t memory_for(struct mur_dataset *dataset, const struct mur_instanc
 {
     unsigned flags = mur_transfer_syntax_flags(instance->transfer_syntax);
     uint64_t memory = 1 << 20;
-    if (!as_stored && (flags & MUR_TS_ENCAPSULATED) != 0) {
+    if ((flags & MUR_TS_DEFLATED) != 0 || (!as_stored && (flags & MUR_TS_ENCAPSULATED) != 0)) {
         memory = 2;
         const uint64_t factors[] = {number(dataset, MUR_TAG_Rows, 1),
                                     number(dataset, MUR_TAG_Columns, 1),

@@ -108,6 +108,10 @@ enum mur_status mur_wado_value(struct mur_body *out, const struct mur_exchange *
             .run = {.offset = instance->offset + run->offset, .length = run->length}};
         return MUR_OK;
     }
+    if (!swapped && run->length > exchange->config->dicom_transcode_memory)
+        return mur_error_set(
+            error, MUR_LIMIT, "%.1f MB to be inflated, dicom.transcode_memory is %.1f MB",
+            (double)run->length / 1e6, (double)exchange->config->dicom_transcode_memory / 1e6);
     MUR_AUTO_SPOOL struct mur_spool spool =
         MUR_SPOOL_INIT(mur_archive_directory(exchange->archive));
     struct mur_sink sink = mur_spool_sink(&spool);

@@ -98,7 +98,8 @@ def read_png(data):
     while at < len(data):
         length, kind = struct.unpack(">I4s", data[at:at + 8])
         content = data[at + 8:at + 8 + length]
-        assert zlib.crc32(kind + content) == struct.unpack(">I", data[at + 8 + length:at + 12 + length])[0]
+        checksum, = struct.unpack(">I", data[at + 8 + length:at + 12 + length])
+        assert zlib.crc32(kind + content) == checksum
         if kind == b"IHDR":
             width, height, depth, colour = struct.unpack(">IIBB", content[:10])
         elif kind == b"IDAT":
@@ -484,7 +485,8 @@ class WadoTest(unittest.TestCase):
 
     def test_what_a_client_has_is_not_sent_again(self):
         for target, accept in ((self.path("ct1"), "application/dicom"), (self.path("ct1"), OHIF_OBJECT),
-                               (self.path("many", "/frames/3"), RAW), (self.path("ct1", "/metadata"), "*/*"),
+                               (self.path("many", "/frames/3"), RAW),
+                               (self.path("ct1", "/metadata"), "*/*"),
                                (self.path("many", "/frames/3"), OHIF_FRAMES),
                                (self.path("ct1", "/bulkdata/00291001"), RAW),
                                (self.path("ct1", "/rendered"), "image/png"),
@@ -496,15 +498,18 @@ class WadoTest(unittest.TestCase):
         self.assertIn("immutable", self.fetch(self.path("ct1"), "application/dicom")[0]["Cache-Control"])
 
     def test_media_types_that_cannot_be_given(self):
-        for name, rest, accept in (("ct1", "", "application/dicom+xml"), ("ct1", "/metadata", "application/dicom+xml"),
-                                   ("ct1", "", "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.80"),
+        for name, rest, accept in (("ct1", "", "application/dicom+xml"),
+                                   ("ct1", "/metadata", "application/dicom+xml"),
+                                   ("ct1", "", f"application/dicom; transfer-syntax={JPEG_LS}"),
                                    ("many", "/frames/1", "image/jls"), ("many", "/frames/1,2", RAW),
                                    ("jls", "/frames/1", "image/jp2"), ("ct1", "/rendered", "image/gif"),
-                                   ("ct1", "/bulkdata/00291001", "image/png"), ("many", "/frames/1", RAW + ";q=0")):
+                                   ("ct1", "/bulkdata/00291001", "image/png"),
+                                   ("many", "/frames/1", RAW + ";q=0")):
             self.assertEqual(self.get(self.path(name, rest), accept)[0], 406, (name, rest, accept))
         accepted = self.fetch(self.path("jls", "/frames/1"), "image/jp2, image/jls;q=0.5")[0]
         self.assertEqual(accepted["Content-Type"], f"image/jls; transfer-syntax={JPEG_LS}")
-        accepted = self.fetch(self.path("jls", "/frames/1"), f"{RAW};q=0.1, multipart/related; type=image/jls")[0]
+        accepted = self.fetch(self.path("jls", "/frames/1"),
+                              f"{RAW};q=0.1, multipart/related; type=image/jls")[0]
         self.assertIn('type="image/jls"', accepted["Content-Type"])
         query = urllib.parse.urlencode({"accept": "image/png"})
         headers, _ = self.fetch(self.path("ct1", "/rendered?" + query), f'multipart/related; type="{RAW}"')
@@ -538,7 +543,8 @@ class WadoTest(unittest.TestCase):
         found = read_png(self.fetch(self.path("palette", "/frames/2/rendered"), "image/png")[1])
         indices = pydicom.dcmread(self.files["palette"]).pixel_array[1]
         self.assertTrue((found == (self.tables.T[indices] >> 8)).all())
-        found = read_png(self.fetch(self.path("enhanced", "/frames/2101/rendered"), "image/png")[1])[:, :, 0]
+        found = read_png(self.fetch(self.path("enhanced", "/frames/2101/rendered"),
+                                    "image/png")[1])[:, :, 0]
         values = (numpy.arange(3000 * 12) % 251).reshape(3000, 3, 4)[2100] * 2.0 - 10
         self.assertLessEqual(numpy.abs(found - ((values + 0.5) / 199 + 0.5).clip(0, 1) * 255).max(), 1)
         headers, body = self.fetch(self.path("ct1", "/rendered"))
@@ -552,7 +558,8 @@ class WadoTest(unittest.TestCase):
         self.assertTrue((part == whole[5:9, 3:9]).all())
         for target in (self.path("ct1", "/thumbnail"), "/studies/2.25.770/series/2.25.772/thumbnail",
                        "/studies/2.25.770/thumbnail", self.path("many", "/frames/2/thumbnail")):
-            self.assertEqual(read_png(self.fetch(target, "image/png")[1]).shape[1 if "773" in target else 0], 128)
+            found = read_png(self.fetch(target, "image/png")[1])
+            self.assertEqual(max(found.shape[:2]), 128)
         for query in ("window=1", "window=1,-5,linear", "window=1,5,cubic", "viewport=0,5", "viewport=9",
                       "viewport=99999,9", "quality=0", "quality=x", "viewport=5,5,99,99,5,5"):
             self.assertEqual(self.get(self.path("ct1", "/rendered?" + query))[0], 400, query)
