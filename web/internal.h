@@ -5,6 +5,7 @@
 #include "web/web.h"
 
 struct MHD_Daemon;
+struct mur_auth;
 struct mur_wado;
 
 struct mur_web {
@@ -13,6 +14,8 @@ struct mur_web {
     struct mur_web_node node;
     int socket; /**< until the daemon has it */
     uint16_t port;
+    bool local;                /**< nobody but this machine reaches it */
+    struct mur_auth *auth;     /**< NULL: everybody may do everything */
     struct MHD_Daemon *daemon; /**< NULL while nobody is answered */
     struct mur_wado *wado;     /**< what retrieving keeps in memory */
 };

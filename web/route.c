@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "web/stow.h"
+
 static const struct mur_route routes[] = {
 #define MUR_ROUTE(method, path, access, handler, receiver)                                         \
     {method, path, MUR_ACCESS_##access, handler, receiver},

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "web/address.h"
+#include "web/auth.h"
+#include "web/cors.h"
 #include "web/internal.h"
 #include "web/route.h"
 #include "web/wado.h"
@@ -52,6 +55,7 @@ static enum mur_status bind_socket(struct mur_web *web, struct mur_error *error)
     socklen_t length = sizeof bound;
     if (getsockname(web->socket, (struct sockaddr *)&bound, &length) != 0)
         return mur_error_set_errno(error, errno, "getsockname");
+    web->local = mur_address_is_local((const struct sockaddr *)&bound);
     if (bound.ss_family == AF_INET6)
         web->port = ntohs(((const struct sockaddr_in6 *)&bound)->sin6_port);
     else
@@ -146,7 +150,8 @@ static enum MHD_Result send_answer(struct mur_exchange *exchange)
         return MHD_NO;
     struct mur_error error = MUR_ERROR_INIT;
     /* Nothing that we send is to be taken for another type than we say (RFC 9110 8.3). */
-    if (mur_answer_header(exchange, "X-Content-Type-Options", "nosniff", &error) != MUR_OK)
+    if (mur_answer_header(exchange, "X-Content-Type-Options", "nosniff", &error) != MUR_OK ||
+        mur_cors_add_headers(exchange, &error) != MUR_OK)
         mur_log_warning(MUR_LOG_WEB, "%s", error.message);
     mur_log_debug(MUR_LOG_WEB, "%s %s: %u", exchange->method, exchange->path, exchange->code);
     return MHD_queue_response(exchange->connection, exchange->code, exchange->response);
@@ -156,12 +161,25 @@ static enum MHD_Result send_answer(struct mur_exchange *exchange)
 static enum mur_status begin(struct mur_exchange *exchange, struct mur_error *error)
 {
     char allowed[64];
+    bool answered = false;
     enum mur_status status = mur_route_find(exchange, allowed, error);
+    if (status == MUR_OK || allowed[0] != '\0') { /* preflights carry no credentials */
+        const char *methods = allowed[0] != '\0' ? allowed : "GET, HEAD, OPTIONS";
+        enum mur_status preflight = mur_cors_preflight(&answered, exchange, methods, error);
+        if (preflight != MUR_OK || answered)
+            return preflight;
+    }
     if (status == MUR_NOT_FOUND && allowed[0] != '\0') {
         status = mur_answer(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8",
                             mur_slice_of("this address does not take that method\n"), error);
         return status == MUR_OK ? mur_answer_header(exchange, "Allow", allowed, error) : status;
     }
+    if (status == MUR_OK)
+        status = mur_auth_check(exchange->web->auth, exchange, error);
+    if (status == MUR_OK && exchange->response != NULL)
+        return MUR_OK;
+    if (status == MUR_OK)
+        status = mur_cors_check(exchange, error);
     if (status == MUR_OK)
         status = read_parameters(exchange, error);
     if (status == MUR_OK && exchange->route->receiver != NULL)
@@ -172,7 +190,6 @@ static enum mur_status begin(struct mur_exchange *exchange, struct mur_error *er
 static enum mur_status receive(struct mur_exchange *exchange, const char *bytes, size_t length,
                                struct mur_error *error)
 {
-    exchange->received += length;
     const struct mur_receiver *receiver = exchange->route->receiver;
     if (receiver != NULL)
         return receiver->write(exchange, bytes, length, error);
@@ -204,12 +221,15 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     } else if (*upload_size > 0) {
         size_t length = *upload_size;
         *upload_size = 0;
-        /* After a failure the rest is taken and thrown away, so that the answer can be read. */
+        exchange->received += length;
+        /* After a failure the rest is taken and thrown away, so that the answer can be read: as
+         * much as a body may have. */
         if (exchange->response == NULL)
             status = receive(exchange, upload, length, &error);
         if (status != MUR_OK)
             answer_failure(exchange, &error);
-        return MHD_YES;
+        bool endless = exchange->received > web->config->web_max_body + IGNORED_BODY;
+        return endless ? MHD_NO : MHD_YES;
     } else if (exchange->response == NULL) {
         status = exchange->route->handle(exchange, &error);
         if (status == MUR_OK && exchange->response == NULL)
@@ -260,6 +280,8 @@ enum mur_status mur_web_create(struct mur_web **out, const struct mur_config *co
     enum mur_status status = mur_wado_create(&web->wado, config, error);
     if (status == MUR_OK)
         status = bind_socket(web, error);
+    if (status == MUR_OK)
+        status = mur_auth_create(&web->auth, config, web->local, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(web);
@@ -311,5 +333,6 @@ void mur_web_free(struct mur_web *web)
     if (web->socket >= 0)
         (void)close(web->socket);
     mur_wado_free(web->wado);
+    mur_auth_free(web->auth);
     free(web);
 }
