@@ -211,7 +211,7 @@ static size_t decode(char *out, const char *text)
         }
     }
     out[length] = '\0';
-    return length;
+    return text[strspn(text, "= ")] == '\0' ? length : 0;
 }
 
 /* @param[out] out  NULL: the password is wrong, or there is no such user */
