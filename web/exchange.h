@@ -69,9 +69,10 @@ struct mur_exchange {
     size_t part_count;
     struct mur_parameter *parameters;
     size_t parameter_count;
-    void *state; /**< the receiver's */
-    uint64_t received;
-    unsigned code; /**< of the answer */
+    void *state;       /**< the receiver's */
+    uint64_t received; /**< bytes of the body */
+    uint64_t wasted;   /**< of these, after the answer was known */
+    unsigned code;     /**< of the answer */
     struct MHD_Connection *connection;
     struct MHD_Response *response; /**< NULL: not answered yet */
 };

@@ -21,6 +21,10 @@
 /* The request line and headers share this; a list of 500 UIDs of 64 characters fits. */
 enum { HEADER_LIMIT = 64 * 1024, STACK_SIZE = 512 * 1024, BACKLOG = 256, IGNORED_BODY = 64 * 1024 };
 
+/* Most of a body that is taken for nothing, so that a client that sends all of it before it listens
+ * gets to know why it is refused. */
+static const uint64_t WASTED_LIMIT = (uint64_t)256 << 20;
+
 /* ---- binding --------------------------------------------------------------------------------- */
 
 static enum mur_status bind_socket(struct mur_web *web, struct mur_error *error)
@@ -199,6 +203,20 @@ static enum mur_status receive(struct mur_exchange *exchange, const char *bytes,
     return MUR_OK;
 }
 
+/* Whether the body is taken before the answer, which is known, is sent. */
+static bool shall_drain(const struct mur_exchange *exchange)
+{
+    uint64_t length = 0;
+    const char *announced =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
+    if (MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect") != NULL)
+        return false; /* it listens */
+    if (announced == NULL)
+        return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                           "Transfer-Encoding") != NULL;
+    return mur_parse_uint64(&length, mur_slice_of(announced), 1, WASTED_LIMIT, NULL) == MUR_OK;
+}
+
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_size, void **of)
@@ -216,20 +234,21 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         }
         *of = exchange;
         status = begin(exchange, &error);
-        if (status == MUR_OK && exchange->response == NULL)
-            return MHD_YES;
+        if (status != MUR_OK)
+            answer_failure(exchange, &error);
+        bool goes_on = exchange->response == NULL ? status == MUR_OK : shall_drain(exchange);
+        return goes_on ? MHD_YES : send_answer(exchange);
     } else if (*upload_size > 0) {
         size_t length = *upload_size;
         *upload_size = 0;
         exchange->received += length;
-        /* After a failure the rest is taken and thrown away, so that the answer can be read: as
-         * much as a body may have. */
-        if (exchange->response == NULL)
+        if (exchange->response != NULL)
+            exchange->wasted += length;
+        else
             status = receive(exchange, upload, length, &error);
         if (status != MUR_OK)
             answer_failure(exchange, &error);
-        bool endless = exchange->received > web->config->web_max_body + IGNORED_BODY;
-        return endless ? MHD_NO : MHD_YES;
+        return exchange->wasted > WASTED_LIMIT ? MHD_NO : MHD_YES;
     } else if (exchange->response == NULL) {
         status = exchange->route->handle(exchange, &error);
         if (status == MUR_OK && exchange->response == NULL)

@@ -247,6 +247,15 @@ class StowTest(unittest.TestCase):
         self.assertRegex(log, r"401: wrong name, password or token from 127\.0\.0\.1")
         self.assertNotIn("guess", log)
 
+    def test_a_large_body_that_is_refused_gets_its_answer(self):
+        users = self.folder / "users"
+        node.murpacs("user", "add", "bot", "--token", "--file", users)
+        self.serve("--set", f"web.users_file={users}")
+        code, headers, _ = self.ask("POST", ROOT, bytes(20 << 20), {"Content-Type": RELATED})
+        self.assertEqual(code, 401)
+        self.assertIn("Basic", headers["WWW-Authenticate"])
+        self.assertEqual(self.ask("GET", "/health")[0], 200)
+
     def test_a_public_address_without_users_does_not_start(self):
         done = node.murpacs("serve", "--data-dir", self.data, "--set", "dicom.port=0", "--set",
                             "web.enabled=true", "--set", "web.port=0", "--set",
