@@ -1,5 +1,5 @@
-/* The viewer's files (web.viewer_dir): a single-page application whose own addresses all mean its
- * index.html. */
+/* The viewer's files (web.viewer_dir), and its settings: a single-page application whose own
+ * addresses all mean its index.html. */
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -61,11 +61,53 @@ static enum mur_status answer_file(struct mur_exchange *exchange, const char *pa
     return status;
 }
 
+/* OHIF's settings in place of the file that comes with it, which names a server of the makers:
+ * everything is asked of the origin that served the page. Without quotation marks in Accept no
+ * request for frames is preflighted where the page is embedded elsewhere. */
+static const char settings[] =
+    "window.config = {\n"
+    "  name: 'murpacs',\n"
+    "  routerBasename: '/',\n"
+    "  extensions: [],\n"
+    "  modes: [],\n"
+    "  showStudyList: true,\n"
+    "  defaultDataSourceName: 'dicomweb',\n"
+    "  dataSources: [{\n"
+    "    namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',\n"
+    "    sourceName: 'dicomweb',\n"
+    "    configuration: {\n"
+    "      friendlyName: 'Murpacs',\n"
+    "      name: 'murpacs',\n"
+    "      qidoRoot: '/dicom-web',\n"
+    "      wadoRoot: '/dicom-web',\n"
+    "      wadoUriRoot: '/wado',\n"
+    "      qidoSupportsIncludeField: true,\n"
+    "      imageRendering: 'wadors',\n"
+    "      thumbnailRendering: 'wadors',\n"
+    "      enableStudyLazyLoad: true,\n"
+    "      supportsFuzzyMatching: false,\n"
+    "      supportsWildcard: true,\n"
+    "      omitQuotationForMultipartRequest: true,\n"
+    "    },\n"
+    "  }],\n"
+    "};\n";
+
+enum mur_status mur_web_viewer_config(struct mur_exchange *exchange, struct mur_error *error)
+{
+    enum mur_status status =
+        mur_answer(exchange, MHD_HTTP_OK, "text/javascript; charset=utf-8",
+                   (struct mur_slice){.data = settings, .length = sizeof settings - 1}, error);
+    return status == MUR_OK ? mur_answer_header(exchange, "Cache-Control", "no-cache", error)
+                            : status;
+}
+
 enum mur_status mur_web_viewer(struct mur_exchange *exchange, struct mur_error *error)
 {
     if (exchange->config->web_viewer_dir[0] == '\0')
         return mur_error_set(error, MUR_NOT_FOUND,
-                             "there is no viewer here: set web.viewer_dir to a folder with one");
+                             "there is no viewer here: scripts/fetch-viewer.sh FOLDER gets OHIF "
+                             "(npm's @ohif/app), and web.viewer_dir names the folder; the images "
+                             "are at /dicom-web/studies");
     const char *path = exchange->path + 1;
     enum mur_status status = MUR_NOT_FOUND;
     if (path[0] != '\0')
