@@ -5,6 +5,7 @@
 #include "web/web.h"
 
 struct MHD_Daemon;
+struct mur_activity;
 struct mur_auth;
 struct mur_wado;
 
@@ -17,7 +18,8 @@ struct mur_web {
     bool local;                /**< nobody but this machine reaches it */
     struct mur_auth *auth;     /**< NULL: everybody may do everything */
     struct MHD_Daemon *daemon; /**< NULL while nobody is answered */
-    struct mur_wado *wado;     /**< what retrieving keeps in memory */
+    struct mur_activity *activity;
+    struct mur_wado *wado; /**< what retrieving keeps in memory */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "web/activity.h"
 #include "web/address.h"
 #include "web/auth.h"
 #include "web/cors.h"
@@ -157,6 +158,7 @@ static enum MHD_Result send_answer(struct mur_exchange *exchange)
     if (mur_answer_header(exchange, "X-Content-Type-Options", "nosniff", &error) != MUR_OK ||
         mur_cors_add_headers(exchange, &error) != MUR_OK)
         mur_log_warning(MUR_LOG_WEB, "%s", error.message);
+    mur_activity_count(exchange->web->activity, exchange->code);
     mur_log_debug(MUR_LOG_WEB, "%s %s: %u", exchange->method, exchange->path, exchange->code);
     return MHD_queue_response(exchange->connection, exchange->code, exchange->response);
 }
@@ -296,7 +298,9 @@ enum mur_status mur_web_create(struct mur_web **out, const struct mur_config *co
     web->socket = -1;
     if (node != NULL)
         web->node = *node;
-    enum mur_status status = mur_wado_create(&web->wado, config, error);
+    enum mur_status status = mur_activity_create(&web->activity, error);
+    if (status == MUR_OK)
+        status = mur_wado_create(&web->wado, config, error);
     if (status == MUR_OK)
         status = bind_socket(web, error);
     if (status == MUR_OK)
@@ -353,5 +357,6 @@ void mur_web_free(struct mur_web *web)
         (void)close(web->socket);
     mur_wado_free(web->wado);
     mur_auth_free(web->auth);
+    mur_activity_free(web->activity);
     free(web);
 }
