@@ -27,10 +27,75 @@ static void metrics_count_what_is_stored_and_what_was_answered(void **state)
     stop_site(&site);
 }
 
+/* Each of the texts stands in the page. */
+static void assert_page_has(const struct http_answer *page, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strstr(mur_buffer_text(&page->body), texts[i]) == NULL)
+            fail_msg("no %s in %s", texts[i], mur_buffer_text(&page->body));
+}
+
+static void the_page_tells_what_is_stored_and_what_failed(void **state)
+{
+    (void)state;
+    struct site site;
+    start_site(&site, NULL);
+    fill_node(&site.node, 2, 3);
+    mur_log_error(MUR_LOG_ARCHIVE, "a disk hums <loudly>");
+    AUTO_HTTP struct http_answer page = http_get(&site, "/status");
+    assert_int_equal(page.code, 200);
+    assert_true(has_header(&page, "Content-Security-Policy: default-src 'none'"));
+    assert_true(has_header(&page, "Content-Type: text/html; charset=utf-8"));
+    static const char *const texts[] = {
+        "Studies</td><td class=\"n\">2<",    "a disk hums &lt;loudly&gt;",
+        "Instances</td><td class=\"n\">6<",  "By modality",
+        "<tr><td>CT</td><td class=\"n\">2<", "Free on the disk"};
+    assert_page_has(&page, texts, MUR_COUNT(texts));
+    assert_null(strstr(mur_buffer_text(&page.body), "<script"));
+    stop_site(&site);
+}
+
+static void the_search_box_finds_studies(void **state)
+{
+    (void)state;
+    struct site site;
+    start_site(&site, NULL);
+    fill_node(&site.node, 3, 1);
+    AUTO_HTTP struct http_answer page =
+        http_get(&site, "/status?q=PatientID%3DM2%3B%20Modality%3DCT");
+    assert_int_equal(page.code, 200);
+    static const char *const texts[] = {"<p>1 study</p>", "/dicom-web/studies/1.2.3.2/metadata",
+                                        "value=\"PatientID=M2; Modality=CT\""};
+    assert_page_has(&page, texts, MUR_COUNT(texts));
+    AUTO_HTTP struct http_answer cell = http_get(&site, "/status?q=Factor+Value%5Bdiet%5D%3Dw*");
+    assert_int_equal(cell.code, 200);
+    static const char *const none[] = {"<p>0 studies</p>"};
+    assert_page_has(&cell, none, 1);
+    stop_site(&site);
+}
+
+static void a_condition_that_is_none_is_shown_escaped_with_the_reason(void **state)
+{
+    (void)state;
+    struct site site;
+    start_site(&site, NULL);
+    AUTO_HTTP struct http_answer page = http_get(&site, "/status?q=%22%3E%3Cscript%3E1");
+    assert_int_equal(page.code, 400);
+    static const char *const texts[] = {"value=\"&quot;&gt;&lt;script&gt;1\"", "is no condition"};
+    assert_page_has(&page, texts, MUR_COUNT(texts));
+    assert_null(strstr(mur_buffer_text(&page.body), "<script"));
+    AUTO_HTTP struct http_answer unknown = http_get(&site, "/status?q=Nonsense%3D1");
+    assert_int_equal(unknown.code, 400);
+    stop_site(&site);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_count_what_is_stored_and_what_was_answered),
+        cmocka_unit_test(the_page_tells_what_is_stored_and_what_failed),
+        cmocka_unit_test(the_search_box_finds_studies),
+        cmocka_unit_test(a_condition_that_is_none_is_shown_escaped_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
