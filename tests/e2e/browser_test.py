@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """OHIF in Debian's Chromium, served by the node: the study list, an image, and each organ with its exact
-number of voxels, as the label files have them. Skipped without Chromium, or where npm cannot fetch the
+number of voxels in each slice, as the label files have them. Skipped without Chromium, or where npm cannot fetch the
 viewer and playwright-core (once for each build folder)."""
 import fcntl
 import json
@@ -12,6 +12,9 @@ import tempfile
 import unittest
 import urllib.parse
 import urllib.request
+
+import nibabel
+import numpy
 
 import node
 
@@ -80,10 +83,18 @@ class BrowserTest(unittest.TestCase):
     def test_the_image_is_shown(self):
         self.assertGreater(self.seen["colours"], 20)
 
-    def test_each_organ_has_its_voxels(self):
-        self.assertEqual(self.seen["labels"],
-                         {organ: segment["voxels"] for organ, segment in self.scan["segments"].items()
-                          if segment["voxels"] > 0})
+    def test_each_organ_has_its_voxels_in_each_slice(self):
+        seen = self.seen["labels"]
+        expected = {}
+        for organ, segment in self.scan["segments"].items():
+            voxels = numpy.asarray(nibabel.load(DATASET / segment["file"]).dataobj) == segment["label"]
+            if voxels.any():
+                expected[organ] = voxels
+        self.assertEqual(set(seen), set(expected))
+        # Slices are planes of one axis of the label file, from either end: the same for all organs.
+        profiles = [{organ: voxels.sum(tuple({0, 1, 2} - {axis})).tolist()[::step]
+                     for organ, voxels in expected.items()} for axis in range(3) for step in (1, -1)]
+        self.assertIn(seen, profiles)
 
     def test_no_other_host_is_asked_and_nothing_refused(self):
         self.assertEqual((self.seen["foreign"], self.seen["refused"]), ([], []))

@@ -34,19 +34,17 @@ function coloursOfViewport() {
   return colours.size;
 }
 
-// Labels of all segmentations, and how many voxels of the images in memory have their number.
+// Labels of all segmentations, and how many voxels have their number, image by image in the order of
+// their places.
 function labelsAndVoxels() {
   const labels = {};
   for (const segmentation of window.services.segmentationService.getSegmentations()) {
     const data = segmentation.representationData.Labelmap;
-    const counts = {};
-    for (const id of data.imageIds || []) {
-      const image = window.cornerstone.cache.getImage(id);
-      const values = image ? image.voxelManager.getScalarData() : [];
-      for (const value of values) if (value) counts[value] = (counts[value] || 0) + 1;
-    }
+    const images = (data.imageIds || []).map((id) => window.cornerstone.cache.getImage(id));
+    const count = (image, number) =>
+      image ? image.voxelManager.getScalarData().reduce((sum, value) => sum + (value === number), 0) : 0;
     for (const segment of Object.values(segmentation.segments))
-      if (segment) labels[segment.label] = counts[segment.segmentIndex] || 0;
+      if (segment) labels[segment.label] = images.map((image) => count(image, segment.segmentIndex));
   }
   return labels;
 }
