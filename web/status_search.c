@@ -185,6 +185,13 @@ enum mur_status mur_status_search(struct mur_html *html, const struct mur_exchan
     mur_html_raw(html, count > MUR_SEARCH_COUNTED ? " or more" : "");
     mur_html_raw(html, count == 1 ? " study" : " studies");
     mur_html_raw(html, count > search.limit ? "; the first " ROWS ":</p>\n" : "</p>\n");
+    if (count == 0) {
+        mur_html_raw(html, exchange->config->find_fold_case
+                               ? "<p>* stands for any characters.</p>\n"
+                               : "<p>* stands for any characters; upper and lower case are told "
+                                 "apart.</p>\n");
+        return MUR_OK;
+    }
     mur_html_raw(html, "<div class=\"wide\"><table><thead><tr><th>Study<th>Animal<th>Date<th>Strain"
                        "<th>Modalities<th>Instances</tr></thead><tbody>\n");
     status = write_rows(html, &search, cursor, exchange->config->web_viewer_dir[0] != '\0', error);
