@@ -15,17 +15,33 @@
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* A file of no bytes is none: SQLite would make an empty index of it. */
+static bool has_index(const struct mur_archive *archive)
+{
+    struct stat details;
+    return stat(archive->index_path, &details) == 0 && details.st_size > 0;
+}
+
+static enum mur_status no_archive(const struct mur_archive *archive, struct mur_error *error)
+{
+    return mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive (index.sqlite) here",
+                         archive->directory);
+}
+
 /* An index that is gone while objects are there must never become an empty archive in silence. */
-static enum mur_status check_index(const struct mur_archive *archive, struct mur_error *error)
+static enum mur_status check_index(const struct mur_archive *archive, bool existing,
+                                   struct mur_error *error)
 {
     bool empty = true;
     enum mur_status status = mur_store_is_empty(&empty, archive->store, error);
-    if (status == MUR_OK && !empty && !mur_file_exists(archive->index_path))
+    if (status != MUR_OK || has_index(archive))
+        return status;
+    if (!empty)
         return mur_error_set(error, MUR_CORRUPT,
-                             "%s is missing, but there are objects in %s/objects: \"murpacs"
-                             " reindex\" makes the index anew",
+                             "%s is missing or empty, but there are objects in %s/objects:"
+                             " \"murpacs reindex\" makes the index anew",
                              archive->index_path, archive->directory);
-    return status;
+    return existing ? no_archive(archive, error) : MUR_OK;
 }
 
 struct leftover {
@@ -85,23 +101,21 @@ static enum mur_status open_parts(struct mur_archive *archive,
                                   const struct mur_archive_options *options,
                                   struct mur_error *error)
 {
-    enum mur_status status = MUR_OK;
-    if (options->existing && !mur_file_exists(archive->index_path))
-        status = mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive (index.sqlite) here",
-                               archive->directory);
+    MUR_AUTO_FREE char *objects = NULL;
+    enum mur_status status = mur_path_join(&objects, archive->directory, "objects", error);
+    if (status == MUR_OK && options->existing && !has_index(archive) &&
+        !mur_directory_exists(objects))
+        return no_archive(archive, error);
     if (status == MUR_OK)
         status = mur_directory_create(archive->directory, 0750, error);
     if (status == MUR_OK)
         status = mur_archive_lock(&archive->lock, archive->directory, options->serving, error);
-    MUR_AUTO_FREE char *objects = NULL;
-    if (status == MUR_OK)
-        status = mur_path_join(&objects, archive->directory, "objects", error);
     struct mur_store_options store = {
         .directory = objects, .sync = archive->durable, .min_free = options->min_free};
     if (status == MUR_OK)
         status = mur_store_open(&archive->store, &store, error);
     if (status == MUR_OK)
-        status = check_index(archive, error);
+        status = check_index(archive, options->existing, error);
     if (status == MUR_OK)
         status = mur_database_open(&archive->writer, archive->index_path, MUR_DATABASE_WRITE,
                                    archive->durable, error);
@@ -356,6 +370,16 @@ enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archi
                              (unsigned long long)(item->offset + item->length));
     *descriptor = mur_steal_descriptor(&file);
     return MUR_OK;
+}
+
+enum mur_status mur_archive_item_path(char **out, struct mur_archive *archive,
+                                      const struct mur_instance *item, struct mur_error *error)
+{
+    struct mur_object_name name = mur_name_of(item);
+    MUR_AUTO_CLOSE int file = -1; /* it is there, and whole */
+    enum mur_status status = mur_archive_open_item(&file, archive, item, error);
+    return status == MUR_OK ? mur_store_object_path(out, archive->store, &name, ".dcm", error)
+                            : status;
 }
 
 enum mur_status mur_archive_count(struct mur_counts *out, struct mur_archive *archive,

@@ -1,7 +1,8 @@
 /**
  * The archive: what the node means. Everything that comes in (C-STORE, import, later STOW-RS) goes
  * through an ingest, everything that is asked through query.h, everything that goes out through a
- * plan. One directory holds one archive: index.sqlite, objects/, isa/, manifest.jsonl, lock.
+ * plan. One directory holds one archive: index.sqlite, objects/, isa/, certificates/ (of imports),
+ * manifest.jsonl, lock.
  *
  * Threads: a struct mur_archive may be used by any number of threads at once; an ingest, a cursor
  * or a plan by one at a time. Several processes may have the same archive open.
@@ -183,6 +184,13 @@ enum mur_status mur_archive_plan(struct mur_plan *out, struct mur_archive *archi
  * @retval MUR_CORRUPT  missing, or its length is not what was stored */
 MUR_NODISCARD
 enum mur_status mur_archive_open_item(int *descriptor, struct mur_archive *archive,
+                                      const struct mur_instance *item, struct mur_error *error);
+
+/** Where the file of an item lies, for readers that open it themselves.
+ * @param[out] out  free()
+ * @retval MUR_CORRUPT  as mur_archive_open_item() */
+MUR_NODISCARD
+enum mur_status mur_archive_item_path(char **out, struct mur_archive *archive,
                                       const struct mur_instance *item, struct mur_error *error);
 
 /** What is stored under a SOP Instance UID. @param[out] found  false: nothing */

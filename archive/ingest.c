@@ -120,7 +120,7 @@ static enum mur_status check_uids(struct mur_ingest *ingest, struct mur_error *e
 /* All that can be done without the others. */
 static enum mur_status complete(struct mur_ingest *ingest, struct mur_error *error)
 {
-    enum mur_status status = mur_object_finish(ingest->object, error);
+    enum mur_status status = mur_object_flush(ingest->object, error);
     if (status == MUR_OK)
         status = mur_header_finish(ingest->header, mur_object_path(ingest->object),
                                    ingest->record.instance.offset, error);
@@ -129,6 +129,11 @@ static enum mur_status complete(struct mur_ingest *ingest, struct mur_error *err
     if (status != MUR_OK)
         return status;
     struct mur_new_instance *record = &ingest->record;
+    if (mur_header_sidecar(ingest->header) == NULL) {
+        struct mur_object_name name = mur_name_of(&record->instance);
+        mur_object_place_early(ingest->object, &name, ".dcm");
+    }
+    status = mur_object_finish(ingest->object, error);
     mur_xxh128_finish(record->instance.digest, ingest->digest);
     record->patient_id = mur_header_text(ingest->header, MUR_TAG_PatientID);
     record->issuer = mur_header_text(ingest->header, MUR_TAG_IssuerOfPatientID);
@@ -145,7 +150,7 @@ static enum mur_status complete(struct mur_ingest *ingest, struct mur_error *err
     record->calling_ae = ingest->origin.calling_ae != NULL ? ingest->origin.calling_ae : "";
     record->peer = ingest->origin.peer != NULL ? ingest->origin.peer : "";
     record->path = ingest->path != NULL ? ingest->path : "";
-    return MUR_OK;
+    return status;
 }
 
 /* With the archive's mutex held. */

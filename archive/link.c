@@ -58,6 +58,16 @@ static enum mur_status first_match(size_t *rule, char **key, int64_t *scan, size
     return status;
 }
 
+static enum mur_status any_keys(bool *out, struct mur_archive *archive, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    *out = false;
+    for (size_t i = 0; status == MUR_OK && !*out && i < mur_link_rules_count(archive->links); i++)
+        status = mur_database_has_keys(out, archive->writer, mur_link_rule_text(archive->links, i),
+                                       error);
+    return status;
+}
+
 static enum mur_status find_scan(int64_t *scan, bool *segmentation, void *user,
                                  const struct mur_new_instance *record, struct mur_error *error)
 {
@@ -67,7 +77,11 @@ static enum mur_status find_scan(int64_t *scan, bool *segmentation, void *user,
     size_t rule = 0;
     size_t candidates = 0;
     int64_t found = 0;
-    enum mur_status status =
+    bool any = false;
+    enum mur_status status = any_keys(&any, archive, error);
+    if (status != MUR_OK || !any) /* reading the header costs more than the question */
+        return status;
+    status =
         parse_header(&elements, record->header_form, record->header, record->header_length, error);
     if (status == MUR_OK)
         status = first_match(&rule, &key, &found, &candidates, archive->writer, archive->links,

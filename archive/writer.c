@@ -140,6 +140,7 @@ static enum mur_status take(struct mur_ingest *ingest, bool last, struct mur_err
         &found, &stored, ingest->archive->writer, ingest->record.instance.sop_instance, error);
     bool goes_in = true;
     if (status == MUR_OK && found) {
+        mur_object_displace(ingest->object); /* its file was lost, or stands elsewhere */
         status = settle_duplicate(&goes_in, ingest, &stored, &ingest->error);
         if (status == MUR_EXISTS)
             return MUR_OK; /* this one is refused, the batch goes on */

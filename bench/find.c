@@ -216,9 +216,10 @@ static enum mur_status take_answer(void *user, const uint8_t *data, size_t lengt
     return MUR_OK;
 }
 
-static enum mur_status ask(struct load_share *share, uint64_t *answers, uint8_t context_id,
-                           const struct mur_buffer *identifier, const char *wanted,
-                           struct mur_error *error)
+enum mur_status load_find_one(struct load_share *share, uint64_t *answers,
+                              const struct mur_presentation_context *context,
+                              const struct mur_buffer *identifier, const char *wanted,
+                              struct mur_error *error)
 {
     struct mur_command request = {
         .has = MUR_HAS_AFFECTED_SOP_CLASS | MUR_HAS_MESSAGE_ID | MUR_HAS_PRIORITY,
@@ -226,9 +227,9 @@ static enum mur_status ask(struct load_share *share, uint64_t *answers, uint8_t 
         .message_id = 1,
     };
     (void)snprintf(request.affected_sop_class_uid, sizeof request.affected_sop_class_uid, "%s",
-                   mur_uid_StudyRootQueryRetrieveInformationModelFind);
+                   context->abstract_syntax);
     enum mur_status status =
-        mur_message_write(share->association, context_id, &request, identifier->data,
+        mur_message_write(share->association, context->id, &request, identifier->data,
                           identifier->length, LOAD_TIMEOUT_MS, error);
     *answers = 0;
     while (status == MUR_OK) {
@@ -282,7 +283,7 @@ static enum mur_status ask_all(struct load_share *share, struct mur_error *error
             break;
         uint64_t answers = 0;
         double start = load_now();
-        status = ask(share, &answers, context.id, &identifier, wanted, error);
+        status = load_find_one(share, &answers, &context, &identifier, wanted, error);
         load_times_add(&share->times, load_now() - start);
         if (status == MUR_OK && (answers == 0 || (expected != 0 && answers != expected)))
             return mur_error_set(error, MUR_MISMATCH, "%llu answers instead of %llu",

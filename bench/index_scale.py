@@ -2,13 +2,18 @@
 """How queries and ingest do while the index grows. See bench/README.md.
 
 usage: index_scale.py [--sizes 2000,31000,100000] [--orthanc 2000] [options]
+       index_scale.py --isa 2000,31000,100000,100000x10 [options]
 """
 import argparse
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
+import time
 
+import isa_questions
+import isa_tables
 import run
 import servers
 
@@ -75,6 +80,51 @@ def grow(bench, server, sizes):
     server.stop()
 
 
+# ---- what an ISA-Tab says: --isa ----
+
+def fill_with_tables(bench, node, seed, series, per_series):
+    """Series of murpacs-load, each with its row of an ISA-Tab."""
+    layout = ("--kind", "tiny", "--per-series", per_series, "--series-per-study", SERIES_PER_STUDY)
+    result = bench.load_at(node, "store", *layout, "--seed", seed, "--count", series * per_series,
+                           "--associations", 4)
+    tables = bench.fresh_folder()
+    isa_tables.write(tables, seed, series, SERIES_PER_STUDY)
+    start = time.monotonic()
+    subprocess.run([node.binary, "isa", "apply", "--data-dir", node.folder / "archive", tables],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(f"{series} series: {result['per_second']:.0f} instances per second,"
+          f" {time.monotonic() - start:.1f} s for the tables", file=sys.stderr, flush=True)
+
+
+def ask_tables(bench, node, seed, series, case):
+    tables = isa_questions.Tables(seed, series, SERIES_PER_STUDY)
+    path = bench.folder / "questions"
+    for level in isa_questions.LEVELS:
+        for kind in isa_questions.kinds(level):
+            broad = kind.startswith("broad")
+            isa_questions.write(path, tables, level, kind, 5 if broad else 100, seed)
+            for _ in range(1 if broad else bench.options.rounds):
+                result = bench.load_at(node, "ask", "--questions", path)
+                bench.note(kind, case, level, p50_ms=result["p50_ms"], p95_ms=result["p95_ms"],
+                           cpu_ms=result["cpu_ms"],
+                           answers=result["answers"] / max(result["done"], 1))
+
+
+def search_tables(bench, node, cases):
+    for series, per_series in cases:
+        seed = bench.seed()
+        node.start(bench.fresh_folder())
+        fill_with_tables(bench, node, seed, series, per_series)
+        ask_tables(bench, node, seed, series, f"{series:,} series of {per_series}")
+        node.stop()
+
+
+def search_cell(row):
+    values = run.medians(row)
+    return (f"{values['p50_ms']:.2g} / {values['p95_ms']:.2g} ms, {values['cpu_ms']:.2g} CPU"
+            f" ({values['answers']:.0f})")
+
+
 def cell(row):
     values = run.medians(row)
     if row["work"] == "C-FIND list":
@@ -82,10 +132,10 @@ def cell(row):
     return run.shown(values, next(iter(values)))
 
 
-def table(rows):
-    """A line a query and server, a column a size."""
+def table(rows, second, cell):
+    """A line a query and server or level, a column a size."""
     sizes = list(dict.fromkeys(row["case"] for row in rows))
-    lines = ["| | server | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 2) + "|"]
+    lines = [f"| | {second} | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 2) + "|"]
     for work, server in dict.fromkeys((row["work"], row["server"]) for row in rows):
         cells = {row["case"]: cell(row) for row in rows
                  if (row["work"], row["server"]) == (work, server)}
@@ -99,6 +149,8 @@ def parse(arguments):
     build = run.SOURCE / "build" / "bench" / "bin"
     parser.add_argument("--sizes", default="2000,31000,100000")
     parser.add_argument("--orthanc", default="", metavar="SIZES", help="Orthanc at these sizes too")
+    parser.add_argument("--isa", default="", metavar="SERIES[xINSTANCES],...",
+                        help="searches by what an ISA-Tab says, and nothing else")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--murpacs", default=str(build / "murpacs"))
     parser.add_argument("--load", default=str(build / "murpacs-load"))
@@ -106,6 +158,8 @@ def parse(arguments):
     parser.add_argument("--output", default=str(run.SOURCE / "build" / "bench-results"))
     options = parser.parse_args(arguments)
     options.sizes = [int(size) for size in options.sizes.split(",")]
+    options.isa = [tuple(int(part) for part in (case + "x1").split("x")[:2])
+                   for case in options.isa.split(",") if case]
     options.orthanc = [int(size) for size in options.orthanc.split(",") if size]
     return options
 
@@ -118,20 +172,27 @@ def main(arguments):
     if options.orthanc:
         started += [(server, options.orthanc) for server in servers.orthancs()]
     try:
-        for server, sizes in started:
-            grow(bench, server, sizes)
+        if options.isa:
+            search_tables(bench, node, options.isa)
+        else:
+            for server, sizes in started:
+                grow(bench, server, sizes)
     finally:
         for server, _ in started:
             server.stop()
         shutil.rmtree(bench.folder, ignore_errors=True)
     about = run.machine()
+    name = "isa_scale" if options.isa else "index_scale"
+    what = ("p50 / p95, CPU of the server for a question, answers" if options.isa else
+            f"{PER_SERIES * SERIES_PER_STUDY} instances a Study; p50")
+    shown = table(bench.rows, "level", search_cell) if options.isa \
+        else table(bench.rows, "server", cell)
     text = (f"{about['time']}, commit {about['commit']}, load {about['load_average']:.1f} at the"
-            f" end; {PER_SERIES * SERIES_PER_STUDY} instances a Study; p50, medians of"
-            f" {options.rounds} rounds\n\n{table(bench.rows)}\n")
+            f" end; {what}, medians of {options.rounds} rounds\n\n{shown}\n")
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "index_scale.md").write_text(text, encoding="utf-8")
-    (output / "index_scale.json").write_text(
+    (output / f"{name}.md").write_text(text, encoding="utf-8")
+    (output / f"{name}.json").write_text(
         json.dumps({"machine": about, "rows": bench.rows}, indent=1) + "\n")
     print(text)
     return 0

@@ -15,6 +15,7 @@ static const char usage_text[] =
     "usage: murpacs-load COMMAND [OPTION...]\n"
     "  store   C-STORE of instances --first to --first + --count\n"
     "  find    C-FIND, --repeat times an association\n"
+    "  ask     C-FIND, each question of the file --questions\n"
     "  get     C-GET of the Studies of these instances, each compared\n"
     "  move    C-MOVE of them to a receiver of its own at --sink-port\n"
     "  sink    takes C-STOREs and drops them until standard input ends\n"
@@ -23,15 +24,16 @@ static const char usage_text[] =
     "options: --host 127.0.0.1 --port N --aec TITLE --aet TITLE --kind mr|ct|tiny|large\n"
     "  --first 0 --count 1000 --associations 1 --per-series 50 --series-per-study 2 --seed 1\n"
     "  --query study|patient|accession|instance|series|images|date|name|list|rows --repeat 100\n"
-    "  --sink-port N --sink-title SINK --no-verify --folder DIR --bytes N\n";
+    "  --sink-port N --sink-title SINK --no-verify --folder DIR --bytes N\n"
+    "  --questions FILE\n";
 
 static const struct {
     const char *name;
     enum mur_status (*run)(bool *good, struct mur_json_writer *json,
                            const struct load_options *options, struct mur_error *error);
 } commands[] = {
-    {"store", load_store}, {"find", load_find}, {"get", load_get},     {"move", load_move},
-    {"sink", load_sink},   {"idle", load_idle}, {"floor", load_floor},
+    {"store", load_store}, {"find", load_find}, {"ask", load_ask},   {"get", load_get},
+    {"move", load_move},   {"sink", load_sink}, {"idle", load_idle}, {"floor", load_floor},
 };
 
 enum option_key {
@@ -53,6 +55,7 @@ enum option_key {
     NO_VERIFY,
     FOLDER,
     BYTES,
+    QUESTIONS,
 };
 
 static const struct option long_options[] = {
@@ -74,6 +77,7 @@ static const struct option long_options[] = {
     {"no-verify", no_argument, NULL, NO_VERIFY},
     {"folder", required_argument, NULL, FOLDER},
     {"bytes", required_argument, NULL, BYTES},
+    {"questions", required_argument, NULL, QUESTIONS},
     {NULL, 0, NULL, 0},
 };
 
@@ -111,6 +115,9 @@ static enum mur_status set_option(struct load_options *options, int key, const c
         break;
     case FOLDER:
         options->folder = text;
+        break;
+    case QUESTIONS:
+        options->questions = text;
         break;
     case NO_VERIFY:
         options->verify = false;
@@ -206,6 +213,7 @@ int main(int count, char **arguments)
         .query = "study",
         .sink_title = "SINK",
         .folder = ".",
+        .questions = "questions",
         .bytes = 131072,
         .verify = true,
     };

@@ -18,8 +18,9 @@ struct load_options {
     uint64_t first, count; /**< instances, by number */
     unsigned associations;
     unsigned repeat;
-    const char *query;  /**< what find asks, see find.c */
-    uint16_t sink_port; /**< 0 = any */
+    const char *query;     /**< what find asks, see find.c */
+    const char *questions; /**< file of what ask asks, see questions.c */
+    uint16_t sink_port;    /**< 0 = any */
     const char *sink_title;
     const char *folder; /**< floor: where it writes */
     uint64_t bytes;     /**< floor: of each file */
@@ -88,6 +89,13 @@ void load_result_free(struct load_result *result);
 /** The members that all commands have. */
 void load_result_write(struct mur_json_writer *json, struct load_result *result);
 
+/** One C-FIND, to its last answer. @param wanted  stands in every answer; "" = anything */
+MUR_NODISCARD
+enum mur_status load_find_one(struct load_share *share, uint64_t *answers,
+                              const struct mur_presentation_context *context,
+                              const struct mur_buffer *identifier, const char *wanted,
+                              struct mur_error *error);
+
 /* Commands: each writes members of the one JSON object and says whether all went well. */
 MUR_NODISCARD
 enum mur_status load_store(bool *good, struct mur_json_writer *json,
@@ -95,6 +103,9 @@ enum mur_status load_store(bool *good, struct mur_json_writer *json,
 MUR_NODISCARD
 enum mur_status load_find(bool *good, struct mur_json_writer *json,
                           const struct load_options *options, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status load_ask(bool *good, struct mur_json_writer *json,
+                         const struct load_options *options, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status load_get(bool *good, struct mur_json_writer *json,
                          const struct load_options *options, struct mur_error *error);

@@ -63,6 +63,7 @@ static void write_series(struct mur_json_writer *json, const struct mur_import_r
         mur_json_member_string(json, "SeriesInstanceUID", series->series_instance);
         mur_json_member_string(json, "StudyInstanceUID", series->study_instance);
         mur_json_member_int(json, "instances", series->instances);
+        mur_json_member_bool(json, "certified", series->certified);
         if (segmentation)
             mur_json_member_int(json, "segments", series->segments);
         mur_json_end_object(json);

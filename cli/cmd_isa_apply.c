@@ -234,7 +234,8 @@ int mur_command_isa_apply(struct mur_cli *cli)
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {.dataset = NULL};
     __attribute__((cleanup(free_lines))) struct lines lines = {.items = NULL};
-    enum mur_status status = mur_cli_open_isa(&tables, cli, cli->arguments[0], true, &error);
+    enum mur_status status =
+        mur_cli_open_isa(&tables, cli, cli->arguments[0], MUR_CLI_WHOLE_SCANS, &error);
     if (status == MUR_OK)
         status = check_whole(tables.isa, tables.scans, &error);
     if (status == MUR_OK)

@@ -2,15 +2,35 @@
 #include "archive/isa.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "core/json_write.h"
 #include "core/log.h"
 #include "core/own.h"
 
 static int undo;
+static int as_json;
 
 struct poptOption mur_isa_link_options[] = {
     {"undo", '\0', POPT_ARG_NONE, &undo, 0,
      "a link by hand is left to the rules again, any other is cut", NULL},
+    {"json", '\0', POPT_ARG_NONE, &as_json, 0, "one JSON object", NULL},
     POPT_TABLEEND};
+
+/* @param scan  NULL: none from now on */
+static enum mur_status append_json(struct mur_buffer *out, const char *series, const char *scan,
+                                   const char *what, bool changed, struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(out));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "SeriesInstanceUID", series);
+    mur_json_key(&json, "scan");
+    mur_json_string(&json, scan);
+    mur_json_member_bool(&json, "changed", changed);
+    mur_json_member_string(&json, "outcome", what);
+    mur_json_end_object(&json);
+    enum mur_status status = mur_json_finish(&json, error);
+    return status == MUR_OK ? mur_buffer_append(out, "\n", 1, error) : status;
+}
 
 int mur_command_isa_link(struct mur_cli *cli)
 {
@@ -30,7 +50,9 @@ int mur_command_isa_link(struct mur_cli *cli)
                        : scan != NULL     ? "linked"
                        : outcome.to_rules ? "left to the rules"
                                           : "without a scan from now on";
-    if (status == MUR_OK)
+    if (status == MUR_OK && as_json != 0)
+        status = append_json(&text, series, scan, what, outcome.changed, &error);
+    else if (status == MUR_OK)
         status = mur_buffer_append_format(&text, &error, "series %s: %s\n", series, what);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);

@@ -278,7 +278,8 @@ int mur_command_isa_map(struct mur_cli *cli)
     MUR_AUTO_CLI_ISA struct mur_cli_isa of = {0};
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     __attribute__((cleanup(columns_free))) struct columns columns = {0};
-    enum mur_status status = mur_cli_open_isa(&of, cli, cli->arguments[0], false, &error);
+    enum mur_status status =
+        mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_NO_SCANS, &error);
     if (status == MUR_OK)
         status = gather(&columns, &of, &error);
     for (size_t i = 0; status == MUR_OK && i < columns.count; i++)

@@ -183,7 +183,7 @@ static enum mur_status put_item(struct mur_dataset *identifier, unsigned block,
     if (status == MUR_OK)
         status = mur_dataset_put_string(item, MUR_PRIVATE_TAG(inner, MUR_ISA_ATTRIBUTE_NAME),
                                         MUR_VR_LO, heading, error);
-    if (status == MUR_OK && question->text[0] != '\0')
+    if (status == MUR_OK && question->text != NULL && question->text[0] != '\0')
         status = mur_dataset_put_string(item, MUR_PRIVATE_TAG(inner, MUR_ISA_ATTRIBUTE_TEXT),
                                         MUR_VR_UC, question->text, error);
     return status;
@@ -210,10 +210,15 @@ enum mur_status mur_isa_questions_put(struct mur_dataset *identifier,
     if (status == MUR_OK && !any)
         return mur_dataset_put_empty(identifier, MUR_PRIVATE_TAG(block, MUR_ISA_ATTRIBUTE_SEQUENCE),
                                      MUR_VR_SQ, error);
-    for (size_t i = 0; status == MUR_OK && i < questions->count; i++)
+    bool all = false;
+    for (size_t i = 0; status == MUR_OK && i < questions->count; i++) {
+        all = all || !questions->list[i].matched;
         if (questions->list[i].matched)
             status = put_item(identifier, block, &questions->list[i], error);
-    return status;
+    }
+    /* What is only to be told is matched by nothing: a universal item asks for all cells. */
+    const struct mur_isa_question any_cell = {.heading = "*"};
+    return status == MUR_OK && all ? put_item(identifier, block, &any_cell, error) : status;
 }
 
 /* ---- out of an answer ------------------------------------------------------------------------ */

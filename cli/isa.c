@@ -10,7 +10,8 @@ void mur_cli_isa_free(struct mur_cli_isa *of)
 }
 
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
-                                 const char *path, bool scans, struct mur_error *error)
+                                 const char *path, enum mur_cli_scans scans,
+                                 struct mur_error *error)
 {
     const struct mur_unpack_options options = {.tables_only = true};
     enum mur_status status = mur_mapping_load(&out->mapping, cli->config->isa_mapping_file,
@@ -23,7 +24,9 @@ enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *
     if (status == MUR_NOT_FOUND && out->unpacked != NULL && mur_unpacked_is_copy(out->unpacked))
         return mur_error_set(error, MUR_NOT_FOUND,
                              "%s: no ISA-Tab investigation file (i_*.txt) in this ZIP file", path);
-    if (status == MUR_OK && scans)
+    if (status == MUR_OK && scans == MUR_CLI_SURVEY)
+        status = mur_mapping_survey(&out->scans, out->mapping, out->isa, &out->diagnostics, error);
+    if (status == MUR_OK && scans == MUR_CLI_WHOLE_SCANS)
         status = mur_mapping_scans(&out->scans, out->mapping, out->isa, &out->diagnostics, error);
     return status;
 }

@@ -29,12 +29,19 @@ struct mur_cli_isa {
 #define MUR_AUTO_CLI_ISA __attribute__((cleanup(mur_cli_isa_free)))
 void mur_cli_isa_free(struct mur_cli_isa *of); /**< the content */
 
+enum mur_cli_scans {
+    MUR_CLI_NO_SCANS,
+    MUR_CLI_SURVEY, /**< mur_mapping_survey() */
+    MUR_CLI_WHOLE_SCANS,
+};
+
 /** Reads the tables in the folder or ZIP file @p path. Images in a ZIP file are not unpacked.
- * @param scans  make the scans too, by the configured mapping
+ * @param scans  what is made of them, by the configured mapping
  * @param[out] out  zeroed before; mur_cli_isa_free(), also after a failure */
 MUR_NODISCARD
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
-                                 const char *path, bool scans, struct mur_error *error);
+                                 const char *path, enum mur_cli_scans scans,
+                                 struct mur_error *error);
 
 /** One line for each: "severity code file:line message"; and how many were left out.
  * @param least  what is less severe is passed over */

@@ -8,17 +8,17 @@
 #include <string.h>
 
 #include "converters/identity.h"
+#include "converters/slice_steps.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/attribute.h"
+#include "dicom/sop_class.h"
 
 enum {
     FRAME_LIMIT = 1000000,
-    LISTED_SLICES = 8, /* in a message */
 };
 static const double SAME_POSITION_MM = 1e-3;
-static const double STEP_TOLERANCE = 0.01; /* of the step (conversion.md 3.1 item 7) */
 
 struct plane {
     struct mur_source_plane source;
@@ -378,6 +378,20 @@ static enum mur_status check_series(struct reader *reader, struct mur_dataset *d
     return MUR_OK;
 }
 
+/* Outlines that were made of the images before may lie beside them, and so may reports. */
+static bool is_image(struct mur_dataset *dataset)
+{
+    const char *sop_class = NULL;
+    if (!mur_dataset_has_value(dataset, MUR_TAG_Rows))
+        return false;
+    if (!mur_dataset_has_value(dataset, MUR_TAG_SOPClassUID) ||
+        mur_dataset_get_string(&sop_class, dataset, MUR_TAG_SOPClassUID, NULL) != MUR_OK)
+        return true;
+    struct mur_slice uid = mur_uid_trim(mur_slice_of(sop_class));
+    return !mur_slice_equal(uid, mur_uid_SegmentationStorage) &&
+           !mur_slice_equal(uid, mur_uid_LabelMapSegmentationStorage);
+}
+
 static enum mur_status read_file(struct reader *reader, const char *path, struct mur_error *error)
 {
     if (++reader->file_count > MUR_SERIES_FILE_LIMIT)
@@ -391,6 +405,11 @@ static enum mur_status read_file(struct reader *reader, const char *path, struct
         return status;
     if (reader->lenient && !mur_dataset_has_value(dataset, MUR_TAG_SeriesInstanceUID))
         return MUR_OK; /* a DICOMDIR, for one */
+    if (!is_image(dataset) && reader->lenient)
+        return MUR_OK;
+    if (!is_image(dataset))
+        return mur_error_set(error, MUR_MISMATCH, "%s: not an image, or a segmentation itself",
+                             path);
     status = copy_uid(series_uid, dataset, MUR_TAG_SeriesInstanceUID, "Series Instance UID", path,
                       error);
     if (status == MUR_OK)
@@ -456,44 +475,20 @@ static uint32_t keep_first_volume(struct reader *reader, bool *even)
     return (uint32_t)most;
 }
 
-/* Planes that are not where an even spacing puts them. */
 static enum mur_status check_steps(const struct reader *reader, struct mur_error *error)
 {
-    size_t count = reader->plane_count;
-    if (count < 3)
-        return MUR_OK;
-    const double *first = reader->planes[0].position, *last = reader->planes[count - 1].position;
-    double step[3], square = 0;
-    for (unsigned axis = 0; axis < 3; axis++) {
-        step[axis] = (last[axis] - first[axis]) / ((double)count - 1);
-        square += step[axis] * step[axis];
-    }
-    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
-    size_t wrong = 0;
-    for (size_t index = 1; index < count; index++) {
-        double off = 0;
-        for (unsigned axis = 0; axis < 3; axis++) {
-            double between = reader->planes[index].position[axis] -
-                             reader->planes[index - 1].position[axis] - step[axis];
-            off += between * between;
-        }
-        if (off <= STEP_TOLERANCE * STEP_TOLERANCE * square)
-            continue;
-        if (wrong++ < LISTED_SLICES) {
-            enum mur_status status =
-                mur_buffer_append_format(&list, error, "%s%zu (%s)", wrong > 1 ? ", " : "",
-                                         index + 1, reader->planes[index].source.position);
-            if (status != MUR_OK)
-                return status;
-        }
-    }
-    if (wrong == 0)
-        return MUR_OK;
-    return mur_error_set(error, MUR_MISMATCH,
-                         "series %s: slices are missing or unevenly spaced: step %.4g mm on "
-                         "average, but not before slice %s%s",
-                         reader->series->series_instance, sqrt(square), mur_buffer_text(&list),
-                         wrong > LISTED_SLICES ? " and others" : "");
+    const double **positions = calloc(reader->plane_count, sizeof *positions);
+    if (positions == NULL)
+        return mur_error_no_memory(error);
+    for (size_t index = 0; index < reader->plane_count; index++)
+        positions[index] = reader->planes[index].position;
+    const struct mur_slice_places places = {.positions = positions, .count = reader->plane_count};
+    enum mur_status status =
+        mur_slice_steps_are_even(&places)
+            ? MUR_OK
+            : mur_slice_steps_refuse(&places, reader->series->series_instance, "", error);
+    free(positions);
+    return status;
 }
 
 static enum mur_status arrange(struct reader *reader, struct mur_error *error)

@@ -6,9 +6,8 @@
  * Where the series came from a NIfTI file by mur_nii_to_dicom(), the original header, extensions
  * and order of voxels are written again, byte for byte, if geometry and values are still those.
  *
- * Who needs slices instead of files uses image_stacks.h. Memory: one slice of native pixels, one
- * file of compressed ones; a volume where voxels return to an order with slices reversed in a gzip
- * file. Threads: any.
+ * Who needs slices instead of files uses image_stacks.h. Memory: what is said of the planes, and
+ * one slice of native pixels or one file of compressed ones. Threads: any.
  */
 #ifndef MUR_CONVERTERS_DICOM_TO_NII_H
 #define MUR_CONVERTERS_DICOM_TO_NII_H
@@ -21,6 +20,7 @@
 #include "converters/report.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "dicom/data_set.h"
 #include "dicom/uid.h"
 
 struct mur_nifti_output_options {
@@ -30,6 +30,11 @@ struct mur_nifti_output_options {
     bool compress;         /**< in a folder: .nii.gz instead of .nii */
     const bool *cancelled; /**< may be NULL; becomes true: MUR_CANCELLED, nothing is left */
     struct mur_progress progress;
+    /** Adds what is known of an image besides its header, before a JSON file is made of it; may be
+     * NULL. */
+    enum mur_status (*complete)(void *user, struct mur_dataset *header,
+                                const struct mur_image_file *file, struct mur_error *error);
+    void *complete_user;
 };
 
 /** A file that was written. */
@@ -37,9 +42,9 @@ struct mur_nifti_output {
     char *path;
     char series_instance[MUR_UID_TEXT_SIZE];
     uint32_t dims[3], volumes;
-    enum mur_pixel_type type;
-    bool original;   /**< as it was before its conversion to DICOM */
-    uint64_t padded; /**< voxels that have Pixel Padding Value */
+    const char *type; /**< of the voxels in the file, "int16" */
+    bool original;    /**< as it was before its conversion to DICOM */
+    uint64_t padded;  /**< voxels that have Pixel Padding Value */
 };
 
 struct mur_dicom_to_nii_report {

@@ -136,8 +136,8 @@ static bool runs_against_display(const double direction[3])
 
 enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
                                         struct mur_voxel_order *order,
-                                        const struct mur_volume_geometry *voxels,
-                                        bool flip_for_display, struct mur_error *error)
+                                        const struct mur_volume_geometry *voxels, unsigned flags,
+                                        struct mur_error *error)
 {
     struct mur_volume_geometry series = *voxels;
     struct mur_voxel_order taken = {false, false, false};
@@ -150,12 +150,12 @@ enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
     double normal[3];
     mur_geometry_normal(normal, &series);
     double tilt = acos(fmin(fabs(dot(series.slice_dir_lps, normal)), 1)) * 180 / M_PI;
-    if (tilt > SHEAR_LIMIT_DEGREES && series.dims[2] > 1)
+    if (tilt > SHEAR_LIMIT_DEGREES && series.dims[2] > 1 && (flags & MUR_ALLOW_SHEAR) == 0)
         return mur_error_set(error, MUR_UNSUPPORTED,
                              "sheared volume: slices follow each other %.2f degrees off the "
                              "slices' normal; resample it first",
                              tilt);
-    if (flip_for_display) {
+    if ((flags & MUR_FLIP_FOR_DISPLAY) != 0) {
         taken.flip_i = runs_against_display(series.row_dir_lps);
         taken.flip_j = runs_against_display(series.column_dir_lps);
         if (taken.flip_i)

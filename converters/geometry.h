@@ -48,18 +48,25 @@ struct mur_voxel_order {
     bool reverse_k; /**< the first slice of the series is the last along k */
 };
 
+enum mur_series_flags {
+    MUR_FLIP_FOR_DISPLAY = 1, /**< within the plane, so that it is not mirrored on a screen: rows to
+                                   the left or posterior, columns to the posterior or feet */
+    MUR_ALLOW_SHEAR = 2,      /**< slices that follow each other off the normal: only Image Position
+                                   (Patient) says so, and many readers do not look */
+};
+
 /**
- * The grid as a series of slices shows it: optionally flipped within the plane so that it is not
- * mirrored on a screen (rows to the left or posterior, columns to the posterior or feet), slices
- * ascending along the normal. Nothing is resampled.
- * @retval MUR_UNSUPPORTED  sheared: slices more than 0.1 degree off the plane's normal, or rows not
- *                          perpendicular to columns
+ * The grid as a series of slices shows it: optionally flipped, slices ascending along the normal.
+ * Nothing is resampled.
+ * @param[in] flags  of enum mur_series_flags
+ * @retval MUR_UNSUPPORTED  sheared: slices more than 0.1 degree off the plane's normal, unless
+ *                          allowed; or rows not perpendicular to columns
  */
 MUR_NODISCARD
 enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
                                         struct mur_voxel_order *order,
-                                        const struct mur_volume_geometry *voxels,
-                                        bool flip_for_display, struct mur_error *error);
+                                        const struct mur_volume_geometry *voxels, unsigned flags,
+                                        struct mur_error *error);
 
 enum {
     MUR_POSITION_TEXT_SIZE = 3 * MUR_DS_SIZE,

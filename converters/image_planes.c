@@ -6,12 +6,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/dictionary.h"
 #include "dicom/part10.h"
 #include "dicom/scanner.h"
+#include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
 /* What a pass over a file finds: first of the whole file, then of its frames. */
@@ -20,6 +22,7 @@ struct header_scan {
     struct mur_image_plane common; /* of the Data Set and the shared functional groups */
     int64_t frames;
     uint64_t data_set; /* where it begins in the file */
+    uint64_t file_size;
     bool has_pixels;
     unsigned float_bits; /* 32 or 64: Float or Double Float Pixel Data */
     unsigned nifti_block;
@@ -237,6 +240,19 @@ static void take_of_plane(struct mur_image_plane *plane, const struct mur_scan_e
     }
 }
 
+/* Of a parametric map the values are meant that it maps to (PS3.3 C.7.6.16.2.11); images that map
+ * to more than one kind of value are not thereby rescaled. */
+static void take_real_world(struct mur_image_plane *plane, const struct header_scan *scan,
+                            const struct mur_scan_element *element)
+{
+    if (strcmp(scan->file->sop_class, mur_uid_ParametricMapStorage) != 0)
+        return;
+    if (element->tag == MUR_TAG_RealWorldValueSlope)
+        (void)numbers(&plane->slope, element, 1);
+    if (element->tag == MUR_TAG_RealWorldValueIntercept)
+        (void)numbers(&plane->intercept, element, 1);
+}
+
 static void take_of_pixels(struct header_scan *scan, const struct mur_scan_element *element)
 {
     struct mur_image_file *file = scan->file;
@@ -339,6 +355,13 @@ static enum mur_status make_planes(struct header_scan *scan, struct mur_error *e
     if (scan->frames < 1 || scan->frames > MUR_IMAGE_FRAME_LIMIT)
         return mur_error_set(error, scan->frames < 1 ? MUR_PARSE : MUR_LIMIT,
                              "Number of Frames (0028,0008) is %" PRId64, scan->frames);
+    /* No frame takes less than a byte, but for those of a deflated file. */
+    if ((uint64_t)scan->frames > scan->file_size &&
+        (mur_transfer_syntax_flags(file->transfer_syntax) & MUR_TS_DEFLATED) == 0)
+        return mur_error_set(error, MUR_PARSE,
+                             "Number of Frames (0028,0008) is %" PRId64 " in a file of %" PRIu64
+                             " bytes",
+                             scan->frames, scan->file_size);
     file->planes = calloc((size_t)scan->frames, sizeof *file->planes);
     if (file->planes == NULL)
         return mur_error_no_memory(error);
@@ -363,6 +386,7 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
         if (element->tag == MUR_TAG_RepetitionTime)
             take_of_file(scan, element);
         take_of_plane(&scan->common, element);
+        take_real_world(&scan->common, scan, element);
         return MUR_OK;
     }
     if (element->sequences[0] != MUR_TAG_PerFrameFunctionalGroupsSequence)
@@ -372,9 +396,12 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
         return mur_error_set(error, MUR_PARSE,
                              "more items of functional groups than the %" PRIu32 " frames",
                              scan->file->plane_count);
-    if (status == MUR_OK)
-        take_of_plane(&scan->file->planes[element->items[0]], element);
-    return status;
+    if (status != MUR_OK)
+        return status;
+    struct mur_image_plane *plane = &scan->file->planes[element->items[0]];
+    take_of_plane(plane, element);
+    take_real_world(plane, scan, element);
+    return MUR_OK;
 }
 
 static enum mur_status on_bulk(void *user, const struct mur_scan_element *element,
@@ -442,6 +469,9 @@ static bool native_colour(const struct mur_image_file *file)
 static enum mur_status check_pixels(struct header_scan *scan, struct mur_error *error)
 {
     struct mur_image_file *file = scan->file;
+    if (strcmp(file->sop_class, mur_uid_SegmentationStorage) == 0 ||
+        strcmp(file->sop_class, mur_uid_LabelMapSegmentationStorage) == 0)
+        return mur_error_set(error, MUR_MISMATCH, "a segmentation, not an image");
     if (file->rows == 0 || file->columns == 0 || !scan->has_pixels)
         return mur_error_set(error, MUR_MISMATCH, "not an image: no Rows, Columns or Pixel Data");
     enum mur_status status = choose_type(scan, error);
@@ -508,8 +538,12 @@ static enum mur_status scan_header(struct header_scan *scan, int descriptor,
     enum mur_status status = mur_part10_read(&head, descriptor, file->path, error);
     if (status != MUR_OK)
         return status;
+    struct stat details;
+    if (fstat(descriptor, &details) != 0)
+        return mur_error_set_errno(error, errno, "%s", file->path);
     memcpy(file->transfer_syntax, head.transfer_syntax, sizeof file->transfer_syntax);
     scan->data_set = head.offset;
+    scan->file_size = (uint64_t)details.st_size;
     status = mur_scanner_create(&scanner, head.transfer_syntax, &events, scan, error);
     if (status == MUR_OK)
         status = mur_scanner_read(scanner, descriptor, head.offset, file->path, error);

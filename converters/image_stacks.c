@@ -8,6 +8,7 @@
 #include "converters/stack_volumes.h"
 #include "core/buffer.h"
 #include "core/file.h"
+#include "core/own.h"
 #include "dicom/sop_class.h"
 
 enum { GROUP_LIMIT = 1000 };
@@ -23,6 +24,9 @@ struct mur_image_set {
     size_t file_count, file_capacity;
     struct mur_image_stack *stacks;
     size_t stack_count, stack_capacity;
+    size_t refused;
+    const bool *cancelled;
+    const struct mur_progress *progress;
 };
 
 enum mur_status mur_image_set_create(struct mur_image_set **out, struct mur_error *error)
@@ -42,6 +46,11 @@ void mur_image_set_free(struct mur_image_set *set)
     free(set->files);
     free(set->stacks);
     free(set);
+}
+
+size_t mur_image_set_refused_count(const struct mur_image_set *set)
+{
+    return set->refused;
 }
 
 size_t mur_image_set_stack_count(const struct mur_image_set *set)
@@ -68,6 +77,13 @@ const struct mur_image_file *mur_image_stack_first(const struct mur_image_set *s
                                                    const struct mur_image_stack *stack)
 {
     return set->files[stack->planes[0]->file];
+}
+
+void mur_image_set_watch(struct mur_image_set *set, const bool *cancelled,
+                         const struct mur_progress *progress)
+{
+    set->cancelled = cancelled;
+    set->progress = progress;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -97,6 +113,10 @@ static enum mur_status add_file(struct mur_image_set *set, const char *path, con
 {
     MUR_AUTO(mur_image_file) *file = NULL;
     struct mur_error why = MUR_ERROR_INIT;
+    if (set->cancelled != NULL && __atomic_load_n(set->cancelled, __ATOMIC_RELAXED))
+        return mur_error_set(error, MUR_CANCELLED, "stopped by request");
+    if (set->progress != NULL)
+        mur_progress_update(set->progress, set->file_count, 0, path);
     enum mur_status status = mur_image_file_read(&file, path, &why);
     if (status == MUR_MISMATCH && lenient)
         return MUR_OK; /* no DICOM, or no image: a DICOMDIR, a report */
@@ -135,6 +155,13 @@ enum mur_status mur_image_set_add(struct mur_image_set *set, const char *path, c
         return add_file(set, path, series, false, warnings, error);
     struct adding adding = {.set = set, .series = series, .warnings = warnings};
     return mur_directory_walk(path, on_entry, &adding, error);
+}
+
+enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *path,
+                                         const char *series, struct mur_warnings *warnings,
+                                         struct mur_error *error)
+{
+    return add_file(set, path, series, true, warnings, error);
 }
 
 /* ---- groups --------------------------------------------------------------------------------- */
@@ -180,6 +207,9 @@ static enum mur_status add_to_group(struct group *group, const struct mur_image_
 struct groups {
     struct group *items;
     size_t count, last; /* the one that was added to: the next plane is likely to follow */
+    const struct mur_image_file *beside;   /* the last one that was found to be beside the point */
+    const struct mur_image_file **refused; /* with keep_going: of each series that is left out */
+    size_t refused_count;
 };
 
 static void free_groups(struct groups *groups)
@@ -187,6 +217,7 @@ static void free_groups(struct groups *groups)
     for (size_t index = 0; index < groups->count; index++)
         free(groups->items[index].planes);
     free(groups->items);
+    free(groups->refused);
 }
 
 static enum mur_status sort_in(struct groups *groups, const struct mur_image_set *set,
@@ -223,19 +254,147 @@ static enum mur_status sort_in(struct groups *groups, const struct mur_image_set
     return add_to_group(&groups->items[groups->last], plane, error);
 }
 
-static enum mur_status make_groups(struct groups *groups, const struct mur_image_set *set,
+static bool is_placed(const struct mur_image_file *file)
+{
+    for (uint32_t frame = 0; frame < file->plane_count; frame++)
+        if (file->planes[frame].placed)
+            return true;
+    return false;
+}
+
+/* Whether no image of a file's series says where it lies, although others of the set do. */
+static bool is_beside_the_point(const struct mur_image_set *set, const struct mur_image_file *file)
+{
+    bool others = false;
+    for (size_t index = 0; index < set->file_count; index++) {
+        if (!is_placed(set->files[index]))
+            continue;
+        if (strcmp(set->files[index]->series_instance, file->series_instance) == 0)
+            return false;
+        others = true;
+    }
+    return others;
+}
+
+static enum mur_status sort_file_in(struct groups *groups, const struct mur_image_set *set,
+                                    const struct mur_image_file *file,
+                                    struct mur_warnings *warnings, struct mur_error *error)
+{
+    if (file->plane_count > 0 && !is_placed(file)) {
+        if (groups->beside != NULL &&
+            strcmp(groups->beside->series_instance, file->series_instance) == 0)
+            return MUR_OK;
+        if (is_beside_the_point(set, file)) {
+            groups->beside = file;
+            return mur_warn(warnings, error,
+                            "series %s: does not say where its images lie, and is passed over",
+                            file->series_instance);
+        }
+    }
+    enum mur_status status = MUR_OK;
+    for (uint32_t frame = 0; status == MUR_OK && frame < file->plane_count; frame++)
+        status = sort_in(groups, set, &file->planes[frame], error);
+    return status;
+}
+
+static int compare_instances(const void *a_pointer, const void *b_pointer)
+{
+    const struct mur_image_file *a = *(struct mur_image_file *const *)a_pointer;
+    const struct mur_image_file *b = *(struct mur_image_file *const *)b_pointer;
+    int order = strcmp(a->sop_instance, b->sop_instance);
+    return order != 0 ? order : strcmp(a->path, b->path);
+}
+
+/* Not all that have one UID are copies: some writers give one to all slices. */
+static bool is_copy(const struct mur_image_file *a, const struct mur_image_file *b)
+{
+    return a->sop_instance[0] != '\0' && strcmp(a->sop_instance, b->sop_instance) == 0 &&
+           a->number == b->number && a->pixel_length == b->pixel_length &&
+           memcmp(a->planes[0].position, b->planes[0].position, sizeof a->planes[0].position) == 0;
+}
+
+/* Copies would make a second volume. */
+static enum mur_status drop_copies(struct mur_image_set *set, struct mur_warnings *warnings,
                                    struct mur_error *error)
 {
+    MUR_AUTO_FREE struct mur_image_file **sorted = malloc(set->file_count * sizeof *sorted);
+    if (sorted == NULL)
+        return mur_error_no_memory(error);
+    memcpy(sorted, set->files, set->file_count * sizeof *sorted);
+    qsort(sorted, set->file_count, sizeof *sorted, compare_instances);
+    size_t copies = 0;
+    const char *first = "";
+    for (size_t index = 1; index < set->file_count; index++) {
+        struct mur_image_file *file = sorted[index];
+        if (!is_copy(file, sorted[index - 1]))
+            continue;
+        file->plane_count = 0;
+        file->has_nifti_original = false;
+        if (copies++ == 0)
+            first = file->path;
+    }
+    if (copies == 0)
+        return MUR_OK;
+    return mur_warn(warnings, error,
+                    "%zu files are copies of others by SOP Instance UID (0008,0018) and place, and "
+                    "are passed over: %s%s",
+                    copies, first, copies > 1 ? " and others" : "");
+}
+
+/* Leaves out what is wrong in itself, if that is wanted; @return the status otherwise. */
+static enum mur_status leave_out(struct mur_image_set *set, const struct mur_stack_options *options,
+                                 enum mur_status status, struct mur_warnings *warnings,
+                                 struct mur_error *error)
+{
+    if (!options->keep_going || (status != MUR_MISMATCH && status != MUR_PARSE))
+        return status;
+    set->refused++;
+    struct mur_error why = MUR_ERROR_INIT;
+    if (error != NULL)
+        why = *error;
+    return mur_warn(warnings, error, "%s; left out", why.message);
+}
+
+static bool is_refused(const struct groups *groups, const struct mur_image_file *file)
+{
+    for (size_t index = 0; index < groups->refused_count; index++)
+        if (strcmp(groups->refused[index]->series_instance, file->series_instance) == 0)
+            return true;
+    return false;
+}
+
+static enum mur_status refuse_series(struct groups *groups, const struct mur_image_file *file,
+                                     struct mur_error *error)
+{
+    const struct mur_image_file **refused =
+        realloc(groups->refused, (groups->refused_count + 1) * sizeof *refused);
+    if (refused == NULL)
+        return mur_error_no_memory(error);
+    groups->refused = refused;
+    groups->refused[groups->refused_count++] = file;
+    return MUR_OK;
+}
+
+static enum mur_status make_groups(struct groups *groups, struct mur_image_set *set,
+                                   const struct mur_stack_options *options,
+                                   struct mur_warnings *warnings, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
     groups->items = calloc(GROUP_LIMIT, sizeof *groups->items);
     if (groups->items == NULL)
         return mur_error_no_memory(error);
-    for (size_t index = 0; index < set->file_count; index++)
-        for (uint32_t frame = 0; frame < set->files[index]->plane_count; frame++) {
-            enum mur_status status = sort_in(groups, set, &set->files[index]->planes[frame], error);
-            if (status != MUR_OK)
-                return status;
-        }
-    return MUR_OK;
+    for (size_t index = 0; status == MUR_OK && index < set->file_count; index++) {
+        const struct mur_image_file *file = set->files[index];
+        if (is_refused(groups, file))
+            continue;
+        status = sort_file_in(groups, set, file, warnings, error);
+        if (status == MUR_OK)
+            continue;
+        status = leave_out(set, options, status, warnings, error);
+        if (status == MUR_OK)
+            status = refuse_series(groups, file, error);
+    }
+    return status;
 }
 
 /* ---- stacks --------------------------------------------------------------------------------- */
@@ -261,6 +420,14 @@ static enum mur_status choose_values(struct mur_image_stack *stack, const struct
 {
     const struct mur_image_file *first = mur_image_stack_first(set, stack);
     size_t count = (size_t)stack->volumes * stack->geometry.dims[2];
+    if (strstr(stack->kind, "MOSAIC") != NULL) {
+        enum mur_status status = mur_warn(warnings, error,
+                                          "series %s: Image Type (0008,0008) says MOSAIC; slices "
+                                          "that stand beside each other in one image stay there",
+                                          first->series_instance);
+        if (status != MUR_OK)
+            return status;
+    }
     stack->stored = stack->type = first->type;
     stack->slope = stack->planes[0]->slope;
     stack->intercept = stack->planes[0]->intercept;
@@ -313,11 +480,21 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
     if (set->file_count == 0)
         return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images");
     struct groups groups = {.items = NULL};
-    enum mur_status status = make_groups(&groups, set, error);
-    for (size_t index = 0; status == MUR_OK && index < groups.count; index++)
-        status = mur_stack_planes(groups.items[index].planes, groups.items[index].count, set,
-                                  options->allow_gaps, add_stack, set, warnings, error);
+    enum mur_status status = drop_copies(set, warnings, error);
+    if (status == MUR_OK)
+        status = make_groups(&groups, set, options, warnings, error);
+    for (size_t index = 0; status == MUR_OK && index < groups.count; index++) {
+        const struct group *group = &groups.items[index];
+        if (is_refused(&groups, set->files[group->planes[0]->file]))
+            continue;
+        status = mur_stack_planes(group->planes, group->count, set, options->allow_gaps, add_stack,
+                                  set, warnings, error);
+        if (status != MUR_OK)
+            status = leave_out(set, options, status, warnings, error);
+    }
     free_groups(&groups);
+    if (status == MUR_OK && set->stack_count == 0)
+        return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images that can be arranged");
     for (size_t index = 0; status == MUR_OK && index < set->stack_count; index++)
         status = choose_values(&set->stacks[index], set, warnings, error);
     if (status == MUR_OK)

@@ -16,6 +16,7 @@
 #include "converters/report.h"
 #include "core/error.h"
 #include "core/own.h"
+#include "core/progress.h"
 
 /** Volumes on one grid. Voxel (i,j,k) of a volume is column i, row j of its plane k. */
 struct mur_image_stack {
@@ -40,6 +41,7 @@ struct mur_image_set;
 
 struct mur_stack_options {
     bool allow_gaps; /**< missing slices make slabs, each a stack of its own; else refused */
+    bool keep_going; /**< what of the set cannot be arranged is told by a warning, the rest is */
 };
 
 MUR_NODISCARD
@@ -47,17 +49,30 @@ enum mur_status mur_image_set_create(struct mur_image_set **out, struct mur_erro
 void mur_image_set_free(struct mur_image_set *set); /**< NULL is fine */
 MUR_DEFINE_AUTO(mur_image_set, mur_image_set_free)
 
+/** Whoever waits for mur_image_set_add(): all may be NULL. @param[in] cancelled  becomes true:
+ * MUR_CANCELLED; both outlive the set */
+void mur_image_set_watch(struct mur_image_set *set, const bool *cancelled,
+                         const struct mur_progress *progress);
+
 /**
  * Reads a file, or all DICOM images beneath a folder (what is none is passed over).
  * @param[in] series  takes only what belongs to this Series Instance UID; NULL: everything
- * @retval as mur_image_file_read(); MUR_LIMIT more than MUR_IMAGE_FILE_LIMIT files
+ * @retval as mur_image_file_read(); MUR_LIMIT more than MUR_IMAGE_FILE_LIMIT files; MUR_CANCELLED
  */
 MUR_NODISCARD
 enum mur_status mur_image_set_add(struct mur_image_set *set, const char *path, const char *series,
                                   struct mur_warnings *warnings, struct mur_error *error);
 
+/** Likewise a file of a study or series: passed over if it is no image, as in a folder. */
+MUR_NODISCARD
+enum mur_status mur_image_set_add_member(struct mur_image_set *set, const char *path,
+                                         const char *series, struct mur_warnings *warnings,
+                                         struct mur_error *error);
+
 /**
- * After all files: makes the stacks, sorted by series (Series Number, UID), kind and place.
+ * After all files: makes the stacks, sorted by series (Series Number, UID), kind and place. Series
+ * that lie nowhere (photographs, reports as images) are passed over with a warning where others are
+ * there, and so are copies of files.
  * @retval MUR_NOT_FOUND  there is no image
  * @retval MUR_PARSE      a plane does not say where it lies
  * @retval MUR_MISMATCH   slices are missing or unevenly spaced; positions have different numbers of
@@ -69,6 +84,8 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
                                       const struct mur_stack_options *options,
                                       struct mur_warnings *warnings, struct mur_error *error);
 
+/** Series and stacks that were left out by keep_going. */
+size_t mur_image_set_refused_count(const struct mur_image_set *set);
 size_t mur_image_set_stack_count(const struct mur_image_set *set);
 const struct mur_image_stack *mur_image_set_stack(const struct mur_image_set *set, size_t index);
 size_t mur_image_set_file_count(const struct mur_image_set *set);

@@ -90,6 +90,9 @@ enum mur_status mur_nifti_of_header(struct mur_nifti **out, const uint8_t *bytes
 void mur_nifti_free(struct mur_nifti *nifti);
 MUR_DEFINE_AUTO(mur_nifti, mur_nifti_free)
 
+/** Reading voxels ends with MUR_CANCELLED once @p cancelled, which may be NULL, becomes true. */
+void mur_nifti_stop_when(struct mur_nifti *nifti, const bool *cancelled);
+
 const struct mur_nifti_header *mur_nifti_header(const struct mur_nifti *nifti);
 /** The name it was opened by, for messages. */
 const char *mur_nifti_path(const struct mur_nifti *nifti);
@@ -133,6 +136,7 @@ bool mur_nifti_orientation_unknown(const struct mur_nifti *nifti);
  * Replaces the volume held before.
  * @retval MUR_LIMIT  larger than MUR_NIFTI_HELD_LIMIT
  * @retval MUR_PARSE  the gzip stream is cut or damaged
+ * @retval MUR_CANCELLED  see mur_nifti_stop_when()
  */
 MUR_NODISCARD
 enum mur_status mur_nifti_hold(struct mur_nifti *nifti, uint32_t volume, struct mur_error *error);
@@ -143,6 +147,7 @@ enum mur_status mur_nifti_hold(struct mur_nifti *nifti, uint32_t volume, struct 
  *                  the next call with @p nifti
  * Of a gzip file whose volume is not held, going backwards starts the stream again.
  * @retval MUR_PARSE  the file ends before, or the gzip stream is damaged
+ * @retval MUR_CANCELLED  see mur_nifti_stop_when()
  */
 MUR_NODISCARD
 enum mur_status mur_nifti_read_slice(const void **out, struct mur_nifti *nifti, uint32_t volume,

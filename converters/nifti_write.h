@@ -28,7 +28,7 @@ struct mur_nifti_shape {
     uint32_t volumes;        /**< 1: three dimensions */
     double slope, intercept; /**< value = stored * slope + intercept; 1 and 0: none */
     double time_step_s;      /**< pixdim[4] */
-    char description[80];    /**< descrip */
+    char description[80];    /**< descrip; UTF-8, ends with NUL */
 };
 
 /**

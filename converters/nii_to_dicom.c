@@ -1,647 +1,254 @@
 #include "converters/nii_to_dicom.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "converters/identity.h"
+#include "converters/conversion.h"
 #include "core/buffer.h"
-#include "core/file.h"
-#include "core/text.h"
-#include "dicom/dictionary.h"
-#include "dicom/encoder.h"
-#include "dicom/put.h"
+#include "core/own.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
-
-enum {
-    LO_CHARACTERS = 64,
-    /* Sections of a head: what is the same in all slices, around what is not. */
-    SECTIONS = 5,
-};
-
-/* The elements that differ from slice to slice, in order; Pixel Data follows at the end. */
-static const uint32_t varying_tags[SECTIONS - 1] = {MUR_TAG_SOPInstanceUID, MUR_TAG_InstanceNumber,
-                                                    MUR_TAG_ImagePositionPatient,
-                                                    MUR_TAG_SliceLocation};
-
-struct common_head {
-    struct mur_buffer bytes;
-    size_t ends[SECTIONS]; /* of each section in bytes */
-};
-
-struct conversion {
-    const struct mur_conversion_options *options;
-    const char *path;
-    struct mur_nifti *nifti;
-    const struct mur_nifti_header *header;
-    struct mur_value_scan *scan;
-    struct mur_conversion_report report;
-    struct mur_dataset *dataset;
-    struct common_head first, others;
-    uint16_t *pixels;
-    char *file_name; /* without path */
-    uint8_t voxel_digest[MUR_SHA256_SIZE];
-};
 
 void mur_conversion_report_free(struct mur_conversion_report *report)
 {
     mur_warnings_free(&report->warnings);
     mur_source_series_free(report->series);
+    free(report->made);
     *report = (struct mur_conversion_report)MUR_CONVERSION_REPORT_INIT;
 }
 
-static const char *sop_class_of(const struct mur_conversion_options *options)
+const char *mur_conversion_sop_class(const struct mur_conversion *c)
 {
-    return options->modality == MUR_CONVERT_TO_CT ? mur_uid_CTImageStorage : mur_uid_MRImageStorage;
+    if (c->form == MUR_PIXELS_COLOUR)
+        return mur_uid_SecondaryCaptureImageStorage;
+    if (c->form == MUR_PIXELS_FLOAT)
+        return mur_uid_ParametricMapStorage;
+    return c->options->modality == MUR_CONVERT_TO_CT ? mur_uid_CTImageStorage
+                                                     : mur_uid_MRImageStorage;
+}
+
+enum mur_status mur_conversion_read(const void **out, struct mur_conversion *c, uint32_t volume,
+                                    uint32_t slice, struct mur_error *error)
+{
+    enum mur_status status = mur_nifti_read_slice(out, c->nifti, volume, slice, error);
+    if (status == MUR_OK)
+        mur_progress_update(&c->options->progress, ++c->slices_read, c->slices_to_read, c->path);
+    return status;
 }
 
 /* ---- looking at the voxels ------------------------------------------------------------------- */
 
-static size_t slice_voxels(const struct conversion *c)
+/* Hands all slices of a part to @p look, in the order of the file. */
+static enum mur_status each_slice(struct mur_conversion *c, struct mur_conversion_part *part,
+                                  enum mur_status (*look)(struct mur_conversion *c,
+                                                          struct mur_conversion_part *part,
+                                                          const void *voxels, void *user,
+                                                          struct mur_error *error),
+                                  void *user, struct mur_error *error)
 {
-    return (size_t)c->header->dims[0] * c->header->dims[1];
+    enum mur_status status = MUR_OK;
+    for (uint32_t volume = part->first; volume < part->first + part->count; volume++) {
+        status = mur_nifti_hold(c->nifti, volume, error);
+        for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
+            const void *voxels = NULL;
+            status = mur_conversion_read(&voxels, c, volume, slice, error);
+            if (status == MUR_OK)
+                status = look(c, part, voxels, user, error);
+        }
+        if (status != MUR_OK)
+            return status;
+    }
+    return MUR_OK;
 }
 
-static enum mur_status hash_text(char out[MUR_SHA256_TEXT_SIZE], struct conversion *c,
-                                 struct mur_sha256 *digest, struct mur_error *error)
+static enum mur_status check_opaque(const struct mur_conversion *c, const uint8_t *voxels,
+                                    struct mur_error *error)
 {
-    uint8_t bytes[MUR_SHA256_SIZE];
-    size_t length = 0;
-    const uint8_t *extensions = mur_nifti_extensions(&length, c->nifti);
-    enum mur_status status =
-        mur_sha256_update(digest, c->header->raw, c->header->raw_length, error);
-    if (status == MUR_OK && length > 0)
-        status = mur_sha256_update(digest, extensions, length, error);
-    if (status == MUR_OK)
-        status = mur_sha256_update(digest, c->voxel_digest, sizeof c->voxel_digest, error);
-    if (status == MUR_OK)
-        status = mur_sha256_finish(bytes, digest, error);
-    if (status == MUR_OK)
-        mur_hex_write(out, bytes, sizeof bytes);
-    return status;
+    size_t count = mur_conversion_slice_voxels(c);
+    for (size_t index = 0; index < count; index++)
+        if (voxels[4 * index + 3] != 255)
+            return mur_error_set(error, MUR_UNSUPPORTED,
+                                 "%s: datatype rgba32 with voxels that are not opaque; DICOM has "
+                                 "no transparency, so it would be lost",
+                                 c->path);
+    return MUR_OK;
+}
+
+static enum mur_status look_first(struct mur_conversion *c, struct mur_conversion_part *part,
+                                  const void *voxels, void *digest, struct mur_error *error)
+{
+    size_t count = mur_conversion_slice_voxels(c);
+    if (part->scan != NULL)
+        mur_value_scan_add(part->scan, voxels, count);
+    enum mur_status status = c->header->samples == 4 ? check_opaque(c, voxels, error) : MUR_OK;
+    return status == MUR_OK
+               ? mur_sha256_update(digest, voxels, count * c->header->voxel_size, error)
+               : status;
+}
+
+static enum mur_status look_again(struct mur_conversion *c, struct mur_conversion_part *part,
+                                  const void *voxels, void *user, struct mur_error *error)
+{
+    (void)user;
+    (void)error;
+    mur_value_scan_add_window(part->scan, voxels, mur_conversion_slice_voxels(c));
+    return MUR_OK;
 }
 
 /* First pass: digest and range; second pass, where the range was needed before: window. */
-static enum mur_status look_at_voxels(struct conversion *c, struct mur_error *error)
+static enum mur_status look_at_part(struct mur_conversion *c, struct mur_conversion_part *part,
+                                    struct mur_error *error)
 {
     MUR_AUTO(mur_sha256) *digest = NULL;
     enum mur_status status = mur_sha256_create(&digest, error);
-    size_t count = slice_voxels(c);
-    for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
-        const void *voxels = NULL;
-        status = mur_nifti_read_slice(&voxels, c->nifti, 0, slice, error);
-        if (status != MUR_OK)
-            break;
-        mur_value_scan_add(c->scan, voxels, count);
-        status = mur_sha256_update(digest, voxels, count * c->header->voxel_size, error);
-    }
+    struct mur_value_options values = c->options->values;
+    if (c->form == MUR_PIXELS_FLOAT) /* looked at for the window alone */
+        values.nan = MUR_NAN_PAD;
+    if (status == MUR_OK && c->form != MUR_PIXELS_COLOUR)
+        status = mur_value_scan_create(&part->scan, c->header->type, c->header->slope,
+                                       c->header->intercept, &values, error);
     if (status == MUR_OK)
-        status = mur_sha256_finish(c->voxel_digest, digest, error);
-    if (status != MUR_OK)
+        status = each_slice(c, part, look_first, digest, error);
+    if (status == MUR_OK)
+        status = mur_sha256_finish(part->voxel_digest, digest, error);
+    if (status != MUR_OK || part->scan == NULL)
         return status;
-    mur_hex_write(c->report.voxels, c->voxel_digest, sizeof c->voxel_digest);
-    status = hash_text(c->report.content, c, digest, error);
-    if (status != MUR_OK)
-        return status;
-    bool again = false;
-    if (mur_value_scan_map(&c->report.values, &again, c->scan, error) != MUR_OK)
-        return mur_error_prefix(error, "%s", c->path);
-    for (uint32_t slice = 0; again && slice < c->header->dims[2]; slice++) {
-        const void *voxels = NULL;
-        status = mur_nifti_read_slice(&voxels, c->nifti, 0, slice, error);
-        if (status != MUR_OK)
-            return status;
-        mur_value_scan_add_window(c->scan, voxels, count);
+    bool again = false, lossless = c->form == MUR_PIXELS_FLOAT;
+    if (mur_value_scan_map(&part->values, &again, part->scan, lossless ? NULL : error) != MUR_OK)
+        return lossless ? MUR_OK : mur_error_prefix(error, "%s", c->path);
+    if (again)
+        c->slices_to_read += (uint64_t)part->count * c->header->dims[2];
+    if (again)
+        status = each_slice(c, part, look_again, NULL, error);
+    mur_value_scan_window(&part->values, part->scan);
+    if (lossless) {
+        part->values.error_bound = 0;
+        part->values.padded = 0;
     }
-    mur_value_scan_window(&c->report.values, c->scan);
-    return MUR_OK;
-}
-
-/* The name without path, and without ".gz", which says nothing of the image; as an LO takes it. */
-static enum mur_status file_name_text(char **out, const char *path, struct mur_error *error)
-{
-    const char *base = mur_path_base(path);
-    MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status = mur_utf8_valid(mur_slice_of(base))
-                                 ? mur_text_copy(&text, mur_slice_of(base), error)
-                                 : mur_utf8_from_cp1252(&text, mur_slice_of(base), error);
-    if (status != MUR_OK)
-        return status;
-    size_t length = strlen(text);
-    if (length > 3 && strcasecmp(text + length - 3, ".gz") == 0)
-        length -= 3;
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\\' || (unsigned char)*c < ' ')
-            *c = '_';
-    while (mur_utf8_count((struct mur_slice){.data = text, .length = length}) > LO_CHARACTERS)
-        length = mur_utf8_cut(mur_slice_of(text), length - 1);
-    text[length] = '\0';
-    *out = MUR_STEAL(text);
-    return MUR_OK;
-}
-
-/* ---- identity -------------------------------------------------------------------------------- */
-
-static enum mur_status copy_given_uid(char out[MUR_UID_TEXT_SIZE], const char *uid,
-                                      const char *what, struct mur_error *error)
-{
-    if (!mur_uid_valid(mur_slice_of(uid)))
-        return mur_error_set(error, MUR_INVALID, "%s \"%s\" is not a UID", what, uid);
-    memcpy(out, uid, strlen(uid) + 1);
-    return MUR_OK;
-}
-
-static const char *attribute_text(const struct mur_conversion_options *options, uint32_t tag)
-{
-    const char *text = NULL;
-    if (options->attributes == NULL || !mur_dataset_has_value(options->attributes, tag) ||
-        mur_dataset_get_string(&text, options->attributes, tag, NULL) != MUR_OK)
-        return NULL;
-    return text;
-}
-
-/* What makes other bytes of the same voxels makes another series; the name is kept in it. */
-static enum mur_status options_text(struct mur_buffer *out, const struct conversion *c,
-                                    struct mur_error *error)
-{
-    const struct mur_conversion_options *options = c->options;
-    return mur_buffer_append_format(
-        out, error,
-        "modality %d anatomy %d keep %d hu %d qform %d spm %d analyze %d nan %d %a round %d "
-        "number %" PRId64 " frame %s|%s|%s",
-        (int)options->modality, (int)options->anatomy, options->keep_order, options->hounsfield,
-        options->orientation.prefer_qform, options->orientation.spm_when_unset,
-        (int)options->orientation.analyze_order, (int)options->values.nan,
-        options->values.nan == MUR_NAN_REPLACE ? options->values.nan_value : 0,
-        options->values.round_integers, options->series_number,
-        options->frame_of_reference != NULL ? options->frame_of_reference : "",
-        options->identity != NULL ? options->identity : "", c->file_name);
-}
-
-static enum mur_status make_identity(struct conversion *c, struct mur_error *error)
-{
-    const struct mur_conversion_options *options = c->options;
-    struct mur_source_series *series = c->report.series;
-    const char *study = options->study_instance;
-    const char *frame = options->frame_of_reference;
-    if (study == NULL)
-        study = attribute_text(options, MUR_TAG_StudyInstanceUID);
-    if (frame == NULL)
-        frame = attribute_text(options, MUR_TAG_FrameOfReferenceUID);
-    enum mur_status status = MUR_OK;
-    if (study != NULL)
-        status = copy_given_uid(series->study_instance, study, "Study Instance UID", error);
-    else
-        status = mur_identity_study(series->study_instance, "", "", c->report.content, "", error);
-    if (status == MUR_OK && frame != NULL)
-        status = copy_given_uid(series->frame_of_reference, frame, "Frame of Reference UID", error);
-    else if (status == MUR_OK) {
-        char grid[MUR_ORIENTATION_TEXT_SIZE + MUR_SPACING_TEXT_SIZE + MUR_POSITION_TEXT_SIZE + 64];
-        (void)snprintf(grid, sizeof grid, "%s|%s|%s|%s|%" PRIu32 "|%" PRIu32 "|%" PRIu32,
-                       series->text.image_orientation, series->text.pixel_spacing,
-                       series->text.slice_spacing, series->planes[0].position, c->header->dims[0],
-                       c->header->dims[1], c->header->dims[2]);
-        status = mur_identity_frame_of_reference(series->frame_of_reference, series->study_instance,
-                                                 grid, error);
-    }
-    MUR_AUTO_BUFFER struct mur_buffer key = MUR_BUFFER_INIT;
-    if (status == MUR_OK && options->series_instance != NULL)
-        status = copy_given_uid(series->series_instance, options->series_instance,
-                                "Series Instance UID", error);
-    else if (status == MUR_OK && (status = options_text(&key, c, error)) == MUR_OK)
-        status = mur_identity_series(series->series_instance, series->study_instance,
-                                     c->report.content, mur_buffer_text(&key), error);
-    for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++)
-        status = mur_identity_instance(series->planes[slice].sop_instance, series->series_instance,
-                                       0, slice, error);
     return status;
+}
+
+/* Of header, extensions and the digests of all voxels. */
+static enum mur_status hash_content(struct mur_conversion *c, struct mur_error *error)
+{
+    MUR_AUTO(mur_sha256) *digest = NULL;
+    uint8_t bytes[MUR_SHA256_SIZE];
+    size_t length = 0;
+    const uint8_t *extensions = mur_nifti_extensions(&length, c->nifti);
+    enum mur_status status = mur_sha256_create(&digest, error);
+    if (status == MUR_OK)
+        status = mur_sha256_update(digest, c->header->raw, c->header->raw_length, error);
+    if (status == MUR_OK && length > 0)
+        status = mur_sha256_update(digest, extensions, length, error);
+    for (uint32_t part = 0; status == MUR_OK && part < c->part_count; part++)
+        status = mur_sha256_update(digest, c->parts[part].voxel_digest, MUR_SHA256_SIZE, error);
+    if (status == MUR_OK)
+        status = mur_sha256_finish(bytes, digest, error);
+    if (status != MUR_OK)
+        return status;
+    mur_hex_write(c->report.content, bytes, sizeof bytes);
+    return MUR_OK;
+}
+
+static enum mur_status look_at_voxels(struct mur_conversion *c, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (uint32_t part = 0; status == MUR_OK && part < c->part_count; part++)
+        status = look_at_part(c, &c->parts[part], error);
+    if (status != MUR_OK)
+        return status;
+    c->report.values = c->parts[0].values;
+    for (uint32_t part = 1; part < c->part_count; part++)
+        if (c->parts[part].values.error_bound > c->report.values.error_bound)
+            c->report.values.error_bound = c->parts[part].values.error_bound;
+    return hash_content(c, error);
 }
 
 /* ---- geometry -------------------------------------------------------------------------------- */
 
-static enum mur_status make_geometry(struct conversion *c, struct mur_error *error)
+static enum mur_status make_series(struct mur_source_series **out, const struct mur_conversion *c,
+                                   const struct mur_volume_geometry *geometry, uint32_t volumes,
+                                   struct mur_error *error)
 {
-    struct mur_source_series *series = calloc(1, sizeof *series);
+    MUR_AUTO(mur_source_series) *series = calloc(1, sizeof *series);
     if (series == NULL)
         return mur_error_no_memory(error);
-    c->report.series = series;
-    struct mur_volume_geometry voxels, read;
-    enum mur_status status =
-        mur_nifti_geometry(&voxels, c->nifti, &c->options->orientation, &c->report.warnings, error);
-    if (status != MUR_OK)
-        return status;
-    status = mur_geometry_for_series(&series->geometry, &c->report.order, &voxels,
-                                     !c->options->keep_order, error);
-    if (status != MUR_OK)
-        return mur_error_prefix(error, "%s", c->path);
-    uint32_t count = series->geometry.dims[2];
-    mur_geometry_format(&series->text, &series->geometry);
+    uint32_t count = geometry->dims[2];
+    const char *sop_class = mur_conversion_sop_class(c);
+    series->geometry = *geometry;
+    mur_geometry_format(&series->text, geometry);
     memcpy(series->slice_thickness, series->text.slice_spacing, sizeof series->slice_thickness);
-    memcpy(series->sop_class, sop_class_of(c->options), strlen(sop_class_of(c->options)) + 1);
-    series->volumes = 1;
+    memcpy(series->sop_class, sop_class, strlen(sop_class) + 1);
+    series->volumes = volumes;
     series->planes = calloc(count, sizeof *series->planes);
     if (series->planes == NULL)
         return mur_error_no_memory(error);
     for (uint32_t slice = 0; slice < count; slice++)
-        mur_geometry_format_position(series->planes[slice].position, &series->geometry, slice);
-    status = mur_geometry_parse(&read, &series->text, series->planes[0].position,
-                                series->planes[count - 1].position, series->geometry.dims, error);
-    if (status == MUR_OK) /* what a reader gets counts, for segmentations too */
-        c->report.corner_error_mm = mur_geometry_corner_distance(&read, &series->geometry);
-    return status;
+        mur_geometry_format_position(series->planes[slice].position, geometry, slice);
+    *out = MUR_STEAL(series);
+    return MUR_OK;
 }
 
-static enum mur_status list_instances(struct mur_source_series *series, struct mur_error *error)
+static enum mur_status make_parts(struct mur_conversion *c, struct mur_error *error)
 {
-    uint32_t count = series->geometry.dims[2];
-    series->instances = calloc(count, sizeof *series->instances);
-    if (series->instances == NULL)
-        return mur_error_no_memory(error);
-    enum mur_status status = MUR_OK;
-    for (uint32_t slice = 0; status == MUR_OK && slice < count; slice++) {
-        status = mur_text_copy(&series->instances[slice],
-                               mur_slice_of(series->planes[slice].sop_instance), error);
+    struct mur_volume_geometry made, read;
+    unsigned flags = (c->options->keep_order ? 0u : (unsigned)MUR_FLIP_FOR_DISPLAY) |
+                     (c->options->allow_shear ? (unsigned)MUR_ALLOW_SHEAR : 0u);
+    enum mur_status status = mur_nifti_geometry(&c->voxels, c->nifti, &c->options->orientation,
+                                                &c->report.warnings, error);
+    if (status != MUR_OK)
+        return status;
+    if (mur_geometry_for_series(&made, &c->report.order, &c->voxels, flags, error) != MUR_OK)
+        return mur_error_prefix(error, "%s", c->path);
+    uint32_t volumes = c->plan.volumes / c->plan.series;
+    for (uint32_t part = 0; status == MUR_OK && part < c->plan.series; part++) {
+        c->parts[part].first = part * volumes;
+        c->parts[part].count = volumes;
+        status = make_series(&c->parts[part].series, c, &made, volumes, error);
         if (status == MUR_OK)
-            series->instance_count++;
+            c->part_count++;
     }
-    return status;
-}
-
-/* ---- the Data Set that slices share -----------------------------------------------------------
- */
-
-struct removal {
-    uint32_t *tags;
-    size_t count;
-};
-
-/* What the image decides is not taken from given attributes. */
-static bool decided_here(uint32_t tag)
-{
-    switch (tag) {
-    case MUR_TAG_ImageType:
-    case MUR_TAG_SOPClassUID:
-    case MUR_TAG_SOPInstanceUID:
-    case MUR_TAG_SpacingBetweenSlices:
-    case MUR_TAG_InstanceNumber:
-    case MUR_TAG_ImagePositionPatient:
-    case MUR_TAG_ImageOrientationPatient:
-    case MUR_TAG_SliceLocation:
-    case MUR_TAG_DimensionOrganizationSequence:
-    case MUR_TAG_DimensionIndexSequence:
-    case MUR_TAG_SegmentSequence:
-        return true;
-    default:
-        return MUR_TAG_GROUP(tag) == 0x0028 || MUR_TAG_GROUP(tag) >= 0x5200;
-    }
-}
-
-static enum mur_status note_decided(void *user, const struct mur_dataset_element *element,
-                                    struct mur_error *error)
-{
-    struct removal *removal = user;
-    if (!decided_here(element->tag))
-        return MUR_OK;
-    uint32_t *tags = realloc(removal->tags, (removal->count + 1) * sizeof *tags);
-    if (tags == NULL)
-        return mur_error_no_memory(error);
-    tags[removal->count++] = element->tag;
-    removal->tags = tags;
-    return MUR_OK;
-}
-
-static enum mur_status start_dataset(struct conversion *c, struct mur_error *error)
-{
-    enum mur_status status = MUR_OK;
-    if (c->options->attributes != NULL)
-        status = mur_dataset_clone(&c->dataset, c->options->attributes, error);
-    else
-        status = mur_dataset_create(&c->dataset, error);
-    if (status == MUR_OK)
-        status = mur_dataset_set_utf8(c->dataset, error);
-    struct removal removal = {.tags = NULL, .count = 0};
-    if (status == MUR_OK)
-        status = mur_dataset_each(c->dataset, note_decided, &removal, error);
-    for (size_t index = 0; status == MUR_OK && index < removal.count; index++)
-        status = mur_dataset_remove(c->dataset, removal.tags[index], error);
-    free(removal.tags);
-    return status;
-}
-
-static void put_patient_and_study(struct mur_put *put, const struct conversion *c)
-{
-    static const uint32_t type_2[] = {
-        MUR_TAG_PatientName,
-        MUR_TAG_PatientID,
-        MUR_TAG_PatientBirthDate,
-        MUR_TAG_PatientSex,
-        MUR_TAG_StudyDate,
-        MUR_TAG_StudyTime,
-        MUR_TAG_AccessionNumber,
-        MUR_TAG_StudyID,
-        MUR_TAG_ReferringPhysicianName,
-        MUR_TAG_Manufacturer,
-        MUR_TAG_Laterality,
-        MUR_TAG_PatientPosition,
-        MUR_TAG_PositionReferenceIndicator,
-        MUR_TAG_AcquisitionNumber,
-    };
-    for (size_t index = 0; index < MUR_COUNT(type_2); index++)
-        mur_put_default(put, type_2[index], "");
-    mur_put_animal_defaults(put);
-    mur_put_text(put, MUR_TAG_StudyInstanceUID, c->report.series->study_instance);
-    mur_put_text(put, MUR_TAG_SeriesInstanceUID, c->report.series->series_instance);
-    mur_put_text(put, MUR_TAG_FrameOfReferenceUID, c->report.series->frame_of_reference);
-    if (c->options->series_number > 0)
-        mur_put_int(put, MUR_TAG_SeriesNumber, c->options->series_number);
-    else
-        mur_put_default_value(put, MUR_TAG_SeriesNumber, "1");
-    if (c->options->anatomy != MUR_ANATOMY_UNSAID)
-        mur_put_text(put, MUR_TAG_AnatomicalOrientationType,
-                     c->options->anatomy == MUR_BIPED ? "BIPED" : "QUADRUPED");
-}
-
-static void put_equipment(struct mur_put *put, const struct conversion *c)
-{
-    static const struct mur_code processing = {"109102", "DCM", "Processing Equipment"};
-    static const char *const kinds[] = {"Analyze 7.5", "NIfTI-1", "NIfTI-2"};
-    const struct mur_value_map *values = &c->report.values;
-    struct mur_put item = mur_put_item(put, MUR_TAG_ContributingEquipmentSequence);
-    mur_put_text(&item, MUR_TAG_Manufacturer, "Murpacs");
-    mur_put_text(&item, MUR_TAG_ManufacturerModelName, "NIfTI to DICOM");
-    mur_put_text(&item, MUR_TAG_SoftwareVersions, "format " MUR_CONVERTER_FORMAT);
-    mur_put_text(&item, MUR_TAG_ContributionDescription, "Conversion without resampling");
-    mur_put_code(&item, MUR_TAG_PurposeOfReferenceCodeSequence, &processing);
-    put->status = item.status;
-
-    char text[256];
-    int used = snprintf(text, sizeof text, "Converted from %s, %s", kinds[c->header->kind],
-                        c->header->type_name);
-    if (values->error_bound > 0)
-        (void)snprintf(text + used, sizeof text - (size_t)used, ", values within %.3g",
-                       values->error_bound);
-    mur_put_text(put, MUR_TAG_DerivationDescription, text);
-    if (mur_nifti_orientation_unknown(c->nifti))
-        mur_put_default_value(put, MUR_TAG_ImageComments,
-                              "Orientation and sides unknown: the original file does not state "
-                              "them");
-}
-
-static void put_geometry(struct mur_put *put, const struct conversion *c)
-{
-    const struct mur_source_series *series = c->report.series;
-    mur_put_text(put, MUR_TAG_ImageOrientationPatient, series->text.image_orientation);
-    mur_put_text(put, MUR_TAG_PixelSpacing, series->text.pixel_spacing);
-    mur_put_text(put, MUR_TAG_SliceThickness, series->slice_thickness);
-    mur_put_text(put, MUR_TAG_SpacingBetweenSlices, series->text.slice_spacing);
-    mur_put_int(put, MUR_TAG_Rows, c->header->dims[1]);
-    mur_put_int(put, MUR_TAG_Columns, c->header->dims[0]);
-}
-
-static void put_window(struct mur_put *put, const struct conversion *c)
-{
-    const struct mur_value_map *values = &c->report.values;
-    if (c->options->modality == MUR_CONVERT_TO_CT && c->options->hounsfield) {
-        mur_put_text(put, MUR_TAG_WindowCenter, "40\\300");
-        mur_put_text(put, MUR_TAG_WindowWidth, "400\\1500");
-        mur_put_text(put, MUR_TAG_WindowCenterWidthExplanation, "Soft tissue\\Bone");
-        return;
-    }
-    char center[MUR_DS_SIZE], width[MUR_DS_SIZE];
-    mur_ds_format(center, values->window_center, values->window_width * 1e-4);
-    mur_ds_format(width, values->window_width, values->window_width * 1e-4);
-    mur_put_text(put, MUR_TAG_WindowCenter, center);
-    mur_put_text(put, MUR_TAG_WindowWidth, width);
-    if (values->window_width < 1) /* PS3.3 C.11.2.1.2: LINEAR wants at least 1 */
-        mur_put_text(put, MUR_TAG_VOILUTFunction, "LINEAR_EXACT");
-}
-
-static void put_signed(struct mur_put *put, bool is_signed, uint32_t tag, int64_t value)
-{
-    if (put->status == MUR_OK)
-        put->status = mur_dataset_put_int(put->dataset, tag, is_signed ? MUR_VR_SS : MUR_VR_US,
-                                          value, put->error);
-}
-
-/* MR has no Modality LUT (PS3.3 A.4): the same is said where the standard looks for it too. */
-static void put_real_world_values(struct mur_put *put, const struct mur_value_map *values)
-{
-    static const struct mur_code no_units = {"1", "UCUM", "no units"};
-    struct mur_put item = mur_put_item(put, MUR_TAG_RealWorldValueMappingSequence);
-    mur_put_text(&item, MUR_TAG_LUTExplanation, "Value of the original file");
-    mur_put_text(&item, MUR_TAG_LUTLabel, "NIFTI");
-    put_signed(&item, values->is_signed, MUR_TAG_RealWorldValueFirstValueMapped, values->smallest);
-    put_signed(&item, values->is_signed, MUR_TAG_RealWorldValueLastValueMapped, values->largest);
-    if (item.status == MUR_OK)
-        item.status = mur_dataset_put_double(item.dataset, MUR_TAG_RealWorldValueIntercept,
-                                             MUR_VR_FD, values->intercept, item.error);
-    if (item.status == MUR_OK)
-        item.status = mur_dataset_put_double(item.dataset, MUR_TAG_RealWorldValueSlope, MUR_VR_FD,
-                                             values->slope, item.error);
-    mur_put_code(&item, MUR_TAG_MeasurementUnitsCodeSequence, &no_units);
-    put->status = item.status;
-}
-
-static void put_values(struct mur_put *put, const struct conversion *c)
-{
-    const struct mur_value_map *values = &c->report.values;
-    bool ct = c->options->modality == MUR_CONVERT_TO_CT;
-    mur_put_int(put, MUR_TAG_SamplesPerPixel, 1);
-    mur_put_text(put, MUR_TAG_PhotometricInterpretation, "MONOCHROME2");
-    mur_put_int(put, MUR_TAG_BitsAllocated, 16);
-    mur_put_int(put, MUR_TAG_BitsStored, 16);
-    mur_put_int(put, MUR_TAG_HighBit, 15);
-    mur_put_int(put, MUR_TAG_PixelRepresentation, values->is_signed ? 1 : 0);
-    if (values->has_padding)
-        put_signed(put, values->is_signed, MUR_TAG_PixelPaddingValue, values->padding);
-    if (ct || values->rescaled) {
-        mur_put_text(put, MUR_TAG_RescaleIntercept, values->intercept_text);
-        mur_put_text(put, MUR_TAG_RescaleSlope, values->slope_text);
-        mur_put_text(put, MUR_TAG_RescaleType, ct && c->options->hounsfield ? "HU" : "US");
-    }
-    if (!ct && values->rescaled)
-        put_real_world_values(put, values);
-    put_window(put, c);
-}
-
-static void put_modality(struct mur_put *put, const struct conversion *c)
-{
-    mur_put_text(put, MUR_TAG_SOPClassUID, sop_class_of(c->options));
-    if (c->options->modality == MUR_CONVERT_TO_CT) {
-        mur_put_text(put, MUR_TAG_Modality, "CT");
-        mur_put_text(put, MUR_TAG_ImageType, "DERIVED\\SECONDARY\\AXIAL");
-        mur_put_default(put, MUR_TAG_KVP, "");
-        return;
-    }
-    mur_put_text(put, MUR_TAG_Modality, "MR");
-    mur_put_text(put, MUR_TAG_ImageType, "DERIVED\\SECONDARY\\OTHER");
-    mur_put_default_value(put, MUR_TAG_ScanningSequence, "RM");
-    mur_put_default_value(put, MUR_TAG_SequenceVariant, "NONE");
-    mur_put_default(put, MUR_TAG_ScanOptions, "");
-    mur_put_default(put, MUR_TAG_MRAcquisitionType, "3D");
-    mur_put_default(put, MUR_TAG_RepetitionTime, "");
-    mur_put_default(put, MUR_TAG_EchoTime, "");
-    mur_put_default(put, MUR_TAG_EchoTrainLength, "");
-}
-
-static enum mur_status build_dataset(struct conversion *c, struct mur_error *error)
-{
-    enum mur_status status = start_dataset(c, error);
     if (status != MUR_OK)
         return status;
-    struct mur_put put = {.dataset = c->dataset, .status = MUR_OK, .error = error};
-    put_patient_and_study(&put, c);
-    put_equipment(&put, c);
-    put_modality(&put, c);
-    put_geometry(&put, c);
-    put_values(&put, c);
-    return put.status;
-}
-
-/* The original header, for the way back. */
-static enum mur_status put_original(struct conversion *c, struct mur_error *error)
-{
-    unsigned block = 0;
-    MUR_AUTO_FREE char *name = NULL;
-    enum mur_status status =
-        mur_dataset_private_block(&block, c->dataset, MUR_PRIVATE_GROUP, MUR_CREATOR_NIFTI, error);
-    if (status == MUR_OK)
-        status = mur_dataset_put_bytes(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_HEADER),
-                                       MUR_VR_OB, c->header->raw, c->header->raw_length, error);
-    size_t length = 0;
-    const uint8_t *extensions = mur_nifti_extensions(&length, c->nifti);
-    if (status == MUR_OK && length > 0)
-        status = mur_dataset_put_bytes(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_EXTENSIONS),
-                                       MUR_VR_OB, extensions, length, error);
-    if (status == MUR_OK)
-        status = mur_dataset_put_string(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_FILE_NAME),
-                                        MUR_VR_LO, c->file_name, error);
-    const struct mur_voxel_order *order = &c->report.order;
-    char flips[8] = "";
-    (void)snprintf(flips, sizeof flips, "%s%s%s", order->flip_i ? "\\I" : "",
-                   order->flip_j ? "\\J" : "", order->reverse_k ? "\\K" : "");
-    uint32_t flips_tag = MUR_PRIVATE_TAG(block, MUR_NIFTI_FLIPS);
-    if (status == MUR_OK && flips[0] != '\0')
-        status = mur_dataset_put_string(c->dataset, flips_tag, MUR_VR_CS, flips + 1, error);
-    else if (status == MUR_OK)
-        status = mur_dataset_put_empty(c->dataset, flips_tag, MUR_VR_CS, error);
-    if (status == MUR_OK)
-        status = mur_dataset_put_bytes(c->dataset, MUR_PRIVATE_TAG(block, MUR_NIFTI_SHA256),
-                                       MUR_VR_OB, c->voxel_digest, sizeof c->voxel_digest, error);
-    return status;
-}
-
-/* ---- heads ----------------------------------------------------------------------------------- */
-
-static uint32_t read_u32(const uint8_t *bytes)
-{
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-/* Encodes the Data Set and finds where the varying elements belong. The encoder writes explicit VR
- * and explicit lengths, so elements of the top level follow each other by their lengths. */
-static enum mur_status encode_common(struct common_head *head, struct mur_dataset *dataset,
-                                     struct mur_error *error)
-{
-    enum mur_status status =
-        mur_dataset_encode(&head->bytes, dataset, mur_uid_ExplicitVRLittleEndian, error);
-    if (status != MUR_OK)
-        return status;
-    const uint8_t *bytes = (const uint8_t *)head->bytes.data;
-    size_t length = head->bytes.length, at = 0, section = 0;
-    while (at + 8 <= length) {
-        uint32_t tag = MUR_TAG(bytes[at] | bytes[at + 1] << 8, bytes[at + 2] | bytes[at + 3] << 8);
-        while (section < SECTIONS - 1 && tag > varying_tags[section])
-            head->ends[section++] = at;
-        const char name[2] = {(char)bytes[at + 4], (char)bytes[at + 5]};
-        if (!mur_vr_info(mur_vr_from_name(name))->long_length)
-            at += 8 + (size_t)(bytes[at + 6] | bytes[at + 7] << 8);
-        else if (at + 12 <= length)
-            at += 12 + (size_t)read_u32(bytes + at + 8);
-        else
-            break;
-    }
-    if (at != length)
-        return mur_error_set(error, MUR_INTERNAL,
-                             "the common Data Set was not encoded as expected");
-    while (section < SECTIONS)
-        head->ends[section++] = length;
-    return MUR_OK;
-}
-
-static enum mur_status append_section(struct mur_buffer *out, const struct common_head *head,
-                                      unsigned section, struct mur_error *error)
-{
-    size_t begin = section == 0 ? 0 : head->ends[section - 1];
-    return mur_buffer_append(out, head->bytes.data + begin, head->ends[section] - begin, error);
-}
-
-/* The Data Set of a slice up to its pixels. */
-static enum mur_status make_head(struct mur_buffer *out, const struct conversion *c, uint32_t slice,
-                                 uint32_t pixel_bytes, struct mur_error *error)
-{
-    const struct mur_source_series *series = c->report.series;
-    const struct common_head *head = slice == 0 ? &c->first : &c->others;
-    const char *position = series->planes[slice].position;
-    double normal[3], at[3], along = 0;
-    mur_geometry_normal(normal, &series->geometry);
-    mur_geometry_position(at, &series->geometry, 0, 0, slice);
-    for (unsigned axis = 0; axis < 3; axis++)
-        along += normal[axis] * at[axis];
-    char location[MUR_DS_SIZE];
-    mur_ds_format(location, along, 1e-6);
-
-    mur_buffer_clear(out);
-    struct mur_encoder encoder;
-    enum mur_status status = mur_encoder_init(&encoder, out, mur_uid_ExplicitVRLittleEndian, error);
-    if (status == MUR_OK)
-        status = append_section(out, head, 0, error);
-    if (status == MUR_OK)
-        status = mur_encode_text(&encoder, MUR_TAG_SOPInstanceUID, MUR_VR_UI,
-                                 series->planes[slice].sop_instance, error);
-    if (status == MUR_OK)
-        status = append_section(out, head, 1, error);
-    if (status == MUR_OK)
-        status =
-            mur_encode_int(&encoder, MUR_TAG_InstanceNumber, MUR_VR_IS, (int64_t)slice + 1, error);
-    if (status == MUR_OK)
-        status = append_section(out, head, 2, error);
-    if (status == MUR_OK)
-        status =
-            mur_encode_text(&encoder, MUR_TAG_ImagePositionPatient, MUR_VR_DS, position, error);
-    if (status == MUR_OK)
-        status = append_section(out, head, 3, error);
-    if (status == MUR_OK)
-        status = mur_encode_text(&encoder, MUR_TAG_SliceLocation, MUR_VR_DS, location, error);
-    if (status == MUR_OK)
-        status = append_section(out, head, 4, error);
-    const uint8_t pixel_data[12] = {0xE0,
-                                    0x7F,
-                                    0x10,
-                                    0x00,
-                                    'O',
-                                    'W',
-                                    0,
-                                    0,
-                                    (uint8_t)pixel_bytes,
-                                    (uint8_t)(pixel_bytes >> 8),
-                                    (uint8_t)(pixel_bytes >> 16),
-                                    (uint8_t)(pixel_bytes >> 24)};
-    if (status == MUR_OK)
-        status = mur_buffer_append(out, pixel_data, sizeof pixel_data, error);
+    const struct mur_source_series *series = c->parts[0].series;
+    status = mur_geometry_parse(&read, &series->text, series->planes[0].position,
+                                series->planes[made.dims[2] - 1].position, made.dims, error);
+    if (status == MUR_OK) /* what a reader gets counts, for segmentations too */
+        c->report.corner_error_mm = mur_geometry_corner_distance(&read, &made);
     return status;
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */
 
-static void copy_reversed(uint16_t *out, const uint16_t *from, size_t count)
+#define TURN_ROWS(type)                                                                            \
+    do {                                                                                           \
+        for (size_t row_ = 0; row_ < rows; row_++) {                                               \
+            const type *from_ = (const type *)voxels + row_ * columns;                             \
+            type *to_ = (type *)out + (order->flip_j ? rows - 1 - row_ : row_) * columns;          \
+            for (size_t column_ = 0; column_ < columns; column_++)                                 \
+                to_[column_] = from_[order->flip_i ? columns - 1 - column_ : column_];             \
+        }                                                                                          \
+    } while (0)
+
+struct three_bytes {
+    uint8_t bytes[3];
+};
+
+void mur_turn_slice(void *out, const void *voxels, size_t columns, size_t rows, size_t size,
+                    const struct mur_voxel_order *order)
 {
-    for (size_t index = 0; index < count; index++)
-        out[index] = from[count - 1 - index];
+    if (!order->flip_i && !order->flip_j)
+        memcpy(out, voxels, columns * rows * size);
+    else if (size == 2)
+        TURN_ROWS(uint16_t);
+    else if (size == 3)
+        TURN_ROWS(struct three_bytes);
+    else if (size == 4)
+        TURN_ROWS(uint32_t);
+    else if (size == 8)
+        TURN_ROWS(uint64_t);
 }
 
 static void reverse(uint16_t *row, size_t count)
@@ -653,124 +260,147 @@ static void reverse(uint16_t *row, size_t count)
     }
 }
 
-/* Stored values of a slice in the order of the series; borrowed from @p voxels or @p c. */
-static const uint16_t *arrange_slice(struct conversion *c, const void *voxels)
+/* Alpha was found to be 255 everywhere. */
+static void drop_alpha(uint8_t *out, const uint8_t *voxels, size_t count)
+{
+    for (size_t index = 0; index < count; index++)
+        memcpy(out + 3 * index, voxels + 4 * index, 3);
+}
+
+/* Pixels of a slice in the order of the series; borrowed from @p voxels or @p c. */
+static const void *arrange_slice(struct mur_conversion *c, const struct mur_conversion_part *part,
+                                 const void *voxels)
 {
     size_t columns = c->header->dims[0], rows = c->header->dims[1];
-    bool flip_i = c->report.order.flip_i, flip_j = c->report.order.flip_j;
-    bool identity = mur_value_scan_is_identity(c->scan);
-    if (identity && !flip_i && !flip_j)
-        return voxels;
-    if (identity && flip_i && flip_j) {
-        copy_reversed(c->pixels, voxels, rows * columns);
+    const struct mur_voxel_order *order = &c->report.order;
+    if (c->header->samples == 4) {
+        uint8_t *plain = c->pixels + columns * rows * 3; /* beside the turned ones */
+        drop_alpha(plain, voxels, columns * rows);
+        voxels = plain;
+    }
+    if (part->scan == NULL || mur_value_scan_is_identity(part->scan)) {
+        if (!order->flip_i && !order->flip_j && part->scan != NULL)
+            return voxels;
+        mur_turn_slice(c->pixels, voxels, columns, rows, part->scan != NULL ? 2 : 3, order);
         return c->pixels;
     }
+    uint16_t *pixels = (uint16_t *)(void *)c->pixels;
     for (size_t row = 0; row < rows; row++) {
         const uint8_t *from = (const uint8_t *)voxels + row * columns * c->header->voxel_size;
-        uint16_t *to = c->pixels + (flip_j ? rows - 1 - row : row) * columns;
-        if (identity && flip_i) {
-            copy_reversed(to, (const uint16_t *)(const void *)from, columns);
-            continue;
-        }
-        mur_value_scan_apply(to, c->scan, from, columns);
-        if (flip_i)
+        uint16_t *to = pixels + (order->flip_j ? rows - 1 - row : row) * columns;
+        mur_value_scan_apply(to, part->scan, from, columns);
+        if (order->flip_i)
             reverse(to, columns);
     }
     return c->pixels;
 }
 
-static enum mur_status write_slices(struct conversion *c, const struct mur_output *output,
-                                    struct mur_error *error)
+static double location_of(const struct mur_volume_geometry *geometry, uint32_t slice)
 {
-    const struct mur_source_series *series = c->report.series;
-    uint32_t count = series->geometry.dims[2];
-    size_t pixel_bytes = slice_voxels(c) * sizeof(uint16_t);
-    MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
-    c->pixels = malloc(pixel_bytes);
-    if (c->pixels == NULL)
-        return mur_error_no_memory(error);
-    enum mur_status status = MUR_OK;
-    for (uint32_t slice = 0; status == MUR_OK && slice < count; slice++) {
-        const void *voxels = NULL;
-        uint32_t from = c->report.order.reverse_k ? count - 1 - slice : slice;
-        status = make_head(&head, c, slice, (uint32_t)pixel_bytes, error);
-        if (status == MUR_OK)
-            status = mur_nifti_read_slice(&voxels, c->nifti, 0, from, error);
-        if (status != MUR_OK)
-            break;
-        const struct mur_made_instance instance = {
-            .sop_class = series->sop_class,
-            .sop_instance = series->planes[slice].sop_instance,
-            .transfer_syntax = mur_uid_ExplicitVRLittleEndian,
-            .study_instance = series->study_instance,
-            .series_instance = series->series_instance,
-            .number = slice + 1,
-            .count = count,
-            .data_set_length = head.length + pixel_bytes,
-        };
-        status = output->begin(output->user, &instance, error);
-        if (status == MUR_OK)
-            status = output->write(output->user, head.data, head.length, error);
-        if (status == MUR_OK)
-            status = output->write(output->user, arrange_slice(c, voxels), pixel_bytes, error);
-        if (status == MUR_OK)
-            status = output->end(output->user, error);
-        c->report.bytes += instance.data_set_length;
-        c->report.instances++;
-    }
-    return status;
+    double normal[3], at[3], along = 0;
+    mur_geometry_normal(normal, geometry);
+    mur_geometry_position(at, geometry, 0, 0, slice);
+    for (unsigned axis = 0; axis < 3; axis++)
+        along += normal[axis] * at[axis];
+    return along;
 }
 
-/* ---- all together ---------------------------------------------------------------------------- */
-
-static enum mur_status check_shape(const struct conversion *c, struct mur_error *error)
+static enum mur_status write_slice(struct mur_conversion *c, struct mur_conversion_part *part,
+                                   const struct mur_common_head *common, struct mur_buffer *head,
+                                   uint32_t volume, uint32_t slice, const struct mur_output *output,
+                                   struct mur_error *error)
 {
-    if (c->header->volumes > 1)
-        return mur_error_set(error, MUR_UNSUPPORTED,
-                             "%s: dim[] holds %" PRIu32 " volumes; one is supported so far",
-                             c->path, c->header->volumes);
-    if (slice_voxels(c) * sizeof(uint16_t) >= UINT32_MAX - 1)
-        return mur_error_set(error, MUR_LIMIT, "%s: one slice exceeds what Pixel Data can hold",
-                             c->path);
-    return MUR_OK;
-}
-
-static enum mur_status prepare(struct conversion *c, struct mur_error *error)
-{
-    enum mur_status status = mur_nifti_open(&c->nifti, c->path, &c->report.warnings, error);
+    const struct mur_source_series *series = part->series;
+    uint32_t slices = c->header->dims[2];
+    size_t index = (size_t)(volume - part->first) * slices + slice;
+    bool colour = c->form == MUR_PIXELS_COLOUR;
+    size_t pixel_bytes = mur_conversion_slice_voxels(c) * (colour ? 3 : 2);
+    pixel_bytes += pixel_bytes % 2; /* the buffer has a NUL there */
+    const struct mur_slice_elements elements = {
+        .sop_instance = series->instances[index],
+        .instance_number = index + 1,
+        .position = series->planes[slice].position,
+        .location_mm = location_of(&series->geometry, slice),
+        .pixel_vr = colour ? "OB" : "OW",
+        .pixel_bytes = (uint32_t)pixel_bytes,
+    };
+    const void *voxels = NULL;
+    enum mur_status status = mur_slice_head_make(head, common, &elements, error);
+    if (status == MUR_OK)
+        status =
+            mur_conversion_read(&voxels, c, volume, mur_conversion_file_slice(c, slice), error);
     if (status != MUR_OK)
         return status;
-    c->header = mur_nifti_header(c->nifti);
-    status = check_shape(c, error);
+    const struct mur_made_instance instance = {
+        .sop_class = series->sop_class,
+        .sop_instance = elements.sop_instance,
+        .transfer_syntax = mur_uid_ExplicitVRLittleEndian,
+        .study_instance = series->study_instance,
+        .series_instance = series->series_instance,
+        .number = c->report.instances + 1,
+        .count = c->plan.volumes * slices,
+        .data_set_length = head->length + pixel_bytes,
+    };
+    status = output->begin(output->user, &instance, error);
     if (status == MUR_OK)
-        status = make_geometry(c, error);
+        status = output->write(output->user, head->data, head->length, error);
     if (status == MUR_OK)
-        status = mur_value_scan_create(&c->scan, c->header->type, c->header->slope,
-                                       c->header->intercept, &c->options->values, error);
+        status = output->write(output->user, arrange_slice(c, part, voxels), pixel_bytes, error);
     if (status == MUR_OK)
-        status = mur_nifti_hold(c->nifti, 0, error);
-    if (status == MUR_OK)
-        status = look_at_voxels(c, error);
-    if (status == MUR_OK)
-        status = file_name_text(&c->file_name, c->path, error);
-    if (status == MUR_OK)
-        status = make_identity(c, error);
-    if (status == MUR_OK)
-        status = list_instances(c->report.series, error);
-    if (status == MUR_OK)
-        status = build_dataset(c, error);
-    if (status == MUR_OK)
-        status = encode_common(&c->others, c->dataset, error);
-    if (status == MUR_OK)
-        status = put_original(c, error);
-    if (status == MUR_OK)
-        status = encode_common(&c->first, c->dataset, error);
+        status = output->end(output->user, error);
+    c->report.bytes += instance.data_set_length;
+    c->report.instances++;
     return status;
 }
 
-static enum mur_status keep_patient_and_study(struct conversion *c, struct mur_error *error)
+/* Encodes what the slices of a volume share; of a part's first volume also with the original
+ * header. */
+static enum mur_status encode_heads(struct mur_conversion *c, struct mur_conversion_part *part,
+                                    struct mur_common_head heads[2], uint32_t volume,
+                                    struct mur_error *error)
 {
-    struct mur_source_series *series = c->report.series;
+    struct mur_put put = {.dataset = c->dataset, .status = MUR_OK, .error = error};
+    mur_volume_put(&put, &c->plan, &c->clock, &c->voxels, volume);
+    enum mur_status status = put.status;
+    if (status == MUR_OK && volume == part->first) {
+        status = mur_conversion_put_original(c, part, error);
+        if (status == MUR_OK)
+            status = mur_common_head_encode(&heads[0], c->dataset, error);
+        if (status == MUR_OK)
+            status = mur_conversion_remove_original(c, error);
+    }
+    return status == MUR_OK ? mur_common_head_encode(&heads[1], c->dataset, error) : status;
+}
+
+static enum mur_status write_images(struct mur_conversion *c, struct mur_conversion_part *part,
+                                    const struct mur_output *output, struct mur_error *error)
+{
+    struct mur_common_head heads[2] = {MUR_COMMON_HEAD_INIT, MUR_COMMON_HEAD_INIT};
+    MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
+    enum mur_status status = mur_conversion_identify_part(c, part, 0, error);
+    if (status == MUR_OK)
+        status = mur_dataset_put_string(c->dataset, MUR_TAG_SeriesInstanceUID, MUR_VR_UI,
+                                        part->series->series_instance, error);
+    for (uint32_t volume = part->first; status == MUR_OK && volume < part->first + part->count;
+         volume++) {
+        status = encode_heads(c, part, heads, volume, error);
+        if (status == MUR_OK)
+            status = mur_nifti_hold(c->nifti, volume, error);
+        for (uint32_t slice = 0; status == MUR_OK && slice < c->header->dims[2]; slice++) {
+            bool first = volume == part->first && slice == 0;
+            status =
+                write_slice(c, part, &heads[first ? 0 : 1], &head, volume, slice, output, error);
+        }
+    }
+    mur_common_head_free(&heads[0]);
+    mur_common_head_free(&heads[1]);
+    return status;
+}
+
+static enum mur_status keep_patient_and_study(struct mur_conversion *c,
+                                              struct mur_source_series *series,
+                                              struct mur_error *error)
+{
     enum mur_status status = mur_dataset_create(&series->common, error);
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(series->common, error);
@@ -779,36 +409,116 @@ static enum mur_status keep_patient_and_study(struct conversion *c, struct mur_e
     return status;
 }
 
+static enum mur_status write_parts(struct mur_conversion *c, const struct mur_output *output,
+                                   struct mur_error *error)
+{
+    /* Of colour one slice as it is beside the turned one, and a NUL for an odd length. */
+    size_t size = c->form == MUR_PIXELS_MAPPED  ? 2
+                  : c->form == MUR_PIXELS_FLOAT ? c->header->voxel_size
+                                                : 6;
+    c->pixels = calloc(1, mur_conversion_slice_voxels(c) * size + 1);
+    if (c->pixels == NULL)
+        return mur_error_no_memory(error);
+    enum mur_status status = MUR_OK;
+    for (uint32_t part = 0; status == MUR_OK && part < c->part_count; part++) {
+        status = mur_conversion_dataset(c, &c->parts[part], error);
+        if (status == MUR_OK && c->form == MUR_PIXELS_FLOAT)
+            status = mur_conversion_write_map(c, &c->parts[part], output, error);
+        else if (status == MUR_OK)
+            status = write_images(c, &c->parts[part], output, error);
+        if (status == MUR_OK)
+            status = keep_patient_and_study(c, c->parts[part].series, error);
+    }
+    return status;
+}
+
+/* ---- all together ---------------------------------------------------------------------------- */
+
+static enum mur_status prepare(struct mur_conversion *c, struct mur_error *error)
+{
+    const struct mur_conversion_options *options = c->options;
+    enum mur_status status = mur_nifti_open_image(&c->nifti, c->path, &c->report.warnings, error);
+    if (status != MUR_OK)
+        return status;
+    c->header = mur_nifti_header(c->nifti);
+    bool is_float = c->header->type == MUR_NIFTI_FLOAT32 || c->header->type == MUR_NIFTI_FLOAT64;
+    if (c->header->samples > 1)
+        c->form = MUR_PIXELS_COLOUR;
+    else if (options->lossless && is_float)
+        c->form = MUR_PIXELS_FLOAT;
+    size_t size = c->form == MUR_PIXELS_COLOUR ? 3 : 2;
+    if (mur_conversion_slice_voxels(c) * size >= UINT32_MAX - 1)
+        return mur_error_set(error, MUR_LIMIT, "%s: one slice exceeds what Pixel Data can hold",
+                             c->path);
+    mur_nifti_stop_when(c->nifti, options->cancelled);
+    status = mur_volume_plan_make(&c->plan, c->header, &options->volumes, c->path,
+                                  &c->report.warnings, error);
+    c->slices_to_read = (uint64_t)2 * c->plan.volumes * c->header->dims[2];
+    mur_volume_clock_read(&c->clock, options->attributes);
+    if (status == MUR_OK)
+        status = make_parts(c, error);
+    if (status == MUR_OK)
+        status = look_at_voxels(c, error);
+    if (status == MUR_OK)
+        status = mur_original_take(&c->original, c->nifti, error);
+    if (status == MUR_OK)
+        status = mur_conversion_identify(c, error);
+    if (status == MUR_OK && c->report.values.error_bound > 0)
+        status = mur_warn(&c->report.warnings, error,
+                          "%s: %s values are stored in 16 bits, within %.3g of the original",
+                          c->path, c->header->type_name, c->report.values.error_bound);
+    return status;
+}
+
+static enum mur_status tell_series(struct mur_conversion *c, struct mur_error *error)
+{
+    c->report.made = calloc(c->part_count, sizeof *c->report.made);
+    if (c->report.made == NULL)
+        return mur_error_no_memory(error);
+    for (uint32_t index = 0; index < c->part_count; index++) {
+        const struct mur_conversion_part *part = &c->parts[index];
+        struct mur_conversion_series *made = &c->report.made[index];
+        memcpy(made->series_instance, part->series->series_instance, sizeof made->series_instance);
+        made->instances = (uint32_t)part->series->instance_count;
+        mur_hex_write(made->voxels, part->voxel_digest, MUR_SHA256_SIZE);
+        if (c->plan.kind == MUR_VOLUMES_DIXON)
+            (void)snprintf(made->contrast, sizeof made->contrast, "%s",
+                           c->options->volumes.contrasts[part->first]);
+    }
+    c->report.series_count = c->part_count;
+    c->report.series = MUR_STEAL(c->parts[0].series);
+    return MUR_OK;
+}
+
+static void finish(struct mur_conversion *c)
+{
+    for (uint32_t part = 0; part < c->part_count; part++) {
+        mur_value_scan_free(c->parts[part].scan);
+        mur_source_series_free(c->parts[part].series);
+    }
+    mur_original_free(&c->original);
+    mur_dataset_free(c->dataset);
+    mur_nifti_free(c->nifti);
+    free(c->pixels);
+}
+
 enum mur_status mur_nii_to_dicom(struct mur_conversion_report *report, const char *path,
                                  const struct mur_conversion_options *options,
                                  const struct mur_output *output, struct mur_error *error)
 {
-    struct conversion c = {.options = options, .path = path};
+    struct mur_conversion c = {.options = options, .path = path};
     c.report.warnings = report->warnings;
     enum mur_status status = prepare(&c, error);
-    if (status == MUR_OK && c.report.values.error_bound > 0)
-        status = mur_warn(&c.report.warnings, error,
-                          "%s: %s values are stored in 16 bits, within %.3g of the original", path,
-                          c.header->type_name, c.report.values.error_bound);
     if (status == MUR_OK)
-        status = write_slices(&c, output, error);
-    if (status == MUR_OK)
-        status = keep_patient_and_study(&c, error);
+        status = write_parts(&c, output, error);
     if (status == MUR_OK)
         status = mur_nifti_check_unchanged(c.nifti, error);
-    if (status == MUR_OK) {
+    if (status == MUR_OK)
+        status = tell_series(&c, error);
+    if (status == MUR_OK)
         *report = c.report;
-    } else {
+    else
         report->warnings = c.report.warnings;
-        c.report.warnings = (struct mur_warnings)MUR_WARNINGS_INIT;
-        mur_conversion_report_free(&c.report);
-    }
-    mur_buffer_free(&c.first.bytes);
-    mur_buffer_free(&c.others.bytes);
-    mur_dataset_free(c.dataset);
-    mur_value_scan_free(c.scan);
-    mur_nifti_free(c.nifti);
-    free(c.pixels);
-    free(c.file_name);
+    finish(&c);
     return status;
 }

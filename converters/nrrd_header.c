@@ -93,6 +93,8 @@ static struct mur_slice next_word(struct mur_slice *rest)
 {
     *rest = mur_slice_trim(*rest);
     struct mur_slice word = {.data = rest->data, .length = 0};
+    if (rest->length == 0)
+        return word; /* of a field that is not there: without data */
     while (word.length < rest->length && rest->data[word.length] != ' ' &&
            rest->data[word.length] != '\t')
         word.length++;
@@ -222,8 +224,9 @@ static enum mur_status read_encoding(struct mur_nrrd_header *header, const struc
     if (header->from_end && header->gzip)
         return mur_error_set(error, MUR_PARSE, "%s: byte skip -1 goes with raw data only", path);
     enum mur_status status = MUR_OK;
-    if (!header->from_end && fields->byte_skip.length > 0)
-        status = mur_parse_uint64(&header->byte_skip, fields->byte_skip, 0, INT64_MAX, error);
+    if (!header->from_end && fields->byte_skip.length > 0 &&
+        mur_parse_uint64(&header->byte_skip, fields->byte_skip, 0, INT64_MAX, error) != MUR_OK)
+        status = mur_error_prefix(error, "%s: byte skip", path);
     if (status == MUR_OK && header->gzip && header->byte_skip > 0)
         status = mur_error_set(error, MUR_UNSUPPORTED,
                                "%s: byte skip in gzip data is not supported", path);

@@ -1,28 +1,26 @@
 #include "converters/output.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "converters/file_set.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/part10.h"
 
-/* Temporary names lie beside the final ones, so that renaming is all that a commit does. */
-#define PART ".part"
+enum { NARROW_COUNT = 9999, NARROW_DIGITS = 4, WIDE_DIGITS = 8 };
 
 struct mur_file_output {
+    struct mur_file_set *files;
     char *folder; /* NULL: one file */
     char *file;
-    char **names; /* final; written so far are names[i] and PART */
-    size_t count;
-    size_t capacity;
-    bool made_folder;
+    char *current;  /* name of the file that is written */
+    uint32_t count; /* of instances in all, as told with the last one */
     int descriptor;
 };
 
@@ -35,49 +33,32 @@ enum mur_status mur_file_output_create(struct mur_file_output **out, const char 
     if (output == NULL)
         return mur_error_no_memory(error);
     output->descriptor = -1;
-    enum mur_status status = MUR_OK;
-    if (file != NULL)
+    enum mur_status status = mur_file_set_create(&output->files, error);
+    if (status == MUR_OK && file != NULL)
         status = mur_text_copy(&output->file, mur_slice_of(file), error);
-    if (folder != NULL)
+    if (status == MUR_OK && folder != NULL)
         status = mur_text_copy(&output->folder, mur_slice_of(folder), error);
-    if (status == MUR_OK && folder != NULL && !mur_directory_exists(folder)) {
-        status = mur_directory_create(folder, 0777, error);
-        output->made_folder = status == MUR_OK;
-    }
+    if (status == MUR_OK && folder != NULL)
+        status = mur_file_set_folder(output->files, folder, error);
     if (status == MUR_OK)
         *out = MUR_STEAL(output);
     return status;
 }
 
-static enum mur_status add_name(struct mur_file_output *output, uint32_t number, uint32_t count,
-                                struct mur_error *error)
+static int digits_of(uint32_t count)
 {
-    if (output->count == output->capacity) {
-        size_t capacity = output->capacity == 0 ? 64 : output->capacity * 2;
-        char **names = realloc(output->names, capacity * sizeof *names);
-        if (names == NULL)
-            return mur_error_no_memory(error);
-        output->names = names;
-        output->capacity = capacity;
-    }
-    char *name = NULL;
-    enum mur_status status = MUR_OK;
-    if (output->file != NULL && output->count > 0)
-        status =
-            mur_error_set(error, MUR_INVALID, "%s cannot hold several instances", output->file);
-    else if (output->file != NULL)
-        status = mur_text_copy(&name, mur_slice_of(output->file), error);
-    else
-        status = mur_text_format(&name, error, "%s/IM%0*" PRIu32 ".dcm", output->folder,
-                                 count > 9999 ? 6 : 4, number);
-    if (status == MUR_OK)
-        output->names[output->count++] = name;
-    return status;
+    return count > NARROW_COUNT ? WIDE_DIGITS : NARROW_DIGITS;
 }
 
-static enum mur_status part_name(char **out, const char *name, struct mur_error *error)
+static enum mur_status name_of(char **out, const struct mur_file_output *output, uint32_t number,
+                               struct mur_error *error)
 {
-    return mur_text_format(out, error, "%s" PART, name);
+    if (output->file != NULL && number > 1)
+        return mur_error_set(error, MUR_INVALID, "%s cannot hold several instances", output->file);
+    if (output->file != NULL)
+        return mur_text_copy(out, mur_slice_of(output->file), error);
+    return mur_text_format(out, error, "%s/IM%0*" PRIu32 ".dcm", output->folder,
+                           digits_of(output->count), number);
 }
 
 static enum mur_status begin_file(void *user, const struct mur_made_instance *instance,
@@ -90,51 +71,71 @@ static enum mur_status begin_file(void *user, const struct mur_made_instance *in
     (void)snprintf(head.sop_instance, sizeof head.sop_instance, "%s", instance->sop_instance);
     (void)snprintf(head.transfer_syntax, sizeof head.transfer_syntax, "%s",
                    instance->transfer_syntax);
+    output->count = instance->count;
+    free(output->current);
+    output->current = NULL;
     enum mur_status status = mur_part10_write(&bytes, &head, error);
     if (status == MUR_OK)
-        status = add_name(output, instance->number, instance->count, error);
-    if (status != MUR_OK)
-        return status;
-    MUR_AUTO_FREE char *part = NULL;
-    status = part_name(&part, output->names[output->count - 1], error);
-    if (status != MUR_OK)
-        return status;
-    output->descriptor = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (output->descriptor < 0)
-        return mur_error_set_errno(error, errno, "%s", part);
-    return mur_write_full(output->descriptor, bytes.data, bytes.length, part, error);
+        status = name_of(&output->current, output, instance->number, error);
+    if (status == MUR_OK)
+        status = mur_file_set_open(&output->descriptor, output->files, output->current, error);
+    if (status == MUR_OK)
+        status =
+            mur_write_full(output->descriptor, bytes.data, bytes.length, output->current, error);
+    return status;
 }
 
 static enum mur_status write_file(void *user, const void *bytes, size_t length,
                                   struct mur_error *error)
 {
     struct mur_file_output *output = user;
-    return mur_write_full(output->descriptor, bytes, length, output->names[output->count - 1],
-                          error);
+    return mur_write_full(output->descriptor, bytes, length, output->current, error);
 }
 
 static enum mur_status end_file(void *user, struct mur_error *error)
 {
     struct mur_file_output *output = user;
     if (close(mur_steal_descriptor(&output->descriptor)) != 0)
-        return mur_error_set_errno(error, errno, "%s", output->names[output->count - 1]);
+        return mur_error_set_errno(error, errno, "%s", output->current);
     return MUR_OK;
+}
+
+/* Whether a name in the folder is one that name_of() gives to some other conversion alone. */
+static bool is_foreign(const struct mur_file_output *output, const char *name)
+{
+    size_t length = strlen(name);
+    if (length < sizeof "IM.dcm" || strncmp(name, "IM", 2) != 0 ||
+        strcmp(name + length - 4, ".dcm") != 0)
+        return false;
+    int64_t number = 0;
+    struct mur_slice digits = {.data = name + 2, .length = length - 6};
+    if (strspn(name + 2, "0123456789") != digits.length)
+        return false;
+    return digits.length != (size_t)digits_of(output->count) ||
+           mur_parse_int64(&number, digits, 1, output->count, NULL) != MUR_OK;
+}
+
+/* What an earlier, longer conversion left there would become part of this series. */
+static enum mur_status check_folder(const struct mur_file_output *output, struct mur_error *error)
+{
+    DIR *folder = opendir(output->folder);
+    if (folder == NULL)
+        return mur_error_set_errno(error, errno, "%s", output->folder);
+    enum mur_status status = MUR_OK;
+    const struct dirent *entry = NULL;
+    while (status == MUR_OK && (entry = readdir(folder)) != NULL)
+        if (is_foreign(output, entry->d_name))
+            status = mur_error_set(error, MUR_EXISTS,
+                                   "%s/%s is of another conversion; give an empty folder",
+                                   output->folder, entry->d_name);
+    (void)closedir(folder);
+    return status;
 }
 
 enum mur_status mur_file_output_commit(struct mur_file_output *output, struct mur_error *error)
 {
-    while (output->count > 0) {
-        const char *name = output->names[output->count - 1];
-        MUR_AUTO_FREE char *part = NULL;
-        enum mur_status status = part_name(&part, name, error);
-        if (status != MUR_OK)
-            return status;
-        if (rename(part, name) != 0)
-            return mur_error_set_errno(error, errno, "%s", name);
-        free(output->names[--output->count]);
-    }
-    output->made_folder = false;
-    return MUR_OK;
+    enum mur_status status = output->folder != NULL ? check_folder(output, error) : MUR_OK;
+    return status == MUR_OK ? mur_file_set_commit(output->files, error) : status;
 }
 
 void mur_file_output_free(struct mur_file_output *output)
@@ -143,18 +144,10 @@ void mur_file_output_free(struct mur_file_output *output)
         return;
     if (output->descriptor >= 0)
         (void)close(output->descriptor);
-    for (size_t index = 0; index < output->count; index++) {
-        char *part = NULL;
-        if (part_name(&part, output->names[index], NULL) == MUR_OK)
-            (void)unlink(part);
-        free(part);
-        free(output->names[index]);
-    }
-    if (output->made_folder)
-        (void)rmdir(output->folder);
-    free(output->names);
+    mur_file_set_free(output->files);
     free(output->folder);
     free(output->file);
+    free(output->current);
     free(output);
 }
 

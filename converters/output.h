@@ -32,17 +32,19 @@ struct mur_output {
     void *user;
 };
 
-/** Part 10 files: in a folder as IM0001.dcm and so on, or one file of a given name. */
+/** Part 10 files, as a file set (file_set.h): in a folder as IM0001.dcm and so on, or one file of a
+ * given name. */
 struct mur_file_output;
 
 /**
- * @param[in] folder  made if absent; NULL with @p file
+ * @param[in] folder  made if absent, with those around it; NULL with @p file
  * @param[in] file    the name of the only file; NULL with @p folder
  */
 MUR_NODISCARD
 enum mur_status mur_file_output_create(struct mur_file_output **out, const char *folder,
                                        const char *file, struct mur_error *error);
 /** Keeps what was written: files get their names now; existing ones are replaced.
+ * @retval MUR_EXISTS  the folder holds files of another conversion, which would be mixed with these
  * @retval MUR_NO_SPACE, MUR_IO, MUR_DENIED  nothing was renamed, or not everything */
 MUR_NODISCARD
 enum mur_status mur_file_output_commit(struct mur_file_output *output, struct mur_error *error);

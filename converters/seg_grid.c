@@ -7,6 +7,9 @@
 
 static const double SAME_POSITION_MM = 1e-3; /* Decimal Strings are rounded */
 static const double STEP_TOLERANCE = 0.01;   /* of a step */
+/* A step that is a smaller part of the smallest distance, or of the usual one, is none: positions
+ * are uneven. */
+static const double PART_OF_SMALLEST = 8, PART_OF_USUAL = 64;
 
 static double dot(const double a[3], const double b[3])
 {
@@ -55,15 +58,21 @@ static double common_measure(double a, double b, double tolerance)
     return a;
 }
 
-/* The step that all distances are multiples of. */
+static double smallest_distance(const double *along, size_t count)
+{
+    double smallest = INFINITY;
+    for (size_t index = 1; index < count; index++)
+        smallest = fmin(smallest, along[index] - along[index - 1]);
+    return smallest;
+}
+
+/* The step that all distances are multiples of; one that is too small if there is none. */
 static double step_of(const double *along, size_t count, const struct mur_seg_info *info)
 {
     double stated = info->slice_spacing > 0 ? info->slice_spacing : info->slice_thickness;
     if (count == 1)
         return stated > 0 ? stated : 1;
-    double smallest = INFINITY;
-    for (size_t index = 1; index < count; index++)
-        smallest = fmin(smallest, along[index] - along[index - 1]);
+    double smallest = smallest_distance(along, count);
     double tolerance = fmax(2 * SAME_POSITION_MM, STEP_TOLERANCE * smallest);
     tolerance = fmin(tolerance, 0.25 * smallest);
     double step = along[1] - along[0];
@@ -77,6 +86,39 @@ static double step_of(const double *along, size_t count, const struct mur_seg_in
     /* over the whole length the rounding of single positions is small */
     double steps = rint((along[count - 1] - along[0]) / step);
     return steps >= 1 ? (along[count - 1] - along[0]) / steps : step;
+}
+
+/* Whether the step is a fair part of the distances between planes; if not, names the frame that the
+ * distance of most neighbours does not lead to. */
+static enum mur_status check_step(double step, const struct mur_seg_info *info,
+                                  const double normal[3], const double *along, size_t count,
+                                  struct mur_error *error)
+{
+    if (count < 3)
+        return MUR_OK;
+    MUR_AUTO_FREE double *distances = calloc(count - 1, sizeof *distances);
+    if (distances == NULL)
+        return mur_error_no_memory(error);
+    for (size_t index = 0; index + 1 < count; index++)
+        distances[index] = along[index + 1] - along[index];
+    qsort(distances, count - 1, sizeof *distances, compare_doubles);
+    double usual = distances[(count - 1) / 2];
+    if (step * PART_OF_SMALLEST >= distances[0] && step * PART_OF_USUAL >= usual)
+        return MUR_OK;
+    size_t worst = 0;
+    double most = 0;
+    for (size_t index = 0; index < info->frame_count; index++) {
+        double steps = (dot(normal, info->frames[index].position) - along[0]) / usual;
+        if (fabs(steps - rint(steps)) > most) {
+            most = fabs(steps - rint(steps));
+            worst = index;
+        }
+    }
+    const double *at = info->frames[worst].position;
+    return mur_error_set(error, MUR_MISMATCH,
+                         "frame %zu at (%g, %g, %g) is %.2f of a step off the others, which are "
+                         "%.4g mm apart: positions make no even grid",
+                         worst + 1, at[0], at[1], at[2], most, usual);
 }
 
 static enum mur_status check_line(const struct mur_seg_info *info,
@@ -145,6 +187,9 @@ enum mur_status mur_seg_own_grid(struct mur_volume_geometry *out, const struct m
     memcpy(grid.origin_lps_mm, info->frames[first].position, sizeof grid.origin_lps_mm);
     memcpy(grid.slice_dir_lps, normal, sizeof normal);
     grid.spacing_mm[2] = step_of(along, count, info);
+    status = check_step(grid.spacing_mm[2], info, normal, along, count, error);
+    if (status != MUR_OK)
+        return status;
     if (count == 1 && !(info->slice_spacing > 0) && !(info->slice_thickness > 0)) {
         status = mur_warn(warnings, error,
                           "one plane without Slice Thickness: it is taken to be 1 mm thick");

@@ -4,20 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/label_colors.h"
 #include "core/json_write.h"
 #include "core/own.h"
 
 enum { VALUES = 65536 };
-
-/* Colours where the segmentation names none: far apart, by value. */
-static void made_up_color(uint8_t out[3], uint16_t value)
-{
-    static const uint8_t colors[][3] = {
-        {221, 130, 101}, {128, 174, 128}, {241, 214, 145}, {111, 184, 210}, {216, 101, 79},
-        {183, 156, 220}, {185, 232, 61},  {205, 205, 100}, {177, 122, 101}, {92, 162, 109},
-    };
-    memcpy(out, colors[value % MUR_COUNT(colors)], 3);
-}
 
 static void write_code(struct mur_json_writer *json, const char *key, const struct mur_code *code)
 {
@@ -84,7 +75,8 @@ static void write_segment(struct mur_json_writer *json, const struct mur_seg_seg
 
 enum mur_status mur_seg_table_json(struct mur_buffer *out, const struct mur_seg_info *info,
                                    const struct mur_seg_label *labels, uint32_t layers,
-                                   const char *file, const char *grid, struct mur_error *error)
+                                   const char *file, const char *grid, double threshold,
+                                   struct mur_error *error)
 {
     static const char *const kinds[] = {"BINARY", "FRACTIONAL", "LABELMAP"};
     struct mur_json_writer json;
@@ -94,6 +86,10 @@ enum mur_status mur_seg_table_json(struct mur_buffer *out, const struct mur_seg_
     mur_json_member_string(&json, "Grid", grid);
     mur_json_member_int(&json, "Layers", layers);
     mur_json_member_string(&json, "SegmentationType", kinds[info->kind]);
+    if (info->kind == MUR_SEG_FRACTIONAL) {
+        mur_json_member_int(&json, "MaximumFractionalValue", info->maximum);
+        mur_json_member_double(&json, "Threshold", threshold);
+    }
     write_given(&json, "StudyInstanceUID", info->study_instance);
     write_given(&json, "SeriesInstanceUID", info->series_instance);
     write_given(&json, "SOPInstanceUID", info->sop_instance);
@@ -142,7 +138,7 @@ enum mur_status mur_seg_table_itksnap(struct mur_buffer *out, const struct mur_s
         if (value == 0 || listed[value])
             continue;
         listed[value] = true;
-        made_up_color(rgb, value);
+        mur_label_color(rgb, value);
         if (info->segments[index].has_cielab)
             memcpy(rgb, about->rgb, sizeof rgb);
         status = mur_buffer_append_format(out, error, "%5u  %4u %4u %4u        1  1  1    \"",

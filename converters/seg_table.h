@@ -12,12 +12,14 @@
 #include "core/buffer.h"
 #include "core/error.h"
 
-/** @param[in] file    name of the label map; @param[in] grid  "original", "source" or "frames"
- *  @param[in] labels  one for each segment */
+/** @param[in] file       name of the label map; @param[in] grid  "original", "source" or "frames"
+ *  @param[in] labels     one for each segment
+ *  @param[in] threshold  that FRACTIONAL ones were read with */
 MUR_NODISCARD
 enum mur_status mur_seg_table_json(struct mur_buffer *out, const struct mur_seg_info *info,
                                    const struct mur_seg_label *labels, uint32_t layers,
-                                   const char *file, const char *grid, struct mur_error *error);
+                                   const char *file, const char *grid, double threshold,
+                                   struct mur_error *error);
 /** Of several layers the values of all are listed once. */
 MUR_NODISCARD
 enum mur_status mur_seg_table_itksnap(struct mur_buffer *out, const struct mur_seg_info *info,

@@ -35,6 +35,12 @@ void mur_seg_to_labels_report_free(struct mur_seg_to_labels_report *report)
     *report = (struct mur_seg_to_labels_report)MUR_SEG_TO_LABELS_REPORT_INIT;
 }
 
+const char *mur_label_grid_name(enum mur_label_grid grid)
+{
+    static const char *const names[] = {"original", "source", "frames"};
+    return names[grid];
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), wanted = strlen(end);
@@ -53,6 +59,18 @@ static enum mur_status keep_labels(struct job *job, const struct mur_volume_geom
     memcpy(job->report.dims, grid->dims, sizeof job->report.dims);
     job->report.layers = mur_seg_volume_layers(job->volume);
     job->report.overlaps = mur_seg_volume_overlaps(job->volume);
+    return MUR_OK;
+}
+
+/* One more slice of one of the layers comes. */
+static enum mur_status next_slice(const struct job *job, uint32_t layer, uint32_t slice,
+                                  uint32_t slices, struct mur_error *error)
+{
+    const struct mur_seg_to_labels_options *options = job->options;
+    if (options->cancelled != NULL && __atomic_load_n(options->cancelled, __ATOMIC_RELAXED))
+        return mur_error_set(error, MUR_CANCELLED, "%s: stopped by request", job->path);
+    mur_progress_update(&options->progress, (uint64_t)layer * slices + slice,
+                        (uint64_t)mur_seg_volume_layers(job->volume) * slices, NULL);
     return MUR_OK;
 }
 
@@ -193,7 +211,9 @@ static enum mur_status write_before(struct job *job, const struct before *before
     for (uint32_t layer = 0; layer < mur_seg_volume_layers(job->volume); layer++)
         for (uint32_t slice = 0; status == MUR_OK && slice < dims[2]; slice++) {
             const void *labels = NULL;
-            status = mur_seg_volume_slice(&labels, job->volume, layer, slice, error);
+            status = next_slice(job, layer, slice, dims[2], error);
+            if (status == MUR_OK)
+                status = mur_seg_volume_slice(&labels, job->volume, layer, slice, error);
             if (status != MUR_OK)
                 break;
             spread_labels(job->voxels, &by, labels, label_size, count);
@@ -221,9 +241,9 @@ static enum mur_status differs(struct job *job, const char *why, struct mur_erro
 static enum mur_status try_before(struct job *job, struct before *before, bool *done,
                                   struct mur_error *error)
 {
-    const struct mur_seg_volume_options *options = &job->options->volume;
-    if (job->options->plain || options->numbers != MUR_SEG_ORIGINAL_NUMBERS ||
-        options->overlap == MUR_SEG_PRIORITY)
+    struct mur_seg_volume_options options = job->options->volume;
+    if (job->options->plain || options.numbers != MUR_SEG_ORIGINAL_NUMBERS ||
+        options.overlap == MUR_SEG_PRIORITY)
         return MUR_OK;
     enum mur_status status = mur_original_get(&before->kept, job->info->head, error);
     if (status == MUR_NOT_FOUND)
@@ -238,7 +258,9 @@ static enum mur_status try_before(struct job *job, struct before *before, bool *
         return differs(job, "it was made from a pair of files", error);
     if (!find_grid(job, before))
         return differs(job, "its frames do not lie on the grid of its kept header", error);
-    status = mur_seg_volume_create(&job->volume, job->report.reader, &before->grid, options,
+    if (before->header->volumes > 1)
+        options.overlap = MUR_SEG_LAYERS;
+    status = mur_seg_volume_create(&job->volume, job->report.reader, &before->grid, &options,
                                    &job->report.warnings, error);
     if (status != MUR_OK)
         return status;
@@ -308,7 +330,9 @@ static enum mur_status write_new(struct job *job, struct mur_error *error)
     for (uint32_t layer = 0; layer < shape.volumes; layer++)
         for (uint32_t slice = 0; status == MUR_OK && slice < dims[2]; slice++) {
             const void *voxels = NULL;
-            status = mur_seg_volume_slice(&voxels, job->volume, layer, slice, error);
+            status = next_slice(job, layer, slice, dims[2], error);
+            if (status == MUR_OK)
+                status = mur_seg_volume_slice(&voxels, job->volume, layer, slice, error);
             if (status == MUR_OK)
                 status = mur_nifti_writer_write(job->writer, voxels, bytes, error);
         }
@@ -319,7 +343,6 @@ static enum mur_status write_new(struct job *job, struct mur_error *error)
 
 static enum mur_status write_tables(struct job *job, struct mur_error *error)
 {
-    static const char *const grids[] = {"original", "source", "frames"};
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO_FREE char *name = NULL;
     enum mur_status status = MUR_OK;
@@ -328,7 +351,9 @@ static enum mur_status write_tables(struct job *job, struct mur_error *error)
         status = mur_text_format(&name, error, "%.*s.json", (int)stem, job->output);
         if (status == MUR_OK)
             status = mur_seg_table_json(&text, job->info, job->report.labels, job->report.layers,
-                                        mur_path_base(job->output), grids[job->report.grid], error);
+                                        mur_path_base(job->output),
+                                        mur_label_grid_name(job->report.grid),
+                                        mur_seg_threshold(&job->options->volume), error);
         if (status == MUR_OK)
             status = mur_file_set_write(job->files, name, text.data, text.length, error);
     }

@@ -4,7 +4,8 @@
  * grid that holds all frames; nothing is resampled.
  *
  * Where mur_labels_to_seg() made the segmentation from one file, the same file is written again,
- * byte for byte before compression, if voxels and grid are still those.
+ * byte for byte before compression, if voxels and grid are still those; layers of that file are
+ * layers again, even where overlaps are otherwise refused.
  *
  * Memory: as seg_volume.h and seg_reader.h. Threads: any; the series in the options is read only.
  */
@@ -20,14 +21,17 @@
 #include "converters/seg_reader.h"
 #include "converters/seg_volume.h"
 #include "core/error.h"
+#include "core/progress.h"
 
 struct mur_seg_to_labels_options {
     const struct mur_source_series *source; /**< NULL: not known */
     struct mur_seg_volume_options volume;
-    bool plain;          /**< do not look for the original file's header */
-    int gzip_level;      /**< 1 to 9; 0: MUR_NIFTI_GZIP_LEVEL */
-    bool no_table;       /**< no JSON file */
-    const char *itksnap; /**< label description file of ITK-SNAP to write; NULL: none */
+    bool plain;            /**< do not look for the original file's header */
+    int gzip_level;        /**< 1 to 9; 0: MUR_NIFTI_GZIP_LEVEL */
+    bool no_table;         /**< no JSON file */
+    const char *itksnap;   /**< label description file of ITK-SNAP to write; NULL: none */
+    const bool *cancelled; /**< may be NULL; becomes true: MUR_CANCELLED, nothing is left */
+    struct mur_progress progress;
 };
 
 /** Which grid the map lies on. */
@@ -36,6 +40,9 @@ enum mur_label_grid {
     MUR_GRID_SOURCE,   /**< of the image series */
     MUR_GRID_FRAMES,   /**< the smallest that holds all frames */
 };
+
+/** "original", "source", "frames" */
+const char *mur_label_grid_name(enum mur_label_grid grid);
 
 struct mur_seg_to_labels_report {
     struct mur_warnings warnings; /**< also those before a failure */
@@ -60,6 +67,7 @@ void mur_seg_to_labels_report_free(struct mur_seg_to_labels_report *report);
  * @param[in] output  "X.nii" or "X.nii.gz"; the table is "X.json"
  * @param[in,out] report  empty before but for warnings, which stay
  * @retval MUR_INVALID  @p output has another ending
+ * @retval MUR_CANCELLED  by the options
  * @retval others       as mur_seg_reader_open(), mur_seg_own_grid(), mur_seg_volume_create(), or of
  *                      writing
  */

@@ -53,6 +53,9 @@ struct mur_seg_label {
     uint32_t frames;  /**< that are its; label maps: that it appears in */
 };
 
+/** The threshold that holds. */
+double mur_seg_threshold(const struct mur_seg_volume_options *options);
+
 struct mur_seg_volume;
 
 /**

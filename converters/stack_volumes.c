@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/slice_steps.h"
 #include "core/buffer.h"
 
 enum { LISTED = 8 }; /* slices in a message */
@@ -193,67 +194,6 @@ static const double *position_of(const struct stacking *s, size_t position)
     return placed_at(s, 0, position)->plane->position;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    return compare(*(const double *)a, *(const double *)b);
-}
-
-/* The distance of most neighbours. */
-static enum mur_status usual_step(double *out, const struct stacking *s, struct mur_error *error)
-{
-    size_t count = s->positions - 1;
-    double *steps = malloc(count * sizeof *steps);
-    if (steps == NULL)
-        return mur_error_no_memory(error);
-    for (size_t index = 0; index < count; index++)
-        steps[index] = distance(position_of(s, index), position_of(s, index + 1));
-    qsort(steps, count, sizeof *steps, compare_doubles);
-    *out = steps[(count - 1) / 2];
-    free(steps);
-    return MUR_OK;
-}
-
-/* Whether plane @p position follows the one before by the mean step of @p first to @p last. */
-static bool is_even(const struct stacking *s, size_t first, size_t last, size_t position)
-{
-    const double *begin = position_of(s, first), *end = position_of(s, last);
-    const double *before = position_of(s, position - 1), *at = position_of(s, position);
-    double square = 0, off = 0;
-    for (unsigned axis = 0; axis < 3; axis++) {
-        double step = (end[axis] - begin[axis]) / (double)(last - first);
-        double between = at[axis] - before[axis] - step;
-        square += step * step;
-        off += between * between;
-    }
-    return off <= STEP_TOLERANCE * STEP_TOLERANCE * square;
-}
-
-static enum mur_status refuse_gaps(const struct stacking *s, struct mur_error *error)
-{
-    MUR_AUTO_BUFFER struct mur_buffer list = MUR_BUFFER_INIT;
-    double step = 0;
-    size_t noted = 0;
-    enum mur_status status = usual_step(&step, s, error);
-    for (size_t position = 1; status == MUR_OK && position < s->positions; position++) {
-        double here = distance(position_of(s, position - 1), position_of(s, position));
-        if (fabs(here - step) <= STEP_TOLERANCE * step)
-            continue;
-        if (noted++ < LISTED)
-            status = mur_buffer_append_format(&list, error, "%s%.4g mm before slice %zu ",
-                                              noted > 1 ? ", " : "", here, position + 1);
-        if (status == MUR_OK && noted <= LISTED)
-            status = note_position(&list, 0, placed_at(s, 0, position), error);
-    }
-    if (status != MUR_OK)
-        return status;
-    return mur_error_set(error, MUR_MISMATCH,
-                         "series %s: slices are missing or unevenly spaced: %.4g mm as a rule, but "
-                         "%s%s; find the missing ones, or allow gaps",
-                         series_of(s), step,
-                         noted > 0 ? mur_buffer_text(&list) : "not along a straight line",
-                         noted > LISTED ? " and others" : "");
-}
-
 /* ---- stacks --------------------------------------------------------------------------------- */
 
 static void set_geometry(struct mur_image_stack *stack, const struct stacking *s, size_t first,
@@ -351,11 +291,12 @@ static size_t end_of_slab(const struct stacking *s, size_t first, double step)
     return end;
 }
 
-static enum mur_status make_slabs(const struct stacking *s, struct mur_error *error)
+static enum mur_status make_slabs(const struct stacking *s, const struct mur_slice_places *places,
+                                  struct mur_error *error)
 {
     double step = 0;
     uint32_t slabs = 0, slab = 0;
-    enum mur_status status = usual_step(&step, s, error);
+    enum mur_status status = mur_slice_step_usual(&step, places, error);
     if (status != MUR_OK)
         return status;
     for (size_t first = 0; first < s->positions; first = end_of_slab(s, first, step))
@@ -374,12 +315,19 @@ static enum mur_status make_slabs(const struct stacking *s, struct mur_error *er
 
 static enum mur_status make_stacks(const struct stacking *s, struct mur_error *error)
 {
-    bool even = true;
-    for (size_t position = 1; even && s->positions > 2 && position < s->positions; position++)
-        even = is_even(s, 0, s->positions - 1, position);
-    if (even)
-        return make_stack(s, 0, s->positions, 1, 1, error);
-    return s->allow_gaps ? make_slabs(s, error) : refuse_gaps(s, error);
+    const double **positions = calloc(s->positions, sizeof *positions);
+    if (positions == NULL)
+        return mur_error_no_memory(error);
+    for (size_t position = 0; position < s->positions; position++)
+        positions[position] = position_of(s, position);
+    const struct mur_slice_places places = {.positions = positions, .count = s->positions};
+    enum mur_status status =
+        mur_slice_steps_are_even(&places) ? make_stack(s, 0, s->positions, 1, 1, error)
+        : s->allow_gaps                   ? make_slabs(s, &places, error)
+                                          : mur_slice_steps_refuse(&places, series_of(s),
+                                                                   "; find the missing ones, or allow gaps", error);
+    free(positions);
+    return status;
 }
 
 enum mur_status mur_stack_planes(const struct mur_image_plane **planes, size_t count,

@@ -76,4 +76,33 @@ void mur_value_scan_apply(uint16_t *out, const struct mur_value_scan *scan, cons
 /** Whether stored values are the voxels as they lie, so that nothing need be mapped. */
 bool mur_value_scan_is_identity(const struct mur_value_scan *scan);
 
+/** A voxel as it is stored, in the byte order of this machine, without slope and intercept; 64-bit
+ * integers above 2^53 are rounded. Inline: it is called for each voxel. */
+static inline double mur_nifti_voxel(enum mur_nifti_type type, const void *voxels, size_t index)
+{
+    switch (type) {
+    case MUR_NIFTI_UINT8:
+        return ((const uint8_t *)voxels)[index];
+    case MUR_NIFTI_INT8:
+        return ((const int8_t *)voxels)[index];
+    case MUR_NIFTI_UINT16:
+        return ((const uint16_t *)voxels)[index];
+    case MUR_NIFTI_INT16:
+        return ((const int16_t *)voxels)[index];
+    case MUR_NIFTI_UINT32:
+        return ((const uint32_t *)voxels)[index];
+    case MUR_NIFTI_INT32:
+        return ((const int32_t *)voxels)[index];
+    case MUR_NIFTI_UINT64:
+        return (double)((const uint64_t *)voxels)[index];
+    case MUR_NIFTI_INT64:
+        return (double)((const int64_t *)voxels)[index];
+    case MUR_NIFTI_FLOAT32:
+        return (double)((const float *)voxels)[index];
+    case MUR_NIFTI_FLOAT64:
+        return ((const double *)voxels)[index];
+    }
+    return 0;
+}
+
 #endif

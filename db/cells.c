@@ -3,6 +3,7 @@
 
 #include "core/text.h"
 #include "db/connection.h"
+#include "db/scan_values.h"
 
 /* @param[out] out  row of the cell's column, made when it is new */
 static enum mur_status column_row(int64_t *out, struct mur_database *database,
@@ -83,9 +84,9 @@ enum mur_status mur_put_cells(struct mur_database *database, int64_t scan,
         int64_t cell = 0;
         status = cell_row(&cell, database, &cells[i], error);
         if (status == MUR_OK)
-            status = MUR_RUN(database, error,
-                             "INSERT INTO isa_scan_cell(scan, ordinal, cell) VALUES (?, ?, ?)",
-                             MUR_I(scan), MUR_I(i), MUR_I(cell));
+            status = MUR_RUN(
+                database, error, "INSERT INTO isa_scan_cell(scan, ordinal, cell) VALUES (?, ?, ?)",
+                MUR_I(scan), MUR_I(mur_cell_ordinal(cells[i].element, i)), MUR_I(cell));
     }
     return status;
 }

@@ -199,6 +199,26 @@ bool mur_is_universal(struct mur_slice text)
     return true;
 }
 
+bool mur_parse_number_range(double bounds[2], bool has[2], struct mur_slice text)
+{
+    const char *dots = NULL;
+    for (size_t i = 0; dots == NULL && i + 1 < text.length; i++)
+        if (text.data[i] == '.' && text.data[i + 1] == '.')
+            dots = text.data + i;
+    if (dots == NULL)
+        return false;
+    size_t before = (size_t)(dots - text.data);
+    const struct mur_slice sides[2] = {
+        mur_slice_trim((struct mur_slice){.data = text.data, .length = before}),
+        mur_slice_trim((struct mur_slice){.data = dots + 2, .length = text.length - before - 2})};
+    for (int i = 0; i < 2; i++) {
+        has[i] = sides[i].length > 0;
+        if (has[i] && mur_parse_double(&bounds[i], sides[i], NULL) != MUR_OK)
+            return false;
+    }
+    return has[0] || has[1];
+}
+
 static bool takes_range(enum mur_vr vr)
 {
     return vr == MUR_VR_DA || vr == MUR_VR_TM || vr == MUR_VR_DT;
@@ -343,6 +363,23 @@ static enum mur_status add_uids(struct mur_condition *condition, const char *col
     return status == MUR_OK ? bind_owned(condition, bound, error) : status;
 }
 
+static enum mur_status add_number_range(struct mur_condition *condition, const char *column,
+                                        const double bounds[2], const bool has[2],
+                                        struct mur_error *error)
+{
+    enum mur_status status =
+        mur_buffer_append_format(&condition->sql, error, "(%s IS NOT NULL", column);
+    for (int i = 0; status == MUR_OK && i < 2; i++) {
+        if (!has[i])
+            continue;
+        status = mur_buffer_append_format(&condition->sql, error, " AND %s %s ?", column,
+                                          i == 0 ? ">=" : "<=");
+        if (status == MUR_OK)
+            status = bind(condition, MUR_R(bounds[i]), error);
+    }
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+}
+
 static enum mur_status add_one(struct mur_condition *condition, const struct mur_place *place,
                                enum mur_vr vr, struct mur_slice text, struct mur_error *error)
 {
@@ -351,8 +388,13 @@ static enum mur_status add_one(struct mur_condition *condition, const struct mur
     if (takes_range(vr))
         return add_range(condition, place->text, text, vr, error);
     double number;
-    if (place->number != NULL && !takes_wildcards(vr) && vr != MUR_VR_UI && vr != MUR_VR_AS &&
-        mur_parse_double(&number, text, NULL) == MUR_OK) {
+    double bounds[2];
+    bool has[2];
+    bool numeric =
+        place->number != NULL && !takes_wildcards(vr) && vr != MUR_VR_UI && vr != MUR_VR_AS;
+    if (numeric && mur_parse_number_range(bounds, has, text))
+        return add_number_range(condition, place->number, bounds, has, error);
+    if (numeric && mur_parse_double(&number, text, NULL) == MUR_OK) {
         enum mur_status status =
             mur_buffer_append_format(&condition->sql, error, "%s = ?", place->number);
         return status == MUR_OK ? bind(condition, MUR_R(number), error) : status;

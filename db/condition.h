@@ -11,7 +11,8 @@ struct mur_condition {
     struct mur_bind *binds; /**< texts owned */
     size_t count;
     size_t capacity;
-    bool fold_case; /**< compare text without case and diacritics */
+    bool fold_case;  /**< compare text without case and diacritics */
+    bool tests_rows; /**< rows are found otherwise: what would find cells is of no use */
 };
 #define MUR_CONDITION_INIT                                                                         \
     {                                                                                              \
@@ -24,6 +25,9 @@ void mur_condition_free(struct mur_condition *condition);
 const char *mur_level_alias(enum mur_level level);
 /** "FROM ... JOIN ..." down to a level. */
 const char *mur_level_from(enum mur_level level);
+/** "150..200", "150..", "..200": a range of numbers, both bounds with it; our own rule
+ * (docs/isa.md). @return false: it is none */
+bool mur_parse_number_range(double bounds[2], bool has[2], struct mur_slice text);
 /** Whether any value matches: nothing but '*', or nothing at all. */
 bool mur_is_universal(struct mur_slice text);
 

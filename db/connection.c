@@ -33,7 +33,7 @@ enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *d
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         status = MUR_CORRUPT;
-        remedy = "; the index is damaged, the objects are not: keep the file and rebuild it";
+        remedy = "; the index is damaged, the objects are not: \"murpacs reindex\" makes it anew";
         break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
@@ -252,6 +252,9 @@ enum mur_status mur_database_open(struct mur_database **out, const char *path,
     enum mur_status status = mur_text_copy(&database->path, mur_slice_of(path), error);
     if (status != MUR_OK)
         return status;
+    /* Counting its memory would lock a mutex with each of 80 allocations an instance. Once SQLite
+     * is in use this has no effect. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
                 (mode == MUR_DATABASE_WRITE ? SQLITE_OPEN_CREATE : 0);
     int result = sqlite3_open_v2(path, &database->handle, flags, NULL);
@@ -519,8 +522,10 @@ static enum mur_status begin(struct mur_database *database, bool synced, struct 
         mur_database_rollback(database);
         return status;
     }
-    if (version != database->data_version)
+    if (version != database->data_version) {
         mur_forget_series(database);
+        database->progress.known = false;
+    }
     database->data_version = version;
     database->pending_count = 0;
     return MUR_OK;
@@ -534,6 +539,77 @@ enum mur_status mur_database_begin(struct mur_database *database, struct mur_err
 enum mur_status mur_database_begin_unsynced(struct mur_database *database, struct mur_error *error)
 {
     return begin(database, false, error);
+}
+
+static enum mur_status read_progress(struct mur_database *database, struct mur_error *error)
+{
+    if (database->progress.known)
+        return MUR_OK;
+    sqlite3_stmt *row = NULL;
+    enum mur_status status =
+        mur_statement_get(&row, database, "SELECT length, next FROM manifest WHERE id = 1", error);
+    if (status != MUR_OK)
+        return status;
+    int result = sqlite3_step(row);
+    if (result == SQLITE_ROW)
+        database->progress = (struct mur_progress_row){
+            .known = sqlite3_get_autocommit(database->handle) == 0,
+            .length = sqlite3_column_int64(row, 0),
+            .next = sqlite3_column_int64(row, 1),
+        };
+    else if (result == SQLITE_DONE)
+        status = mur_error_set(error, MUR_CORRUPT, "%s: its row of table manifest is missing",
+                               database->path);
+    else
+        status = mur_sqlite_error(error, database, result, "reading the manifest's length");
+    mur_statement_done(database, row);
+    return status;
+}
+
+static enum mur_status write_progress(struct mur_database *database, struct mur_error *error)
+{
+    if (!database->progress.changed)
+        return MUR_OK;
+    enum mur_status status =
+        MUR_RUN(database, error, "UPDATE manifest SET length = ?, next = ? WHERE id = 1",
+                MUR_I(database->progress.length), MUR_I(database->progress.next));
+    if (status == MUR_OK)
+        database->progress.changed = false;
+    return status;
+}
+
+enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,
+                                             struct mur_error *error)
+{
+    enum mur_status status = read_progress(database, error);
+    if (status == MUR_OK)
+        *out = (uint64_t)database->progress.length;
+    return status;
+}
+
+enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
+                                                 struct mur_error *error)
+{
+    enum mur_status status = read_progress(database, error);
+    if (status != MUR_OK)
+        return status;
+    database->progress.length = (int64_t)length;
+    database->progress.changed = true;
+    return MUR_OK;
+}
+
+enum mur_status mur_number_instance(int64_t *row, struct mur_database *database,
+                                    struct mur_error *error)
+{
+    enum mur_status status = read_progress(database, error);
+    if (status != MUR_OK)
+        return status;
+    if (*row == 0)
+        *row = database->progress.next;
+    if (*row >= database->progress.next)
+        database->progress.next = *row + 1;
+    database->progress.changed = true;
+    return MUR_OK;
 }
 
 enum mur_status mur_count_pending(struct mur_database *database, struct mur_error *error)
@@ -563,6 +639,8 @@ enum mur_status mur_database_commit(struct mur_database *database, struct mur_er
     if (status == MUR_OK)
         status = mur_count_pending(database, error);
     if (status == MUR_OK)
+        status = write_progress(database, error);
+    if (status == MUR_OK)
         status = mur_run(database, "COMMIT", NULL, 0, error);
     if (status != MUR_OK)
         mur_database_rollback(database);
@@ -577,24 +655,8 @@ void mur_database_rollback(struct mur_database *database)
         (void)sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
     database->pending_count = 0;
     database->touched_count = 0;
+    database->progress = (struct mur_progress_row){.known = false};
     mur_forget_series(database);
-}
-
-enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database *database,
-                                             struct mur_error *error)
-{
-    int64_t length;
-    enum mur_status status =
-        read_pragma(&length, database, "SELECT length FROM manifest WHERE id = 1", error);
-    if (status == MUR_OK)
-        *out = (uint64_t)length;
-    return status;
-}
-
-enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
-                                                 struct mur_error *error)
-{
-    return MUR_RUN(database, error, "UPDATE manifest SET length = ? WHERE id = 1", MUR_I(length));
 }
 
 enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *database,

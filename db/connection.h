@@ -37,6 +37,13 @@ struct mur_touched {
     bool anew; /**< its header values too: its first instance may be another one */
 };
 
+/** The row of table manifest, written by commit. */
+struct mur_progress_row {
+    bool known;   /**< until another connection commits */
+    bool changed; /**< in this transaction */
+    int64_t length, next;
+};
+
 struct mur_database {
     sqlite3 *handle;
     enum mur_database_mode mode;
@@ -50,6 +57,7 @@ struct mur_database {
     bool durable;         /**< commits wait for the disk, but for unsynced ones */
     bool unsynced;        /**< so is the connection set just now */
     bool log_lost;        /**< a sync of the WAL failed: it must be begun anew */
+    struct mur_progress_row progress;
     struct mur_pending_count *pending;
     size_t pending_count;
     size_t pending_capacity;
@@ -125,6 +133,11 @@ extern const struct mur_migration mur_migrations[];
 extern const size_t mur_migration_count;
 
 void mur_forget_series(struct mur_database *database);
+
+/** The next instance's number. @param[in,out] row  not 0: it shall have this one */
+MUR_NODISCARD
+enum mur_status mur_number_instance(int64_t *row, struct mur_database *database,
+                                    struct mur_error *error);
 
 /** Writes the counts of what was inserted since begin; also done by commit. */
 MUR_NODISCARD

@@ -334,6 +334,10 @@ MUR_NODISCARD
 enum mur_status mur_database_link_series(int64_t *changed, struct mur_database *database,
                                          const char *series_uid, int64_t scan, bool segmentation,
                                          struct mur_error *error);
+/** Whether any scan has a key of this rule. */
+MUR_NODISCARD
+enum mur_status mur_database_has_keys(bool *out, struct mur_database *database, const char *rule,
+                                      struct mur_error *error);
 /** Scans with this key. @param[out] scan  one of them, 0 = none */
 MUR_NODISCARD
 enum mur_status mur_database_match_scan(int64_t *scan, size_t *candidates,

@@ -199,10 +199,12 @@ static enum mur_status read_element(void *user, unsigned element, struct mur_err
                                         .tag = MUR_PRIVATE_TAG(0x10, element),
                                         .list = element == MUR_ISA_ATTRIBUTE ||
                                                 element == MUR_ISA_ATTRIBUTE_SEQUENCE};
+    struct mur_cell_texts texts = {0};
     bool found = false;
-    enum mur_status status =
-        mur_scan_values_element(&text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
-                                reading->rows->owners[MUR_LEVEL_SERIES], element, error);
+    enum mur_status status = mur_scan_values_element(
+        &text, &found, &value.vr, reading->database, MUR_LEVEL_SERIES,
+        reading->rows->owners[MUR_LEVEL_SERIES], element, NULL, &texts, error);
+    mur_cell_texts_free(&texts);
     return status == MUR_OK && found
                ? add(reading->out, reading->capacity, value, mur_buffer_text(&text), error)
                : status;

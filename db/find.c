@@ -5,13 +5,14 @@
 
 #include "core/compress.h"
 #include "core/json.h"
-#include "db/condition.h"
+#include "db/cell_condition.h"
 #include "db/header_values.h"
 #include "db/scan_values.h"
 #include "dicom/dictionary.h"
 #include "dicom/json_value.h"
 
 enum { HEADER_LIMIT = 16 << 20, ARENA_BLOCK = 32768 };
+enum { MANY_ROWS = 32, CELLS_OF_ROW = 32, LISTED_MOST = 1 << 20 };
 
 /* Text of one page of answers. */
 struct arena_block {
@@ -48,6 +49,9 @@ struct mur_find {
     char *page_sql;
     struct column *columns; /* one a key */
     bool need_header;
+    struct mur_condition cells;  /* with which element xx02 is answered */
+    struct mur_cell_texts texts; /* of the page, likewise items */
+    struct mur_cell_texts items;
     struct mur_value *values; /* of the page */
     size_t value_capacity;
     struct arena_block *arena;
@@ -92,6 +96,9 @@ void mur_find_free(struct mur_find *find)
         find->arena = block->next;
         free(block);
     }
+    mur_condition_free(&find->cells);
+    mur_cell_texts_free(&find->texts);
+    mur_cell_texts_free(&find->items);
     free(find->ids);
     free(find->page_sql);
     free(find->columns);
@@ -233,6 +240,25 @@ static enum mur_status plan_columns(struct mur_find *find, struct mur_database *
     return status == MUR_OK ? mur_buffer_take(&find->page_sql, &sql, error) : status;
 }
 
+/* Which cells element xx02 is answered with: those of few rows are tested one by one, for finding
+ * all of them may take longer. */
+static enum mur_status plan_cells(struct mur_find *find, struct mur_database *database,
+                                  struct mur_error *error)
+{
+    find->cells.fold_case = database->fold_case;
+    enum mur_status status = mur_condition_add_answered_cells(&find->cells, find->query, error);
+    if (status != MUR_OK || find->id_count < MANY_ROWS || !mur_condition_has_sql(&find->cells))
+        return status;
+    MUR_AUTO_CONDITION struct mur_condition list = MUR_CONDITION_INIT;
+    list.fold_case = database->fold_case;
+    status = mur_condition_list_answered_cells(&list, find->query, error);
+    size_t most =
+        find->id_count < LISTED_MOST / CELLS_OF_ROW ? find->id_count * CELLS_OF_ROW : LISTED_MOST;
+    return status == MUR_OK
+               ? mur_cell_texts_list(&find->items, database, find->query->level, &list, most, error)
+               : status;
+}
+
 enum mur_status mur_find_create(struct mur_find **out, struct mur_database *database,
                                 const struct mur_query *query, const char *ae_title,
                                 struct mur_error *error)
@@ -248,6 +274,8 @@ enum mur_status mur_find_create(struct mur_find **out, struct mur_database *data
     enum mur_status status = find_ids(find, database, error);
     if (status == MUR_OK)
         status = plan_columns(find, database, error);
+    if (status == MUR_OK)
+        status = plan_cells(find, database, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(find);
@@ -302,10 +330,12 @@ static enum mur_status value_of_scans(struct mur_value *out, struct mur_find *fi
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     bool found = false;
     enum mur_level level = find->query->level;
+    bool items = (tag & 0xFFu) == MUR_ISA_ATTRIBUTE_SEQUENCE;
     enum mur_status status =
         MUR_TAG_IS_PRIVATE(tag)
             ? mur_scan_values_element(&text, &found, &out->vr, database, level, owner, tag & 0xFFu,
-                                      error)
+                                      items ? &find->cells : NULL,
+                                      items ? &find->items : &find->texts, error)
             : mur_scan_values_text(&text, &found, database, level, owner, tag, error);
     if (status == MUR_OK && found) {
         status = arena_copy(&out->text, find, mur_buffer_text(&text), text.length, error);
@@ -415,6 +445,8 @@ enum mur_status mur_find_page(const struct mur_value **values, size_t *rows, str
 {
     size_t keys = find->query->key_count;
     arena_clear(find);
+    mur_cell_texts_clear(&find->texts);
+    mur_cell_texts_clear(&find->items);
     if (find->value_capacity < most * keys + 1) {
         struct mur_value *grown = realloc(find->values, (most * keys + 1) * sizeof *grown);
         if (grown == NULL)

@@ -386,16 +386,18 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     }
     if (status == MUR_OK)
         status = take_kind(&series, database, record, error);
-    int64_t row = 0;
-    if (status == MUR_OK) {
+    int64_t row = record->row;
+    if (status == MUR_OK)
+        status = mur_number_instance(&row, database, error);
+    if (status == MUR_OK)
         status = MUR_RUN(
             database, error,
             "INSERT INTO instance(id, series, sop_uid, sop_class, transfer_syntax,"
             " instance_number, rows, columns, number_of_frames, bits_allocated, data_offset,"
             " data_length, digest, received_us, origin, path, version)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            record->row != 0 ? MUR_I(record->row) : MUR_NULL, MUR_I(series.series),
-            MUR_T(instance->sop_instance), MUR_I(series.sop_class), MUR_I(series.transfer_syntax),
+            MUR_I(row), MUR_I(series.series), MUR_T(instance->sop_instance),
+            MUR_I(series.sop_class), MUR_I(series.transfer_syntax),
             MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
             MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
             MUR_T(series_value(record, MUR_TAG_NumberOfFrames)),
@@ -403,8 +405,6 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
             MUR_I(record->received_us), MUR_I(series.origin), MUR_T(record->path),
             MUR_I(instance->version));
-        row = sqlite3_last_insert_rowid(database->handle);
-    }
     if (status == MUR_OK)
         status = MUR_RUN(database, error,
                          "INSERT INTO header(instance, form, complete, json) VALUES (?, ?, ?, ?)",

@@ -370,6 +370,14 @@ enum mur_status mur_database_link_series(int64_t *changed, struct mur_database *
                                  error);
 }
 
+enum mur_status mur_database_has_keys(bool *out, struct mur_database *database, const char *rule,
+                                      struct mur_error *error)
+{
+    int64_t scan;
+    return MUR_QUERY_INTEGER(&scan, out, database, error,
+                             "SELECT scan FROM isa_key WHERE rule = ? LIMIT 1", MUR_T(rule));
+}
+
 enum mur_status mur_database_match_scan(int64_t *scan, size_t *candidates,
                                         struct mur_database *database, const char *rule,
                                         const char *text, struct mur_error *error)

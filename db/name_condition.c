@@ -1,6 +1,7 @@
 /* Names of persons as keys (PS3.5 6.2.1): up to three component groups, "alphabetic=ideographic=
  * phonetic". Those that a key gives must match at their places, all of them; a key of one group
  * alone, "yamada*", may match in any. Case and diacritics do not count. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,16 +60,33 @@ static enum mur_status group_of(char **out, const char *text, size_t group, stru
                : status;
 }
 
+/* The first group of a typed column, as ids: SQLite takes a range of names, or one of several
+ * conditions, for many rows, and would go through all instances instead. */
+static enum mur_status add_rows_of_column(struct mur_condition *condition,
+                                          const struct mur_place *place, bool alphabetic,
+                                          struct mur_slice text, struct mur_error *error)
+{
+    char column[112];
+    (void)snprintf(column, sizeof column, "n%s", strchr(place->folded, '.'));
+    enum mur_status status = mur_buffer_append_format(
+        &condition->sql, error, "SELECT n.id FROM %s n WHERE ", mur_level_table(place->level));
+    if (status == MUR_OK)
+        status = add_group(condition, column, true, text, error);
+    if (status == MUR_OK && alphabetic)
+        status = mur_buffer_append_format(&condition->sql, error, " AND substr(n%s, 1, 1) <> '='",
+                                          strchr(place->text, '.'));
+    return status;
+}
+
 /* An ideographic or phonetic group of a typed column: a row of its own in the attribute table,
  * whose position says which. @param group  0 = any of them */
 static enum mur_status add_row_of_group(struct mur_condition *condition,
                                         const struct mur_place *place, size_t group,
                                         struct mur_slice text, struct mur_error *error)
 {
-    enum mur_status status = mur_buffer_append_format(
-        &condition->sql, error,
-        "%s IN (SELECT g.owner FROM attribute g WHERE g.path = ? AND g.level = ? AND g.hidden = 0",
-        place->owner);
+    enum mur_status status = mur_condition_add(
+        condition, error,
+        "SELECT g.owner FROM attribute g WHERE g.path = ? AND g.level = ? AND g.hidden = 0");
     if (status == MUR_OK)
         status = mur_condition_bind(condition, MUR_I(place->path), error);
     if (status == MUR_OK)
@@ -81,7 +99,7 @@ static enum mur_status add_row_of_group(struct mur_condition *condition,
         status = mur_condition_add(condition, error, " AND ");
     if (status == MUR_OK)
         status = add_group(condition, "g.folded", true, text, error);
-    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+    return status;
 }
 
 /* Likewise where the text of the row has all groups. */
@@ -94,40 +112,51 @@ static enum mur_status add_text_of_group(struct mur_condition *condition,
     return status == MUR_OK ? add_group(condition, column, false, text, error) : status;
 }
 
+/* "ID IN (...)": a group of a typed column at its place, or any. */
+static enum mur_status add_owners(struct mur_condition *condition, const struct mur_place *place,
+                                  bool any, size_t group, struct mur_slice text,
+                                  struct mur_error *error)
+{
+    enum mur_status status =
+        mur_buffer_append_format(&condition->sql, error, "%s IN (", place->owner);
+    if (status == MUR_OK && (any || group == 0))
+        status = add_rows_of_column(condition, place, !any, text, error);
+    if (status == MUR_OK && any)
+        status = mur_condition_add(condition, error, " UNION ALL ");
+    if (status == MUR_OK && (any || group > 0))
+        status = add_row_of_group(condition, place, group, text, error);
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+}
+
 /* The folded column has the first group that a name has: the only one of most names. */
 static enum mur_status add_any_group(struct mur_condition *condition, const struct mur_place *place,
                                      struct mur_slice text, struct mur_error *error)
 {
+    if (place->owner != NULL)
+        return add_owners(condition, place, true, 0, text, error);
     enum mur_status status = mur_condition_add(condition, error, "(");
     if (status == MUR_OK)
         status = add_group(condition, place->folded, true, text, error);
-    if (status == MUR_OK)
-        status = mur_condition_add(condition, error, " OR ");
-    if (status == MUR_OK && place->owner != NULL) {
-        status = add_row_of_group(condition, place, 0, text, error);
-    } else if (status == MUR_OK) {
-        /* As the index attribute_by_group has it. */
+    if (status == MUR_OK) /* as the index attribute_by_group has it */
         status = mur_buffer_append_format(&condition->sql, error,
-                                          "(%s IS NOT NULL AND instr(%s, '=') > 0 AND (",
+                                          " OR (%s IS NOT NULL AND instr(%s, '=') > 0 AND (",
                                           place->folded, place->text);
-        for (size_t i = 1; status == MUR_OK && i < GROUPS; i++) {
-            if (i > 1)
-                status = mur_condition_add(condition, error, " OR ");
-            if (status == MUR_OK)
-                status = add_text_of_group(condition, place, i, text, error);
-        }
+    for (size_t i = 1; status == MUR_OK && i < GROUPS; i++) {
+        if (i > 1)
+            status = mur_condition_add(condition, error, " OR ");
         if (status == MUR_OK)
-            status = mur_condition_add(condition, error, "))");
+            status = add_text_of_group(condition, place, i, text, error);
     }
-    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+    return status == MUR_OK ? mur_condition_add(condition, error, ")))") : status;
 }
 
 static enum mur_status add_group_at(struct mur_condition *condition, const struct mur_place *place,
                                     size_t group, struct mur_slice text, struct mur_error *error)
 {
+    if (place->owner != NULL)
+        return add_owners(condition, place, false, group, text, error);
     if (group > 0)
-        return place->owner != NULL ? add_row_of_group(condition, place, group, text, error)
-                                    : add_text_of_group(condition, place, group, text, error);
+        return add_text_of_group(condition, place, group, text, error);
     enum mur_status status = add_group(condition, place->folded, true, text, error);
     return status == MUR_OK ? mur_buffer_append_format(&condition->sql, error,
                                                        " AND substr(%s, 1, 1) <> '='", place->text)

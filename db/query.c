@@ -17,6 +17,20 @@ void mur_query_free(struct mur_query *query)
     query->text_length = 0;
 }
 
+/* UIDs are bound as one list, however many; each other value is a part of the statement's text, in
+ * which SQLite takes no more than a thousand beside each other. */
+static bool has_too_many_values(const struct mur_attribute_path *path, enum mur_vr vr,
+                                struct mur_slice text)
+{
+    if (!mur_vr_info(vr)->multi || vr == MUR_VR_SQ ||
+        (vr == MUR_VR_UI && path->tags[0] != MUR_TAG_SOPClassesInStudy))
+        return false;
+    size_t count = 1;
+    for (size_t i = 0; i < text.length; i++)
+        count += text.data[i] == '\\';
+    return count > MUR_QUERY_VALUES;
+}
+
 enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribute_path *path,
                               enum mur_vr vr, struct mur_slice text, bool returned,
                               struct mur_error *error)
@@ -25,6 +39,8 @@ enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribut
         return mur_error_set(error, MUR_LIMIT, "more than %d keys", MUR_QUERY_KEYS);
     if (text.length > MUR_QUERY_TEXT - query->text_length)
         return mur_error_set(error, MUR_LIMIT, "keys of more than %d bytes", MUR_QUERY_TEXT);
+    if (has_too_many_values(path, vr, text))
+        return mur_error_set(error, MUR_LIMIT, "more than %d values in a key", MUR_QUERY_VALUES);
     struct mur_query_key *keys = realloc(query->keys, (query->key_count + 1) * sizeof *keys);
     if (keys == NULL)
         return mur_error_no_memory(error);

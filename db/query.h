@@ -33,7 +33,11 @@ struct mur_query_key {
                       mur_query_add(); not for our private block and what comes from scans */
 };
 
-enum { MUR_QUERY_KEYS = 1000, MUR_QUERY_TEXT = 4 << 20 };
+enum {
+    MUR_QUERY_KEYS = 1000,
+    MUR_QUERY_TEXT = 4 << 20,
+    MUR_QUERY_VALUES = 200, /**< of one key; of UIDs any number */
+};
 
 /** Filled by the caller through mur_query_add(); emptied by mur_query_free(). */
 struct mur_query {
@@ -51,7 +55,8 @@ struct mur_query {
 void mur_query_free(struct mur_query *query); /**< the content, not the struct; NULL is fine */
 #define MUR_AUTO_QUERY __attribute__((cleanup(mur_query_free)))
 
-/** Adds a key; copies its text. @retval MUR_LIMIT more than MUR_QUERY_KEYS or MUR_QUERY_TEXT */
+/** Adds a key; copies its text. @retval MUR_LIMIT more than MUR_QUERY_KEYS,
+ * MUR_QUERY_TEXT or MUR_QUERY_VALUES */
 MUR_NODISCARD
 enum mur_status mur_query_add(struct mur_query *query, const struct mur_attribute_path *path,
                               enum mur_vr vr, struct mur_slice text, bool returned,

@@ -1,5 +1,6 @@
 /* What scans say, as an answer for a patient, a study, a series: every text once. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json_write.h"
@@ -105,6 +106,229 @@ static void write_item(struct mur_json_writer *json, const struct cell *cell)
     mur_json_end_object(json);
 }
 
+/* ---- cells that were read before ------------------------------------------------------------- */
+
+enum { FIRST_SLOTS = 64, TEXTS_MOST = 32768, TEXTS_LIMIT = 4 << 20 };
+
+struct mur_cell_text {
+    int64_t cell;    /* 0 = free */
+    uint32_t answer; /* the last one that has it */
+    uint32_t place;  /* there, in texts->said */
+    bool known;      /* the rest is filled in */
+    bool wanted;
+    enum mur_vr vr;
+    size_t offset, length; /* in texts->text */
+};
+
+/* A cell that scans say, at its earliest place in their tables. */
+struct said {
+    int64_t cell, ordinal;
+};
+
+void mur_cell_texts_free(struct mur_cell_texts *texts)
+{
+    free(texts->entries);
+    mur_buffer_free(&texts->text);
+    mur_buffer_free(&texts->said);
+    mur_buffer_free(&texts->listed);
+}
+
+void mur_cell_texts_clear(struct mur_cell_texts *texts)
+{
+    if (texts->used > 0)
+        memset(texts->entries, 0, texts->slots * sizeof *texts->entries);
+    texts->used = 0;
+    mur_buffer_clear(&texts->text);
+}
+
+/* Where the cell stands in the hash, or is to stand. */
+static struct mur_cell_text *slot_of(const struct mur_cell_texts *texts, int64_t cell)
+{
+    size_t at = (size_t)((uint64_t)cell * 0x9E3779B97F4A7C15u >> 32) & (texts->slots - 1);
+    while (texts->entries[at].cell != 0 && texts->entries[at].cell != cell)
+        at = (at + 1) & (texts->slots - 1);
+    return &texts->entries[at];
+}
+
+/* Twice the slots, so that half of them stay free. */
+static enum mur_status grow(struct mur_cell_texts *texts, struct mur_error *error)
+{
+    struct mur_cell_texts larger = *texts;
+    larger.slots = texts->slots > 0 ? texts->slots * 2 : FIRST_SLOTS;
+    larger.entries = calloc(larger.slots, sizeof *larger.entries);
+    if (larger.entries == NULL)
+        return mur_error_no_memory(error);
+    for (size_t i = 0; i < texts->slots; i++)
+        if (texts->entries[i].cell != 0)
+            *slot_of(&larger, texts->entries[i].cell) = texts->entries[i];
+    free(texts->entries);
+    *texts = larger;
+    return MUR_OK;
+}
+
+/* ---- which cells ----------------------------------------------------------------------------- */
+
+/* One that is said by a row's scans. */
+struct listed {
+    int64_t owner;
+    struct said said;
+};
+
+static int by_owner(const void *left, const void *right)
+{
+    const struct listed *a = left;
+    const struct listed *b = right;
+    return (a->owner > b->owner) - (a->owner < b->owner);
+}
+
+static enum mur_status list_statement(struct mur_buffer *sql, enum mur_level level,
+                                      const struct mur_condition *cells, struct mur_error *error)
+{
+    static const char *const owners[MUR_LEVEL_COUNT] = {"t.patient", "m.study", "m.id", "m.id"};
+    return mur_buffer_append_format(
+        sql, error,
+        "SELECT %s, c.cell, c.ordinal FROM (%s) l CROSS JOIN isa_scan_cell c ON c.cell = l.id"
+        " CROSS JOIN series m ON m.isa_scan = c.scan%s",
+        owners[level], mur_buffer_text(&cells->sql),
+        level == MUR_LEVEL_PATIENT ? " CROSS JOIN study t ON t.id = m.study" : "");
+}
+
+enum mur_status mur_cell_texts_list(struct mur_cell_texts *texts, struct mur_database *database,
+                                    enum mur_level level, const struct mur_condition *cells,
+                                    size_t most, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = list_statement(&sql, level, cells, error);
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, mur_buffer_text(&sql), error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, cells->binds, cells->count, error);
+    int result = SQLITE_DONE;
+    size_t count = 0;
+    while (status == MUR_OK && count <= most && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct listed one = {.owner = sqlite3_column_int64(row, 0),
+                                   .said = {.cell = sqlite3_column_int64(row, 1),
+                                            .ordinal = sqlite3_column_int64(row, 2)}};
+        status = mur_buffer_append(&texts->listed, &one, sizeof one, error);
+        count++;
+    }
+    if (status == MUR_OK && result != SQLITE_DONE && result != SQLITE_ROW)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    texts->only_listed = status == MUR_OK && count <= most;
+    if (!texts->only_listed)
+        mur_buffer_free(&texts->listed);
+    else if (count > 0)
+        qsort(texts->listed.data, count, sizeof(struct listed), by_owner);
+    return status;
+}
+
+static int by_ordinal(const void *left, const void *right)
+{
+    const struct said *a = left;
+    const struct said *b = right;
+    if (a->ordinal != b->ordinal)
+        return a->ordinal < b->ordinal ? -1 : 1;
+    return a->cell < b->cell ? -1 : a->cell > b->cell;
+}
+
+/* One more in texts->said, unless this answer has it. */
+static enum mur_status add_said(struct mur_cell_texts *texts, struct said one,
+                                struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (texts->used * 2 >= texts->slots)
+        status = grow(texts, error);
+    if (status != MUR_OK)
+        return status;
+    struct mur_cell_text *entry = slot_of(texts, one.cell);
+    if (entry->answer == texts->answer) {
+        struct said *said = (struct said *)(void *)texts->said.data + entry->place;
+        if (one.ordinal < said->ordinal)
+            said->ordinal = one.ordinal;
+        return MUR_OK;
+    }
+    uint32_t place = (uint32_t)(texts->said.length / sizeof one);
+    status = mur_buffer_append(&texts->said, &one, sizeof one, error);
+    if (status != MUR_OK)
+        return status;
+    if (entry->cell == 0)
+        texts->used++;
+    entry->cell = one.cell;
+    entry->answer = texts->answer;
+    entry->place = place;
+    return MUR_OK;
+}
+
+static enum mur_status say_listed(struct mur_cell_texts *texts, int64_t owner,
+                                  struct mur_error *error)
+{
+    const struct listed *list = (const struct listed *)(const void *)texts->listed.data;
+    const size_t count = texts->listed.length / sizeof *list;
+    const struct listed key = {.owner = owner};
+    const struct listed *found =
+        count > 0 ? bsearch(&key, list, count, sizeof *list, by_owner) : NULL;
+    enum mur_status status = MUR_OK;
+    if (found == NULL)
+        return MUR_OK;
+    while (found > list && found[-1].owner == owner)
+        found--;
+    for (; status == MUR_OK && found < list + count && found->owner == owner; found++)
+        status = add_said(texts, found->said, error);
+    return status;
+}
+
+static enum mur_status say_all(struct mur_cell_texts *texts, struct mur_database *database,
+                               enum mur_level level, int64_t owner, unsigned element,
+                               struct mur_error *error)
+{
+    char sql[256];
+    sqlite3_stmt *row = NULL;
+    /* The joins in the order in which they are few. */
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT c.cell, c.ordinal FROM (SELECT 1) CROSS JOIN %s"
+                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan"
+                   " AND c.ordinal >= ?2 AND c.ordinal < ?3",
+                   series_of(level));
+    enum mur_status status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row,
+                              (struct mur_bind[]){MUR_I(owner), MUR_I(mur_cell_ordinal(element, 0)),
+                                                  MUR_I(mur_cell_ordinal(element + 1, 0))},
+                              3, error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        const struct said one = {.cell = sqlite3_column_int64(row, 0),
+                                 .ordinal = sqlite3_column_int64(row, 1)};
+        status = add_said(texts, one, error);
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    return status;
+}
+
+/* Each cell once, in the order of the tables' columns, in texts->said. */
+static enum mur_status read_said(struct mur_cell_texts *texts, struct mur_database *database,
+                                 enum mur_level level, int64_t owner, unsigned element,
+                                 struct mur_error *error)
+{
+    if (texts->used > TEXTS_MOST || texts->text.length > TEXTS_LIMIT)
+        mur_cell_texts_clear(texts);
+    texts->answer++;
+    mur_buffer_clear(&texts->said);
+    enum mur_status status = texts->only_listed
+                                 ? say_listed(texts, owner, error)
+                                 : say_all(texts, database, level, owner, element, error);
+    if (status == MUR_OK && texts->said.length > 0)
+        qsort(texts->said.data, texts->said.length / sizeof(struct said), sizeof(struct said),
+              by_ordinal);
+    return status;
+}
+
+/* ---- what they say --------------------------------------------------------------------------- */
+
 static struct cell cell_of(sqlite3_stmt *row)
 {
     return (struct cell){.kind = (const char *)sqlite3_column_text(row, 0),
@@ -115,56 +339,156 @@ static struct cell cell_of(sqlite3_stmt *row)
                          .number = sqlite3_column_double(row, 4)};
 }
 
-enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
-                                        struct mur_database *database, enum mur_level level,
-                                        int64_t owner, unsigned element, struct mur_error *error)
+static enum mur_status write_cell(struct mur_buffer *out, unsigned element, const struct cell *cell,
+                                  struct mur_error *error)
 {
-    bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
-    bool cells = items || element == MUR_ISA_ATTRIBUTE;
-    MUR_AUTO_FREE char *sql = NULL;
-    sqlite3_stmt *row = NULL;
+    if (element != MUR_ISA_ATTRIBUTE_SEQUENCE) {
+        const char *const parts[] = {cell->kind, ":", cell->name, "=", cell->text};
+        enum mur_status status = MUR_OK;
+        for (size_t i = element == MUR_ISA_ATTRIBUTE ? 0 : 4; i < 5 && status == MUR_OK; i++)
+            status = mur_buffer_append_text(out, parts[i], error);
+        return status;
+    }
     struct mur_json_writer json;
-    /* In the order of the tables' columns; the joins in the order in which they are few. */
-    enum mur_status status = mur_text_format(
-        &sql, error,
-        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr FROM (SELECT 1) CROSS JOIN %s"
-        " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan CROSS JOIN isa_cell f ON f.id = c.cell"
-        " CROSS JOIN isa_column k ON k.id = f.column WHERE k.element = ?2"
-        " GROUP BY f.id ORDER BY min(c.ordinal), f.id",
-        series_of(level));
-    if (status == MUR_OK)
-        status = mur_statement_get(&row, database, sql, error);
-    if (status == MUR_OK)
-        status = mur_bind_all(
-            database, row, (struct mur_bind[]){MUR_I(owner), MUR_I(cells ? 0 : element)}, 2, error);
     mur_json_init(&json, mur_sink_buffer(out));
-    mur_json_begin_array(&json);
+    write_item(&json, cell);
+    return mur_json_finish(&json, error);
+}
+
+/* Cells that are read at once: opening the statement costs as much as a few of them. */
+enum { BATCH = 16 };
+#define VALUES_4 "(?),(?),(?),(?)"
+#define VALUES_16 VALUES_4 "," VALUES_4 "," VALUES_4 "," VALUES_4
+
+/* @param[out] binds  BATCH places for ids, and the values of @p only, which it borrows */
+static enum mur_status prepare_cells(sqlite3_stmt **out, struct mur_condition *binds,
+                                     struct mur_database *database,
+                                     const struct mur_condition *only, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_append_format(
+        &sql, error,
+        "SELECT k.kind, k.name, f.text, f.unit, f.number, k.vr, f.id FROM (VALUES " VALUES_16 ")"
+        " CROSS JOIN isa_cell f ON f.id = column1 CROSS JOIN isa_column k ON k.id = f.column"
+        " WHERE 1%s",
+        only != NULL ? mur_buffer_text(&only->sql) : "");
+    for (int i = 0; status == MUR_OK && i < BATCH; i++)
+        status = mur_condition_bind(binds, MUR_NULL, error);
+    for (size_t i = 0; status == MUR_OK && only != NULL && i < only->count; i++)
+        status = mur_condition_bind(binds, only->binds[i], error);
+    sqlite3_stmt *row = NULL;
+    if (status == MUR_OK)
+        status = mur_statement_get(&row, database, mur_buffer_text(&sql), error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds->binds, binds->count, error);
+    if (status == MUR_OK)
+        *out = row;
+    else
+        mur_statement_done(database, row);
+    return status;
+}
+
+/* Reads those whose ids are bound. */
+static enum mur_status read_batch(struct mur_cell_texts *texts, struct mur_database *database,
+                                  sqlite3_stmt *row, unsigned element, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
     int result = SQLITE_DONE;
-    size_t count = 0;
-    for (; status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW; count++) {
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         const struct cell cell = cell_of(row);
-        if (items)
-            write_item(&json, &cell);
-        else if (cells)
-            status = mur_buffer_append_format(out, error, "%s%s:%s=%s", count > 0 ? "\\" : "",
-                                              cell.kind, cell.name, cell.text);
-        else
-            status = mur_buffer_append_format(out, error, "%s%s", count > 0 ? "\\" : "", cell.text);
-        if (!cells)
-            *vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+        struct mur_cell_text *entry = slot_of(texts, sqlite3_column_int64(row, 6));
+        entry->offset = texts->text.length;
+        status = write_cell(&texts->text, element, &cell, error);
+        entry->length = texts->text.length - entry->offset;
+        entry->vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
+        entry->wanted = status == MUR_OK;
     }
     if (status == MUR_OK && result != SQLITE_DONE)
         status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
-    mur_statement_done(database, row);
-    if (cells)
-        *vr = items ? MUR_VR_SQ : MUR_VR_UC;
-    if (status == MUR_OK && items && count > 0) {
-        mur_json_end_array(&json);
-        status = mur_json_finish(&json, error);
-    }
-    if (status == MUR_OK)
-        *found = count > 0;
+    (void)sqlite3_reset(row);
     return status;
+}
+
+/* Reads those of texts->said that are not known yet. */
+static enum mur_status read_cells(struct mur_cell_texts *texts, struct mur_database *database,
+                                  unsigned element, const struct mur_condition *only,
+                                  struct mur_error *error)
+{
+    MUR_AUTO_CONDITION struct mur_condition binds = MUR_CONDITION_INIT;
+    sqlite3_stmt *row = NULL;
+    const struct said *said = (const struct said *)(const void *)texts->said.data;
+    const size_t count = texts->said.length / sizeof *said;
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < count;) {
+        int bound = 0;
+        for (; status == MUR_OK && i < count && bound < BATCH; i++) {
+            struct mur_cell_text *entry = slot_of(texts, said[i].cell);
+            if (entry->known)
+                continue;
+            if (row == NULL)
+                status = prepare_cells(&row, &binds, database, only, error);
+            if (status != MUR_OK)
+                break;
+            (void)sqlite3_bind_int64(row, ++bound, said[i].cell);
+            entry->known = true;
+        }
+        if (status != MUR_OK || bound == 0)
+            break;
+        for (int rest = bound + 1; rest <= BATCH; rest++)
+            (void)sqlite3_bind_null(row, rest);
+        status = read_batch(texts, database, row, element, error);
+    }
+    mur_statement_done(database, row);
+    if (status != MUR_OK) /* what was to be known is not */
+        mur_cell_texts_clear(texts);
+    return status;
+}
+
+static enum mur_status append_said(struct mur_buffer *out, bool *found, enum mur_vr *vr,
+                                   const struct mur_cell_texts *texts, const char *separator,
+                                   struct mur_error *error)
+{
+    const struct said *said = (const struct said *)(const void *)texts->said.data;
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < texts->said.length / sizeof *said; i++) {
+        const struct mur_cell_text *entry = slot_of(texts, said[i].cell);
+        if (!entry->wanted)
+            continue;
+        if (*found)
+            status = mur_buffer_append_text(out, separator, error);
+        if (status == MUR_OK && entry->length > 0)
+            status = mur_buffer_append(out, texts->text.data + entry->offset, entry->length, error);
+        *vr = entry->vr;
+        *found = true;
+    }
+    return status;
+}
+
+enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enum mur_vr *vr,
+                                        struct mur_database *database, enum mur_level level,
+                                        int64_t owner, unsigned element,
+                                        const struct mur_condition *only,
+                                        struct mur_cell_texts *texts, struct mur_error *error)
+{
+    bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
+    bool cells = items || element == MUR_ISA_ATTRIBUTE;
+    enum mur_status status = read_said(texts, database, level, owner, cells ? 0 : element, error);
+    if (status != MUR_OK)
+        return status;
+    bool any = false;
+    enum mur_vr written = *vr;
+    status = read_cells(texts, database, element, only, error);
+    if (status == MUR_OK && items)
+        status = mur_buffer_append_text(out, "[", error);
+    if (status == MUR_OK)
+        status = append_said(out, &any, &written, texts, items ? "," : "\\", error);
+    if (status == MUR_OK && items)
+        status = mur_buffer_append_text(out, "]", error);
+    if (status != MUR_OK)
+        return status;
+    *vr = items ? MUR_VR_SQ : cells ? MUR_VR_UC : written;
+    *found = any;
+    return MUR_OK;
 }
 
 enum mur_status mur_scan_values_each_element(struct mur_database *database, int64_t scan,

@@ -5,6 +5,7 @@
 
 #include "core/buffer.h"
 #include "core/text.h"
+#include "dicom/dictionary.h"
 #include "dicom/json_value.h"
 
 enum { VALUE_LIMIT = 65536 };
@@ -60,14 +61,29 @@ struct filling {
     struct mur_error *error;
 };
 
+/* Neither a command's, a file's, nor what bounds items (PS3.5 7.1). */
+static bool is_of_data_set(uint32_t tag)
+{
+    return MUR_TAG_GROUP(tag) >= 0x0004 && MUR_TAG_GROUP(tag) != 0xFFFE;
+}
+
 static bool put_member(void *user, const char *key, const struct mur_json *value)
 {
     struct filling *filling = user;
     struct mur_attribute_path path;
     enum mur_vr vr = mur_json_element_vr(value);
     filling->status = mur_attribute_path_parse(&path, mur_slice_of(key), filling->error);
+    if (filling->status == MUR_OK && (path.depth != 1 || !is_of_data_set(path.tags[0])))
+        filling->status =
+            mur_error_set(filling->error, MUR_PARSE, "%s is no element of a Data Set", key);
     if (filling->status != MUR_OK)
+        return false; /* the message has the key */
+    if (path.depth != 1) {
+        filling->status = mur_error_set(filling->error, MUR_PARSE, "%s: sequences are nested", key);
         return false;
+    }
+    if (vr == MUR_VR_NONE)
+        vr = mur_dictionary_vr(path.tags[0], NULL);
     const struct mur_json *items = mur_json_get(value, "Value");
     if (vr == MUR_VR_SQ && items != NULL) {
         filling->status =
@@ -83,6 +99,8 @@ static bool put_member(void *user, const char *key, const struct mur_json *value
             filling->status = mur_dataset_put_any_text(filling->item, path.tags[0], vr,
                                                        mur_buffer_text(&text), filling->error);
     }
+    if (filling->status != MUR_OK)
+        (void)mur_error_prefix(filling->error, "%s", key);
     return filling->status == MUR_OK;
 }
 
@@ -102,4 +120,23 @@ enum mur_status mur_dataset_put_json_items(struct mur_dataset *dataset, uint32_t
         }
     }
     return status;
+}
+
+static bool put_top_member(void *user, const char *key, const struct mur_json *value)
+{
+    struct mur_attribute_path path;
+    bool is_character_set = mur_attribute_path_parse(&path, mur_slice_of(key), NULL) == MUR_OK &&
+                            path.tags[0] == MUR_TAG_SpecificCharacterSet;
+    return is_character_set || put_member(user, key, value);
+}
+
+enum mur_status mur_dataset_put_json_elements(struct mur_dataset *dataset,
+                                              const struct mur_json *object,
+                                              struct mur_error *error)
+{
+    if (mur_json_type(object) != MUR_JSON_OBJECT)
+        return mur_error_set(error, MUR_PARSE, "not an object of elements (PS3.18 F.2)");
+    struct filling filling = {.item = dataset, .status = MUR_OK, .error = error};
+    mur_json_each(object, put_top_member, &filling);
+    return filling.status;
 }

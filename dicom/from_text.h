@@ -22,4 +22,11 @@ MUR_NODISCARD
 enum mur_status mur_dataset_put_json_items(struct mur_dataset *dataset, uint32_t tag,
                                            const struct mur_json *items, struct mur_error *error);
 
+/** Puts the elements of a JSON object likewise. Specific Character Set is passed over: what it was
+ * is gone, the text is UTF-8. @retval MUR_PARSE no object */
+MUR_NODISCARD
+enum mur_status mur_dataset_put_json_elements(struct mur_dataset *dataset,
+                                              const struct mur_json *object,
+                                              struct mur_error *error);
+
 #endif

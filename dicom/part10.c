@@ -209,6 +209,13 @@ static enum mur_status read_meta(struct mur_part10 *head, struct source *source,
             break;
         take_meta(head, tag, at, wanted);
         offset += length;
+        if (wanted < length) { /* it must be there all the same */
+            status = look(&at, &have, source, offset - 1, 1, error);
+            if (status != MUR_OK)
+                return status;
+            if (have == 0)
+                break;
+        }
     }
     return mur_error_set(error, MUR_PARSE, "%s: the File Meta Information is damaged at byte %llu",
                          source->name, (unsigned long long)offset);

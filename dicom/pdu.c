@@ -6,7 +6,7 @@
 #include "dicom/association.h"
 #include "dicom/uid.h"
 
-enum { TRANSFER_SYNTAXES_LIMIT = 256 };
+enum { TRANSFER_SYNTAXES_LIMIT = 256, USER_AND_PASSCODE = 2 };
 
 static enum mur_status wrong(struct mur_error *error, const char *what)
 {
@@ -78,7 +78,8 @@ static enum mur_status check_context(const struct mur_pdu_item *context, bool re
     return MUR_OK;
 }
 
-/* PS3.7 D.3.3.7: type, response flag, primary field, secondary field */
+/* PS3.7 D.3.3.7: type, response flag, primary field, secondary field, which only the passcode of
+ * type 2 has. dcmnet refuses another one too, but leaks what it has parsed by then. */
 static bool is_user_identity(const struct mur_pdu_item *item)
 {
     if (item->type == MUR_ITEM_USER_IDENTITY_AC)
@@ -88,7 +89,9 @@ static bool is_user_identity(const struct mur_pdu_item *item)
     size_t primary = mur_be16(item->value + 2);
     if (primary > item->length - 6)
         return false;
-    return mur_be16(item->value + 4 + primary) == item->length - 6 - primary;
+    size_t secondary = mur_be16(item->value + 4 + primary);
+    return secondary == item->length - 6 - primary &&
+           (secondary == 0 || item->value[0] == USER_AND_PASSCODE);
 }
 
 static enum mur_status check_sub_item(const struct mur_pdu_item *item, bool request,

@@ -93,7 +93,7 @@ void mur_put_animal_defaults(struct mur_put *put)
     static const uint32_t type_2c[] = {
         MUR_TAG_PatientSexNeutered,       MUR_TAG_PatientBreedDescription,
         MUR_TAG_PatientBreedCodeSequence, MUR_TAG_BreedRegistrationSequence,
-        MUR_TAG_ResponsiblePerson,
+        MUR_TAG_ResponsiblePerson,        MUR_TAG_ResponsibleOrganization,
     };
     if (put->status != MUR_OK ||
         !(mur_dataset_has_value(put->dataset, MUR_TAG_PatientSpeciesDescription) ||
@@ -101,4 +101,15 @@ void mur_put_animal_defaults(struct mur_put *put)
         return;
     for (size_t index = 0; index < MUR_COUNT(type_2c); index++)
         mur_put_default(put, type_2c[index], "");
+}
+
+void mur_put_dimension(struct mur_put *put, const char *organization, uint32_t pointer,
+                       uint32_t group, const char *label)
+{
+    struct mur_put item = mur_put_item(put, MUR_TAG_DimensionIndexSequence);
+    mur_put_needed(&item, MUR_TAG_DimensionOrganizationUID, organization);
+    mur_put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
+    mur_put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
+    mur_put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
+    put->status = item.status;
 }

@@ -50,4 +50,9 @@ void mur_put_code(struct mur_put *put, uint32_t sequence_tag, const struct mur_c
  * (PS3.3 C.7.1.1, C.7.2.2: type 2C). */
 void mur_put_animal_defaults(struct mur_put *put);
 
+/** An item of Dimension Index Sequence (PS3.3 C.7.6.17). @param organization  its Dimension
+ * Organization UID; @param pointer, group  the attribute and the sequence that it stands in */
+void mur_put_dimension(struct mur_put *put, const char *organization, uint32_t pointer,
+                       uint32_t group, const char *label);
+
 #endif

@@ -237,17 +237,6 @@ static void put_references(struct mur_put *top, const struct mur_segmentation *g
     top->status = series.status;
 }
 
-static void put_dimension(struct mur_put *top, const char *organization, uint32_t pointer,
-                          uint32_t group, const char *label)
-{
-    struct mur_put item = mur_put_item(top, MUR_TAG_DimensionIndexSequence);
-    mur_put_needed(&item, MUR_TAG_DimensionOrganizationUID, organization);
-    mur_put_int(&item, MUR_TAG_DimensionIndexPointer, pointer);
-    mur_put_int(&item, MUR_TAG_FunctionalGroupPointer, group);
-    mur_put_text(&item, MUR_TAG_DimensionDescriptionLabel, label);
-    top->status = item.status;
-}
-
 static void put_shared_groups(struct mur_put *top, const struct mur_segmentation *given)
 {
     struct mur_put shared = mur_put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
@@ -319,10 +308,10 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     top.status = organization.status;
     bool binary = given->kind == MUR_SEGMENTATION_BINARY;
     if (binary)
-        put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
-                      MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
-    put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
-                  MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
+        mur_put_dimension(&top, given->dimension_organization, MUR_TAG_ReferencedSegmentNumber,
+                          MUR_TAG_SegmentIdentificationSequence, "ReferencedSegmentNumber");
+    mur_put_dimension(&top, given->dimension_organization, MUR_TAG_ImagePositionPatient,
+                      MUR_TAG_PlanePositionSequence, "ImagePositionPatient");
 
     mur_put_int(&top, MUR_TAG_SamplesPerPixel, 1);
     mur_put_text(&top, MUR_TAG_PhotometricInterpretation, "MONOCHROME2");
@@ -508,13 +497,11 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
         return mur_error_set(error, MUR_LIMIT, "too many frames");
     uint64_t bytes = (bits * given->frame_count + 7) / 8;
     bytes += bytes & 1;
-    if (!given->encapsulated && bytes >= UINT32_MAX - 1)
+    if (bytes >= UINT32_MAX - 1)
         return mur_error_set(error, MUR_LIMIT,
                              "%zu frames of %" PRIu32 " x %" PRIu32
                              " pixels exceed what Pixel Data can hold",
                              given->frame_count, given->columns, given->rows);
-    if (given->encapsulated)
-        bytes = UINT32_MAX; /* undefined length */
     MUR_AUTO(mur_dataset) *top = NULL;
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
     status = mur_dataset_clone(&top, given->common, error);
@@ -526,7 +513,7 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
         status = append_frames(&head, given, error);
     if (status != MUR_OK)
         return status;
-    bool words = given->kind == MUR_SEGMENTATION_LABELMAP16 && !given->encapsulated;
+    bool words = given->kind == MUR_SEGMENTATION_LABELMAP16;
     const uint8_t pixel_data[12] = {0xE0,
                                     0x7F,
                                     0x10,
@@ -543,6 +530,6 @@ enum mur_status mur_segmentation_write_head(struct mur_buffer *out, uint64_t *pi
     if (status == MUR_OK)
         status = mur_buffer_append(out, head.data, head.length, error);
     if (status == MUR_OK)
-        *pixel_bytes = given->encapsulated ? 0 : bytes;
+        *pixel_bytes = bytes;
     return status;
 }

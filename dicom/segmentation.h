@@ -73,7 +73,6 @@ struct mur_segmentation_frame {
 
 struct mur_segmentation {
     enum mur_segmentation_kind kind;
-    bool encapsulated; /**< Pixel Data come as fragments (PS3.5 A.4) */
     enum mur_segments_overlap overlap;
     /** What it takes over: Patient, Study, Frame of Reference and the like. What is set here by
      * fields below, and image, series and segment attributes, are replaced. */
@@ -113,7 +112,7 @@ const char *mur_segmentation_sop_class(enum mur_segmentation_kind kind);
  * Appends the encoded Data Set (Explicit VR Little Endian) up to, and with, tag, VR and length of
  * Pixel Data.
  * @param[out] pixel_bytes  bytes that must follow: all frames' pixels, a zero bit to the full byte,
- *                          and a zero byte to an even length; encapsulated: 0, whatever follows
+ *                          and a zero byte to an even length
  * @retval MUR_INVALID  something that is needed is missing, or out of range
  * @retval MUR_LIMIT    Pixel Data would exceed what its length can say (4 GiB)
  */

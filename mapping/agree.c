@@ -5,27 +5,13 @@
 #include "dicom/dictionary.h"
 #include "mapping/builder.h"
 
-/** The values of one animal, or of one session. */
-struct group {
-    struct mur_scan_value *values; /* sorted by path */
-    size_t count, capacity;
-};
-
-struct groups {
-    struct mur_builder *builder;
-    struct mur_isa_index index;
-    struct group *items;
-    size_t count, capacity;
-    uint32_t *of_scan;
-};
-
-static void groups_free(struct groups *groups)
+void mur_agreement_free(struct mur_agreement *agreement)
 {
-    for (size_t i = 0; i < groups->count; i++)
-        free(groups->items[i].values);
-    free(groups->items);
-    free(groups->of_scan);
-    mur_isa_index_free(&groups->index);
+    for (size_t i = 0; i < agreement->count; i++)
+        free(agreement->items[i].values);
+    free(agreement->items);
+    free(agreement->of_scan);
+    mur_isa_index_free(&agreement->index);
 }
 
 /** Lists of cells differ from scan to scan on purpose. */
@@ -37,7 +23,7 @@ static bool is_summary(const struct mur_mapping *mapping, const struct mur_attri
     return false;
 }
 
-static size_t find_place(bool *there, const struct group *group,
+static size_t find_place(bool *there, const struct mur_shared_values *group,
                          const struct mur_attribute_path *path)
 {
     size_t place = 0;
@@ -49,8 +35,10 @@ static size_t find_place(bool *there, const struct group *group,
     return place;
 }
 
-static enum mur_status find_group(uint32_t *out, struct groups *groups, const struct mur_scan *scan,
-                                  enum mur_level level, struct mur_error *error)
+/** The item of a scan's animal or session. */
+static enum mur_status find_item(uint32_t *out, struct mur_agreement *agreement,
+                                 struct mur_builder *builder, const struct mur_scan *scan,
+                                 enum mur_level level, struct mur_error *error)
 {
     MUR_AUTO_FREE char *text = NULL;
     const char *key = NULL;
@@ -58,23 +46,23 @@ static enum mur_status find_group(uint32_t *out, struct groups *groups, const st
         mur_text_format(&text, error, "%s\x1f%s\x1f%s", scan->study, scan->source,
                         level == MUR_LEVEL_PATIENT ? "" : scan->session);
     if (status == MUR_OK)
-        status = mur_builder_keep(&key, groups->builder, text, error);
+        status = mur_builder_keep(&key, builder, text, error);
     if (status != MUR_OK)
         return status;
-    *out = mur_isa_index_get(&groups->index, key);
+    *out = mur_isa_index_get(&agreement->index, key);
     if (*out != MUR_ISA_NONE)
         return MUR_OK;
-    if (groups->count == groups->capacity) {
-        size_t capacity = groups->capacity == 0 ? 64 : groups->capacity * 2;
-        struct group *items = reallocarray(groups->items, capacity, sizeof *items);
+    if (agreement->count == agreement->capacity) {
+        size_t capacity = agreement->capacity == 0 ? 64 : agreement->capacity * 2;
+        struct mur_shared_values *items = reallocarray(agreement->items, capacity, sizeof *items);
         if (items == NULL)
             return mur_error_no_memory(error);
-        groups->items = items;
-        groups->capacity = capacity;
+        agreement->items = items;
+        agreement->capacity = capacity;
     }
-    *out = (uint32_t)groups->count;
-    groups->items[groups->count++] = (struct group){.values = NULL};
-    return mur_isa_index_put(&groups->index, key, *out, error);
+    *out = (uint32_t)agreement->count;
+    agreement->items[agreement->count++] = (struct mur_shared_values){.values = NULL};
+    return mur_isa_index_put(&agreement->index, key, *out, error);
 }
 
 static enum mur_status report(struct mur_builder *builder, const struct mur_scan *scan,
@@ -93,12 +81,13 @@ static enum mur_status report(struct mur_builder *builder, const struct mur_scan
         other->text, scan->assay);
 }
 
-static enum mur_status add(struct groups *groups, struct group *group, const struct mur_scan *scan,
-                           enum mur_level level, struct mur_error *error)
+static enum mur_status add(struct mur_builder *builder, struct mur_shared_values *group,
+                           const struct mur_scan *scan, enum mur_level level,
+                           struct mur_error *error)
 {
     for (size_t i = 0; i < scan->value_count; i++) {
         const struct mur_scan_value *value = &scan->values[i];
-        if (value->level != level || is_summary(groups->builder->mapping, &value->path))
+        if (value->level != level || is_summary(builder->mapping, &value->path))
             continue;
         bool there = false;
         size_t place = find_place(&there, group, &value->path);
@@ -107,7 +96,7 @@ static enum mur_status add(struct groups *groups, struct group *group, const str
             if (kept->text[0] == '\0') {
                 *kept = *value;
             } else if (value->text[0] != '\0' && strcmp(kept->text, value->text) != 0) {
-                enum mur_status status = report(groups->builder, scan, level, kept, value, error);
+                enum mur_status status = report(builder, scan, level, kept, value, error);
                 if (status != MUR_OK)
                     return status;
             }
@@ -131,7 +120,7 @@ static enum mur_status add(struct groups *groups, struct group *group, const str
 
 /** The scan's values of this level become the group's. */
 static enum mur_status replace(struct mur_builder *builder, struct mur_scan *scan,
-                               const struct group *group, enum mur_level level,
+                               const struct mur_shared_values *group, enum mur_level level,
                                struct mur_error *error)
 {
     struct mur_scan_value *values = NULL;
@@ -157,7 +146,7 @@ static enum mur_status replace(struct mur_builder *builder, struct mur_scan *sca
 }
 
 /** Whether the scan has all that the group has: nothing is to be done, as with most. */
-static bool is_same(const struct mur_scan *scan, const struct group *group)
+static bool is_same(const struct mur_scan *scan, const struct mur_shared_values *group)
 {
     size_t found = 0;
     for (size_t i = 0; i < scan->value_count && found < group->count; i++)
@@ -169,29 +158,49 @@ static bool is_same(const struct mur_scan *scan, const struct group *group)
     return found == group->count;
 }
 
-static enum mur_status agree_on(struct mur_builder *builder, enum mur_level level,
-                                struct mur_error *error)
+static enum mur_status note(struct mur_agreement *agreement, struct mur_builder *builder,
+                            enum mur_level level, struct mur_error *error)
+{
+    const struct mur_scan *scan = builder->scan;
+    if (agreement->scan_count == agreement->scan_capacity) {
+        size_t capacity = agreement->scan_capacity == 0 ? 64 : agreement->scan_capacity * 2;
+        uint32_t *of_scan = reallocarray(agreement->of_scan, capacity, sizeof *of_scan);
+        if (of_scan == NULL)
+            return mur_error_no_memory(error);
+        agreement->of_scan = of_scan;
+        agreement->scan_capacity = capacity;
+    }
+    uint32_t item = 0;
+    agreement->index.strings = builder->list->strings;
+    enum mur_status status = find_item(&item, agreement, builder, scan, level, error);
+    if (status != MUR_OK)
+        return status;
+    agreement->of_scan[agreement->scan_count++] = item;
+    return add(builder, &agreement->items[item], scan, level, error);
+}
+
+enum mur_status mur_builder_note_scan(struct mur_builder *builder, struct mur_error *error)
+{
+    enum mur_status status = note(&builder->of_animals, builder, MUR_LEVEL_PATIENT, error);
+    return status == MUR_OK ? note(&builder->of_sessions, builder, MUR_LEVEL_STUDY, error) : status;
+}
+
+static enum mur_status agree_on(struct mur_builder *builder, const struct mur_agreement *agreement,
+                                enum mur_level level, struct mur_error *error)
 {
     struct mur_scan_list *list = builder->list;
-    struct groups groups = {.builder = builder, .index = {.strings = list->strings}};
-    groups.of_scan = calloc(list->count + 1, sizeof *groups.of_scan);
-    enum mur_status status = groups.of_scan == NULL ? mur_error_no_memory(error) : MUR_OK;
+    enum mur_status status = MUR_OK;
     for (size_t i = 0; i < list->count && status == MUR_OK; i++) {
-        status = find_group(&groups.of_scan[i], &groups, &list->scans[i], level, error);
-        if (status == MUR_OK)
-            status = add(&groups, &groups.items[groups.of_scan[i]], &list->scans[i], level, error);
-    }
-    for (size_t i = 0; i < list->count && status == MUR_OK; i++) {
-        const struct group *group = &groups.items[groups.of_scan[i]];
+        const struct mur_shared_values *group = &agreement->items[agreement->of_scan[i]];
         if (!is_same(&list->scans[i], group))
             status = replace(builder, &list->scans[i], group, level, error);
     }
-    groups_free(&groups);
     return status;
 }
 
 enum mur_status mur_builder_agree(struct mur_builder *builder, struct mur_error *error)
 {
-    enum mur_status status = agree_on(builder, MUR_LEVEL_PATIENT, error);
-    return status == MUR_OK ? agree_on(builder, MUR_LEVEL_STUDY, error) : status;
+    enum mur_status status = agree_on(builder, &builder->of_animals, MUR_LEVEL_PATIENT, error);
+    return status == MUR_OK ? agree_on(builder, &builder->of_sessions, MUR_LEVEL_STUDY, error)
+                            : status;
 }

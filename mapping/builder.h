@@ -5,7 +5,32 @@
 #include "mapping/internal.h"
 #include "mapping/view.h"
 
+/** The cells of one scan, each once, and a hash table of their places from 1. */
+struct mur_gathered {
+    struct mur_scan_attribute *items;
+    size_t count, capacity;
+    uint32_t *slots;
+    size_t slot_count; /* a power of two; 0 while empty */
+};
+void mur_gathered_free(struct mur_gathered *gathered);
+
+/** The values of one animal, or of one session. */
+struct mur_shared_values {
+    struct mur_scan_value *values; /* sorted by path */
+    size_t count, capacity;
+};
+
+/** What all scans of an animal, or of a session, say alike. */
+struct mur_agreement {
+    struct mur_isa_index index; /* from animal or session to item */
+    struct mur_shared_values *items;
+    size_t count, capacity;
+    uint32_t *of_scan; /* item of each scan */
+    size_t scan_count, scan_capacity;
+};
+
 struct mur_builder {
+    bool survey; /* nothing is kept of a scan but its names, files and outlines */
     const struct mur_mapping *mapping;
     const struct mur_isa *isa;
     struct mur_isa_diagnostics *diagnostics;
@@ -24,9 +49,12 @@ struct mur_builder {
     uint32_t sample_count;
     const struct mur_isa_node **sources;
     uint32_t source_count;
+    struct mur_gathered gathered;
     struct mur_scan_value *values; /* malloc'ed while they grow */
     size_t value_count;
     size_t value_capacity;
+    /* of all scans so far */
+    struct mur_agreement of_animals, of_sessions;
 };
 
 /** Where something was found, for diagnostics. */
@@ -75,9 +103,13 @@ MUR_NODISCARD
 enum mur_status mur_builder_modality(struct mur_builder *builder, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status mur_builder_values(struct mur_builder *builder, struct mur_error *error);
+/** Notes what the newest scan says of its animal and its session, to be called once for each. */
+MUR_NODISCARD
+enum mur_status mur_builder_note_scan(struct mur_builder *builder, struct mur_error *error);
 /** When all scans are there: those of one animal, or of one session, have the same values of that
  * level. Of contradicting ones the first is kept. */
 MUR_NODISCARD
 enum mur_status mur_builder_agree(struct mur_builder *builder, struct mur_error *error);
+void mur_agreement_free(struct mur_agreement *agreement);
 
 #endif

@@ -137,6 +137,13 @@ MUR_NODISCARD
 enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_mapping *mapping,
                                   const struct mur_isa *isa,
                                   struct mur_isa_diagnostics *diagnostics, struct mur_error *error);
+/** The same scans and diagnostics, but neither values nor isa_attributes are kept: enough to tell
+ * what there is and what is wrong, in a fraction of the memory. */
+MUR_NODISCARD
+enum mur_status mur_mapping_survey(struct mur_scan_list **out, const struct mur_mapping *mapping,
+                                   const struct mur_isa *isa,
+                                   struct mur_isa_diagnostics *diagnostics,
+                                   struct mur_error *error);
 void mur_scan_list_free(struct mur_scan_list *list);
 MUR_DEFINE_AUTO(mur_scan_list, mur_scan_list_free)
 

@@ -1,8 +1,10 @@
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "mapping/builder.h"
 
 enum mur_status mur_builder_keep(const char **out, struct mur_builder *builder, const char *text,
@@ -15,6 +17,8 @@ enum mur_status mur_builder_report(struct mur_builder *builder, enum mur_isa_sev
                                    const char *code, const char *file, size_t line,
                                    struct mur_error *error, const char *format, ...)
 {
+    if (builder->diagnostics == NULL)
+        return MUR_OK;
     va_list arguments;
     va_start(arguments, format);
     MUR_AUTO_FREE char *message = NULL;
@@ -27,8 +31,12 @@ enum mur_status mur_builder_report(struct mur_builder *builder, enum mur_isa_sev
     MUR_AUTO_FREE char *text = NULL;
     enum mur_status status = mur_text_format(&text, error, "%s\x1f%s\x1f%s", code, file, message);
     const char *key = NULL;
-    if (status == MUR_OK)
-        status = mur_builder_keep(&key, builder, text, error);
+    char digest[24]; /* the messages themselves would be kept with the scans */
+    if (status == MUR_OK) {
+        uint64_t hash = mur_xxh64_of(text, strlen(text));
+        (void)snprintf(digest, sizeof digest, "\x1f%016" PRIx64, hash);
+        status = mur_builder_keep(&key, builder, digest, error);
+    }
     if (status != MUR_OK || mur_isa_index_get(&builder->said, key) != MUR_ISA_NONE)
         return status;
     status = mur_isa_index_put(&builder->said, key, 0, error);
@@ -455,15 +463,19 @@ static enum mur_status add_image(struct mur_builder *builder, const char *cell,
     for (size_t i = 0; i < scan->image_count; i++)
         if (strcmp(scan->images[i].cell, cell) == 0)
             return MUR_OK;
-    struct mur_scan_file *images = NULL;
-    enum mur_status status = mur_isa_allocate(&images, builder->list->strings,
-                                              scan->image_count + 1, sizeof *images, error);
+    size_t count = scan->image_count;
+    struct mur_scan_file *images = scan->images;
+    enum mur_status status = MUR_OK;
+    if ((count & (count - 1)) == 0) { /* all places are taken: twice as many */
+        status = mur_isa_allocate(&images, builder->list->strings, count == 0 ? 1 : 2 * count,
+                                  sizeof *images, error);
+        if (status == MUR_OK && count > 0)
+            memcpy(images, scan->images, count * sizeof *images);
+    }
     if (status == MUR_OK)
-        status = mur_builder_file(&images[scan->image_count], builder, cell, error);
+        status = mur_builder_file(&images[count], builder, cell, error);
     if (status != MUR_OK)
         return status;
-    if (scan->image_count > 0)
-        memcpy(images, scan->images, scan->image_count * sizeof *images);
     scan->images = images;
     scan->image_count++;
     return MUR_OK;
@@ -552,6 +564,14 @@ static enum mur_status add_scan(struct mur_builder *builder, const char *name, c
     if (status == MUR_OK)
         status = mur_builder_values(builder, error);
     if (status == MUR_OK)
+        status = mur_builder_note_scan(builder, error);
+    if (builder->survey) {
+        scan.values = NULL;
+        scan.value_count = 0;
+        scan.isa_attributes = NULL;
+        scan.isa_attribute_count = 0;
+    }
+    if (status == MUR_OK)
         builder->list->scans[builder->list->count++] = scan;
     builder->scan = NULL;
     return status;
@@ -605,8 +625,8 @@ static enum mur_status scans_of_assay(struct mur_builder *builder, struct mur_er
     return status;
 }
 
-enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_mapping *mapping,
-                                  const struct mur_isa *isa,
+static enum mur_status make_scans(struct mur_scan_list **out, bool survey,
+                                  const struct mur_mapping *mapping, const struct mur_isa *isa,
                                   struct mur_isa_diagnostics *diagnostics, struct mur_error *error)
 {
     MUR_AUTO(mur_scan_list) *list = calloc(1, sizeof *list);
@@ -616,7 +636,7 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
     if (status != MUR_OK)
         return status;
     struct mur_builder builder = {
-        .mapping = mapping, .isa = isa, .diagnostics = diagnostics, .list = list};
+        .survey = survey, .mapping = mapping, .isa = isa, .diagnostics = diagnostics, .list = list};
     builder.said.strings = list->strings;
     for (size_t s = 0; s < isa->study_count && status == MUR_OK; s++) {
         builder.study = &isa->studies[s];
@@ -627,8 +647,11 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
         }
         mur_isa_index_free(&builder.said); /* the next study may hear it again */
     }
-    if (status == MUR_OK)
+    if (status == MUR_OK && !survey)
         status = mur_builder_agree(&builder, error);
+    mur_agreement_free(&builder.of_animals);
+    mur_agreement_free(&builder.of_sessions);
+    mur_gathered_free(&builder.gathered);
     mur_isa_index_free(&builder.said);
     mur_view_free(&builder.study_view);
     mur_view_free(&builder.assay_view);
@@ -638,6 +661,20 @@ enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_m
     if (status == MUR_OK)
         *out = MUR_STEAL(list);
     return status;
+}
+
+enum mur_status mur_mapping_scans(struct mur_scan_list **out, const struct mur_mapping *mapping,
+                                  const struct mur_isa *isa,
+                                  struct mur_isa_diagnostics *diagnostics, struct mur_error *error)
+{
+    return make_scans(out, false, mapping, isa, diagnostics, error);
+}
+
+enum mur_status mur_mapping_survey(struct mur_scan_list **out, const struct mur_mapping *mapping,
+                                   const struct mur_isa *isa,
+                                   struct mur_isa_diagnostics *diagnostics, struct mur_error *error)
+{
+    return make_scans(out, true, mapping, isa, diagnostics, error);
 }
 
 void mur_scan_list_free(struct mur_scan_list *list)

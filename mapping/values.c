@@ -8,14 +8,61 @@
 /* ---- what becomes of the cells as they are ----------------------------------------------------
  */
 
-/** A list of attributes without repetitions: what the sample says, the row need not say again. */
-struct gathering {
-    struct mur_builder *builder;
-    struct mur_scan_attribute *items;
-    size_t count;
-    size_t capacity;
-    struct mur_isa_index known;
-};
+/** Equal texts of one archive are equal pointers, apart from the empty one. */
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a[0] == '\0' && b[0] == '\0');
+}
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+    return (hash ^ (text[0] == '\0' ? 0 : (uintptr_t)text)) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/** Where the attribute stands in the table of what was gathered, or where it would be put. */
+static size_t find_slot(const struct mur_gathered *in, const struct mur_isa_value *value)
+{
+    uint64_t hash = mix(mix(mix(value->kind, value->name), value->value), value->unit);
+    size_t slot = (size_t)(hash >> 24) & (in->slot_count - 1);
+    for (; in->slots[slot] != 0; slot = (slot + 1) & (in->slot_count - 1)) {
+        const struct mur_scan_attribute *item = &in->items[in->slots[slot] - 1];
+        if (item->kind == value->kind && same_text(item->name, value->name) &&
+            same_text(item->text, value->value) && same_text(item->unit, value->unit))
+            break;
+    }
+    return slot;
+}
+
+static enum mur_status make_room(struct mur_gathered *in, struct mur_error *error)
+{
+    if (in->count < in->capacity)
+        return MUR_OK;
+    size_t capacity = in->capacity == 0 ? 64 : in->capacity * 2;
+    struct mur_scan_attribute *items = reallocarray(in->items, capacity, sizeof *items);
+    if (items == NULL)
+        return mur_error_no_memory(error);
+    in->items = items;
+    uint32_t *slots = calloc(capacity * 2, sizeof *slots);
+    if (slots == NULL)
+        return mur_error_no_memory(error);
+    free(in->slots);
+    in->slots = slots;
+    in->slot_count = capacity * 2;
+    in->capacity = capacity;
+    for (size_t i = 0; i < in->count; i++) {
+        const struct mur_scan_attribute *item = &items[i];
+        const struct mur_isa_value value = {
+            .kind = item->kind, .name = item->name, .value = item->text, .unit = item->unit};
+        slots[find_slot(in, &value)] = (uint32_t)i + 1;
+    }
+    return MUR_OK;
+}
+
+void mur_gathered_free(struct mur_gathered *gathered)
+{
+    free(gathered->items);
+    free(gathered->slots);
+}
 
 /** "23.4", or "23.4 g" when the mapping knows the unit. */
 static bool read_number(double *out, const struct mur_mapping *mapping, const char *text)
@@ -33,64 +80,58 @@ static bool read_number(double *out, const struct mur_mapping *mapping, const ch
            MUR_OK;
 }
 
-static enum mur_status gather(struct gathering *to, enum mur_level level,
+/** Adds what is not there yet: what the sample says, the row need not say again. */
+static enum mur_status gather(struct mur_builder *builder, enum mur_level level,
                               const struct mur_isa_value *value, struct mur_error *error)
 {
+    struct mur_gathered *to = &builder->gathered;
     if (value->value[0] == '\0')
         return MUR_OK;
-    MUR_AUTO_FREE char *text = NULL;
-    const char *key = NULL;
-    enum mur_status status = mur_text_format(&text, error, "%d\x1f%s\x1f%s\x1f%s", (int)value->kind,
-                                             value->name, value->value, value->unit);
-    if (status == MUR_OK)
-        status = mur_builder_keep(&key, to->builder, text, error);
-    if (status != MUR_OK || mur_isa_index_get(&to->known, key) != MUR_ISA_NONE)
-        return status;
-    status = mur_isa_index_put(&to->known, key, 0, error);
+    enum mur_status status = make_room(to, error);
     if (status != MUR_OK)
         return status;
-    if (to->count == to->capacity) {
-        size_t capacity = to->capacity == 0 ? 64 : to->capacity * 2;
-        struct mur_scan_attribute *items = reallocarray(to->items, capacity, sizeof *items);
-        if (items == NULL)
-            return mur_error_no_memory(error);
-        to->items = items;
-        to->capacity = capacity;
-    }
-    struct mur_scan_attribute *item = &to->items[to->count++];
+    size_t slot = find_slot(to, value);
+    if (to->slots[slot] != 0)
+        return MUR_OK;
+    struct mur_scan_attribute *item = &to->items[to->count];
     *item = (struct mur_scan_attribute){.level = level,
                                         .kind = value->kind,
                                         .name = value->name,
                                         .text = value->value,
                                         .unit = value->unit};
-    item->has_number = read_number(&item->number, to->builder->mapping, value->value);
+    item->has_number = read_number(&item->number, builder->mapping, value->value);
+    to->slots[slot] = (uint32_t)++to->count;
     return MUR_OK;
 }
 
-static enum mur_status gather_node(struct gathering *to, enum mur_level level, const char *header,
-                                   const struct mur_isa_node *node, struct mur_error *error)
+static enum mur_status gather_node(struct mur_builder *builder, enum mur_level level,
+                                   const char *header, const struct mur_isa_node *node,
+                                   struct mur_error *error)
 {
-    const struct mur_isa_table *table = &to->builder->study->table;
+    const struct mur_isa_table *table = &builder->study->table;
     struct mur_isa_value name = {
         .kind = MUR_ISA_MATERIAL, .name = header, .value = node->name, .unit = ""};
-    enum mur_status status = gather(to, level, &name, error);
+    enum mur_status status = gather(builder, level, &name, error);
     for (uint32_t i = 0; i < node->attribute_count && status == MUR_OK; i++) {
         struct mur_isa_value value =
             mur_isa_value_at(table, node->attributes[i].row, node->attributes[i].column);
-        status = gather(to, level, &value, error);
+        status = gather(builder, level, &value, error);
     }
     return status;
 }
 
 enum mur_status mur_builder_attributes(struct mur_builder *builder, struct mur_error *error)
 {
-    struct gathering to = {.builder = builder};
+    struct mur_gathered *gathered = &builder->gathered;
     const struct mur_isa_table *table = &builder->assay->table;
     enum mur_status status = MUR_OK;
+    gathered->count = 0;
+    if (gathered->slot_count > 0)
+        memset(gathered->slots, 0, gathered->slot_count * sizeof *gathered->slots);
     for (uint32_t i = 0; i < builder->source_count && status == MUR_OK; i++)
-        status = gather_node(&to, MUR_LEVEL_PATIENT, "Source Name", builder->sources[i], error);
+        status = gather_node(builder, MUR_LEVEL_PATIENT, "Source Name", builder->sources[i], error);
     for (uint32_t i = 0; i < builder->sample_count && status == MUR_OK; i++)
-        status = gather_node(&to, MUR_LEVEL_STUDY, "Sample Name", builder->samples[i], error);
+        status = gather_node(builder, MUR_LEVEL_STUDY, "Sample Name", builder->samples[i], error);
     for (uint32_t r = 0; r < builder->row_count && status == MUR_OK; r++) {
         for (uint32_t c = 0; c < table->column_count && status == MUR_OK; c++) {
             enum mur_isa_kind kind = table->columns[c].kind;
@@ -101,19 +142,20 @@ enum mur_status mur_builder_attributes(struct mur_builder *builder, struct mur_e
                            (mur_isa_find_sample(builder->study, value.value) != NULL ||
                             mur_isa_find_source(builder->study, value.value) != NULL);
             if (!is_node) /* its name was gathered with the node */
-                status = gather(&to, MUR_LEVEL_SERIES, &value, error);
+                status = gather(builder, MUR_LEVEL_SERIES, &value, error);
         }
     }
+    if (status != MUR_OK)
+        return status;
     struct mur_scan *scan = builder->scan;
-    if (status == MUR_OK)
-        status = mur_isa_allocate(&scan->isa_attributes, builder->list->strings, to.count,
-                                  sizeof *to.items, error);
-    if (status == MUR_OK && to.count > 0)
-        memcpy(scan->isa_attributes, to.items, to.count * sizeof *to.items);
-    if (status == MUR_OK)
-        scan->isa_attribute_count = to.count;
-    free(to.items);
-    mur_isa_index_free(&to.known);
+    scan->isa_attributes = gathered->items;
+    scan->isa_attribute_count = gathered->count;
+    if (builder->survey) /* on loan, while values are made */
+        return MUR_OK;
+    status = mur_isa_allocate(&scan->isa_attributes, builder->list->strings, gathered->count,
+                              sizeof *gathered->items, error);
+    if (status == MUR_OK && gathered->count > 0)
+        memcpy(scan->isa_attributes, gathered->items, gathered->count * sizeof *gathered->items);
     return status;
 }
 
@@ -510,7 +552,7 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
                                     "searchable in the private block",
                                     left_out, scan->assay,
                                     mur_dictionary_keyword(summary->target.path.tags[0]));
-    if (status != MUR_OK || text.length == 0)
+    if (status != MUR_OK || text.length == 0 || builder->survey)
         return status;
     bool cut = false;
     const char *fitted = "";
@@ -660,13 +702,14 @@ enum mur_status mur_builder_values(struct mur_builder *builder, struct mur_error
     for (size_t i = 0; i < mapping->rule_count && status == MUR_OK; i++)
         status = apply_rule(builder, &mapping->rules[i], error);
     struct mur_scan *scan = builder->scan;
-    if (status == MUR_OK)
-        status = mur_isa_allocate(&scan->values, builder->list->strings, builder->value_count,
-                                  sizeof *scan->values, error);
+    scan->values = builder->values;
+    scan->value_count = builder->value_count;
+    if (status != MUR_OK || builder->survey) /* on loan, for agreement */
+        return status;
+    status = mur_isa_allocate(&scan->values, builder->list->strings, builder->value_count,
+                              sizeof *scan->values, error);
     if (status == MUR_OK && builder->value_count > 0)
         memcpy(scan->values, builder->values, builder->value_count * sizeof *scan->values);
-    if (status == MUR_OK)
-        scan->value_count = builder->value_count;
     return status;
 }
 

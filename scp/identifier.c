@@ -150,14 +150,33 @@ static bool is_known_already(const struct mur_identifier *identifier,
     return false;
 }
 
+/* A peer may write any VR; the index matches, and answers, by the one that the attribute has. */
+static enum mur_vr vr_in_index(const struct mur_attribute_path *path, enum mur_vr written)
+{
+    const struct mur_attribute_key *key = mur_attribute_key_find(path);
+    const struct mur_attribute *attribute =
+        path->depth == 1 ? mur_attribute_find(path->tags[0]) : NULL;
+    if (key != NULL)
+        return key->vr;
+    if (attribute != NULL)
+        return attribute->vr;
+    uint32_t tag = path->tags[path->depth - 1];
+    return mur_is_isa_element(tag) ? mur_dictionary_vr(tag, MUR_CREATOR_ISA) : written;
+}
+
 static enum mur_status add_key(struct reader *reader, const struct mur_scan_element *element,
-                               enum mur_vr vr, struct mur_error *error)
+                               enum mur_vr written, struct mur_error *error)
 {
     struct mur_identifier *identifier = reader->identifier;
     struct mur_attribute_path path;
     if (!path_of(&path, element, identifier)) {
         identifier->unsupported_keys = true;
         return MUR_OK;
+    }
+    enum mur_vr vr = vr_in_index(&path, written);
+    if ((vr == MUR_VR_SQ) != (written == MUR_VR_SQ)) {
+        identifier->unsupported_keys = true; /* no value of it can match */
+        mur_buffer_clear(&reader->text);
     }
     unsigned item = element->depth > 0 ? element->items[0] : 0;
     if (is_known_already(identifier, &path, item))
@@ -180,12 +199,29 @@ static enum mur_status add_key(struct reader *reader, const struct mur_scan_elem
                        error);
 }
 
+/* "0.5..2", where a number of FD or UL would have its bytes: a range cannot be one. */
+static bool is_range_text(const struct mur_scan_element *element)
+{
+    const char *text = (const char *)element->value;
+    bool dots = false;
+    for (uint32_t i = 0; text != NULL && i < element->length; i++) {
+        bool padding = text[i] == '\0' && i + 1 == element->length;
+        if (!padding && (text[i] == '\0' || strchr("0123456789.+-eE ", text[i]) == NULL))
+            return false;
+        dots = dots || (i > 0 && text[i] == '.' && text[i - 1] == '.');
+    }
+    return dots;
+}
+
 /* Clients that have never heard of our block send its elements as UN, or without the creator in the
  * item. Elements that a site has configured are taken for text. */
 static enum mur_vr vr_of(const struct mur_scan_element *element,
                          const struct mur_identifier *identifier)
 {
     uint32_t tag = element->tag;
+    if (MUR_TAG_IS_PRIVATE(tag) && mur_vr_info(element->vr)->class_ == MUR_VR_CLASS_BINARY &&
+        is_range_text(element))
+        return MUR_VR_LO;
     if (element->vr != MUR_VR_UN || !MUR_TAG_IS_PRIVATE(tag) || !normalize(&tag, identifier))
         return element->vr;
     const char *creator = mur_private_creator(tag);

@@ -64,6 +64,7 @@ cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 mount_at /proc -t proc proc
 mount_at /sys -t sysfs -o ro sysfs
 mount_at /dev/shm -t tmpfs tmpfs
+mount_at /dev/pts -t devpts -o newinstance,ptmxmode=0666 devpts
 testdata=${MURPACS_TESTDATA:-$here/../shared/testdata}
 chroot_environment=()
 if [[ -d $testdata ]]; then

@@ -268,6 +268,9 @@ static enum mur_status put_value(struct mur_dataset *dataset, uint32_t tag, enum
         return mur_dataset_put_empty(dataset, tag, vr, error);
     if (mur_vr_is_text(vr))
         return mur_dataset_put_string(dataset, tag, vr, value, error);
+    /* A range of numbers, which only murpacs knows (docs/isa.md): no number has room for it. */
+    if ((vr == MUR_VR_FD || vr == MUR_VR_UL) && strstr(value, "..") != NULL)
+        return mur_dataset_put_string(dataset, tag, MUR_VR_LO, value, error);
     switch (mur_vr_info(vr)->class_) {
     case MUR_VR_CLASS_ITEMS:
         return mur_error_set(error, MUR_INVALID,

@@ -258,7 +258,10 @@ static bool is_the_same(const struct incoming *incoming)
         mur_part10_read(&head, there, incoming->name, NULL) != MUR_OK ||
         (uint64_t)details.st_size != head.offset + incoming->bytes)
         return false;
-    static _Thread_local char ours[COMPARED], theirs[COMPARED];
+    MUR_AUTO_FREE char *ours = malloc(COMPARED);
+    MUR_AUTO_FREE char *theirs = malloc(COMPARED);
+    if (ours == NULL || theirs == NULL)
+        return false;
     for (uint64_t done = 0; done < incoming->bytes; done += COMPARED) {
         size_t lengths[2] = {0};
         if (mur_pread_full(&lengths[0], incoming->descriptor, ours, COMPARED,

@@ -149,15 +149,20 @@ const char *mur_store_token(const struct mur_store *store)
 }
 
 /* A lock of the open file, beside the one that says that the process lives. */
-static int set_lock(int descriptor, short type)
-{
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
-    return fcntl(descriptor, F_OFD_SETLK, &lock);
-}
-
 void mur_store_set_settling(struct mur_store *store, bool settling)
 {
-    (void)set_lock(store->incoming_lock, settling ? F_WRLCK : F_UNLCK);
+    struct flock lock = {.l_type = settling ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET, .l_len = 1};
+    (void)fcntl(store->incoming_lock, F_OFD_SETLK, &lock);
+}
+
+/* Asked for and not taken, which would hinder its owner. @return 0 or errno */
+static int is_settling(bool *out, int incoming_lock)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+    if (fcntl(incoming_lock, F_OFD_GETLK, &lock) != 0)
+        return errno;
+    *out = lock.l_type != F_UNLCK;
+    return 0;
 }
 
 static enum mur_status incoming_of(char **out, const struct mur_store *store, const char *token,
@@ -180,14 +185,17 @@ enum mur_status mur_store_await_settled(struct mur_store *store, const char *tok
     if (descriptor < 0)
         return mur_error_set_errno(error, errno, "cannot open %s", path);
     const struct timespec pause = {.tv_nsec = AWAIT_STEP_MS * 1000000L};
-    for (int waited = 0; set_lock(descriptor, F_RDLCK) != 0; waited += AWAIT_STEP_MS) {
-        if (errno != EAGAIN && errno != EACCES)
-            return mur_error_set_errno(error, errno, "cannot lock %s", path);
+    for (int waited = 0;; waited += AWAIT_STEP_MS) {
+        bool settling = false;
+        int failed = is_settling(&settling, descriptor);
+        if (failed != 0)
+            return mur_error_set_errno(error, failed, "cannot ask for locks of %s", path);
+        if (!settling)
+            return MUR_OK;
         if (waited >= AWAIT_MOST_MS)
             return mur_error_set(error, MUR_BUSY, "another process is still writing it; try again");
         (void)nanosleep(&pause, NULL);
     }
-    return MUR_OK;
 }
 
 enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,
@@ -379,11 +387,37 @@ enum mur_status mur_object_write(struct mur_object *object, const void *bytes, s
     return status;
 }
 
+enum mur_status mur_object_flush(struct mur_object *object, struct mur_error *error)
+{
+    return write_through(object, NULL, 0, error);
+}
+
 enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error)
 {
-    enum mur_status status = write_through(object, NULL, 0, error);
+    enum mur_status status = mur_object_flush(object, error);
     if (status == MUR_OK && object->store->sync)
         mur_sync_begin(&object->store->syncer, &object->sync);
+    return status;
+}
+
+/* A new folder and its entry are known together: who places an object in it meanwhile, comes after
+ * it with his own name. */
+static enum mur_status make_folder(struct mur_store *store, char *path, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    (void)pthread_mutex_lock(&store->mutex);
+    bool made = mkdirat(store->directory_fd, path, FOLDER_MODE) == 0;
+    int failure = errno;
+    if (made && store->sync) {
+        char *slash = strrchr(path, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        status = touch(store, slash != NULL ? path : "", error);
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    if (!made && failure != EEXIST)
+        return mur_error_set_errno(error, failure, "cannot make folder %s/%s", store->directory,
+                                   path);
     return status;
 }
 
@@ -396,24 +430,29 @@ static enum mur_status make_folders(struct mur_store *store, const char *folder,
         size_t length = end != NULL ? (size_t)(end - folder) : strlen(folder);
         memcpy(path, folder, length);
         path[length] = '\0';
-        if (mkdirat(store->directory_fd, path, FOLDER_MODE) == 0) {
-            char *slash = strrchr(path, '/');
-            if (slash != NULL)
-                *slash = '\0';
-            enum mur_status status = mur_store_touch(store, slash != NULL ? path : "", error);
-            if (status != MUR_OK)
-                return status;
-        } else if (errno != EEXIST) {
-            return mur_error_set_errno(error, errno, "cannot make folder %s/%s", store->directory,
-                                       path);
-        }
-        if (end == NULL)
-            return MUR_OK;
+        enum mur_status status = make_folder(store, path, error);
+        if (status != MUR_OK || end == NULL)
+            return status;
     }
 }
 
-enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
-                                 const char *suffix, struct mur_error *error)
+/* One try. @param[out] failure  errno of link(), 0 = placed */
+static enum mur_status link_object(int *failure, struct mur_object *object,
+                                   const struct mur_object_place *place, const char *path,
+                                   struct mur_error *error)
+{
+    *failure = link(object->incoming, path) == 0 ? 0 : errno;
+    if (*failure != 0)
+        return MUR_OK;
+    enum mur_status status = mur_store_touch(object->store, place->folder, error);
+    if (status != MUR_OK)
+        (void)unlink(path);
+    return status;
+}
+
+/* @param replace  what stands there is a leftover; false: then it stays unplaced */
+static enum mur_status place_object(struct mur_object *object, const struct mur_object_name *name,
+                                    const char *suffix, bool replace, struct mur_error *error)
 {
     struct mur_store *store = object->store;
     struct mur_object_place place;
@@ -424,26 +463,54 @@ enum mur_status mur_object_place(struct mur_object *object, const struct mur_obj
             mur_text_format(&path, error, "%s/%s/%s", store->directory, place.folder, place.file);
     if (status != MUR_OK)
         return status;
+    int failure = 0;
     int tries = 0; /* another process may take an empty folder away again */
-    while (link(object->incoming, path) != 0) {
-        if (errno == ENOENT && tries++ < PLACE_TRIES) {
+    for (;;) {
+        status = link_object(&failure, object, &place, path, error);
+        if (status != MUR_OK || failure == 0)
+            break;
+        if (failure == ENOENT && tries++ < PLACE_TRIES) {
             status = make_folders(store, place.folder, error);
-        } else if (errno == EEXIST) {
+        } else if (failure == EEXIST && !replace) {
+            return MUR_OK;
+        } else if (failure == EEXIST) {
             if (unlink(path) != 0 && errno != ENOENT)
                 status = mur_error_set_errno(error, errno, "cannot replace leftover %s", path);
         } else {
-            status = mur_error_set_errno(error, errno, "cannot place %s", path);
+            status = mur_error_set_errno(error, failure, "cannot place %s", path);
         }
         if (status != MUR_OK)
             return status;
     }
-    status = mur_store_touch(store, place.folder, error);
-    if (status != MUR_OK) {
-        (void)unlink(path);
-        return status;
-    }
-    object->placed = MUR_STEAL(path);
-    return MUR_OK;
+    if (status == MUR_OK)
+        object->placed = MUR_STEAL(path);
+    return status;
+}
+
+void mur_object_place_early(struct mur_object *object, const struct mur_object_name *name,
+                            const char *suffix)
+{
+    (void)!place_object(object, name, suffix, false, NULL); /* else when it is placed for good */
+}
+
+/* The place an object was given early may have been taken for a leftover meanwhile. */
+static bool is_still_placed(const struct mur_object *object)
+{
+    struct stat incoming;
+    struct stat placed;
+    return object->placed != NULL && lstat(object->incoming, &incoming) == 0 &&
+           lstat(object->placed, &placed) == 0 && incoming.st_ino == placed.st_ino;
+}
+
+enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
+                                 const char *suffix, struct mur_error *error)
+{
+    struct stat info;
+    if (object->placed != NULL && fstat(object->descriptor, &info) == 0 && info.st_nlink > 1)
+        return MUR_OK;
+    free(object->placed);
+    object->placed = NULL;
+    return place_object(object, name, suffix, true, error);
 }
 
 /* Takes folders away that a removed file leaves empty: series, study, first two digits. */
@@ -460,8 +527,10 @@ void mur_object_displace(struct mur_object *object)
 {
     if (object->placed == NULL)
         return;
-    (void)unlink(object->placed);
-    remove_empty_folders(object->placed);
+    if (is_still_placed(object)) {
+        (void)unlink(object->placed);
+        remove_empty_folders(object->placed);
+    }
     free(object->placed);
     object->placed = NULL;
 }

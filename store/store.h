@@ -58,16 +58,26 @@ enum mur_status mur_object_create(struct mur_object **out, struct mur_store *sto
 MUR_NODISCARD
 enum mur_status mur_object_write(struct mur_object *object, const void *bytes, size_t length,
                                  struct mur_error *error);
+/** Writes out what is buffered, to be read by its path. */
+MUR_NODISCARD
+enum mur_status mur_object_flush(struct mur_object *object, struct mur_error *error);
 /** Writes out what is buffered and has a thread of the store begin to sync it, without waiting. */
 MUR_NODISCARD
 enum mur_status mur_object_finish(struct mur_object *object, struct mur_error *error);
-/** Gives the finished object its place. A file that is there already without being known to the
- * index is a leftover and is replaced: the caller has asked the index first.
+/** Gives the object its place before it is finished and before the index is asked, if that is free:
+ * then file and name need one commit of the file system instead of two. It is for
+ * mur_object_place(), or mur_object_displace() when the index has an object of these UIDs. */
+void mur_object_place_early(struct mur_object *object, const struct mur_object_name *name,
+                            const char *suffix);
+/** Gives the finished object its place, for one who has the index for himself and has asked it. A
+ * file that is there already without being known to the index is a leftover, or what somebody
+ * placed early, and is replaced. Nothing to do where it has been placed early and still is.
+ * @param name  as it was early
  * @param suffix ".dcm" or ".json.zst" */
 MUR_NODISCARD
 enum mur_status mur_object_place(struct mur_object *object, const struct mur_object_name *name,
                                  const char *suffix, struct mur_error *error);
-/** Takes the place away again after a failed commit. */
+/** Takes the place away again, as after a failed commit, if it is still its own. */
 void mur_object_displace(struct mur_object *object);
 /**
  * Takes a stored object that shall go: it keeps its place, but stands in the incoming folder too,

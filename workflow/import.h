@@ -33,6 +33,7 @@ struct mur_import_series {
     char series_instance[MUR_UID_TEXT_SIZE];
     char study_instance[MUR_UID_TEXT_SIZE];
     bool segmentation;
+    bool certified; /**< converted, and proven to be the same (certificates.h) */
     uint32_t instances;
     uint32_t segments; /**< of a segmentation */
 };

@@ -41,6 +41,8 @@ struct mur_intake {
     struct mur_xxh128 *digest; /* of a known one */
     uint64_t length;
     char sop_instance[MUR_UID_TEXT_SIZE];
+    bool brought_new; /* of the source that is being read */
+    struct mur_converted_list converted;
     bool committed;
     char *buffer;
 };
@@ -127,6 +129,7 @@ void mur_intake_free(struct mur_intake *intake)
         free(intake->stored.uids[i]);
     free(intake->stored.uids);
     free(intake->series);
+    mur_converted_list_free(&intake->converted);
     mur_xxh128_free(intake->digest);
     free(intake->buffer);
     free(intake);
@@ -136,6 +139,16 @@ void mur_intake_source(struct mur_intake *intake, const char *path, bool segment
 {
     intake->path = path;
     intake->segmentation = segmentation;
+    intake->brought_new = false;
+}
+
+enum mur_status mur_intake_made(struct mur_intake *intake, const struct mur_made_series *made,
+                                struct mur_error *error)
+{
+    if (intake->archive == NULL) /* there is nothing that could be read again */
+        return MUR_OK;
+    return mur_converted_list_add(&intake->converted, made, intake->path, intake->brought_new,
+                                  error);
 }
 
 static enum mur_status count_series(struct mur_intake *intake, const char *study,
@@ -176,6 +189,7 @@ static enum mur_status begin_object(struct mur_intake *intake, const char *sop_c
                                                  sop_instance, error);
     if (status != MUR_OK || intake->is_known)
         return status;
+    intake->brought_new = true;
     const struct mur_origin origin = {.how = "import",
                                       .path = intake->path,
                                       .isa = intake->has_isa ? &intake->isa[intake->segmentation]
@@ -392,6 +406,17 @@ enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
+
+enum mur_status mur_intake_certify(struct mur_intake *intake, struct mur_error *error)
+{
+    enum mur_status status = settle_all(intake, error);
+    if (status == MUR_OK)
+        status = mur_certificates_make(&intake->converted, intake->archive, error);
+    for (size_t i = 0; status == MUR_OK && i < intake->series_count; i++)
+        intake->series[i].certified =
+            mur_converted_list_has(&intake->converted, intake->series[i].series_instance);
+    return status;
+}
 
 enum mur_status mur_intake_commit(struct mur_intake *intake, uint64_t *new_instances,
                                   bool *link_changed, struct mur_error *error)

@@ -8,6 +8,7 @@
 
 #include "archive/archive.h"
 #include "converters/output.h"
+#include "workflow/certificates.h"
 #include "workflow/import.h"
 
 struct mur_intake;
@@ -26,10 +27,19 @@ void mur_intake_source(struct mur_intake *intake, const char *path, bool segment
 /** Where converters put what they make. */
 struct mur_output mur_intake_output(struct mur_intake *intake);
 
+/** What the source was converted to: to be proven before it is kept. Everything is copied. */
+MUR_NODISCARD
+enum mur_status mur_intake_made(struct mur_intake *intake, const struct mur_made_series *made,
+                                struct mur_error *error);
+
 /** One DICOM file, its Data Set as it is. @retval MUR_PARSE not DICOM, or damaged */
 MUR_NODISCARD
 enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
                                 struct mur_error *error);
+
+/** Waits for all that is under way, and certifies what was converted (certificates.h). */
+MUR_NODISCARD
+enum mur_status mur_intake_certify(struct mur_intake *intake, struct mur_error *error);
 
 /** Waits for all that is under way, links what was there already, and keeps it.
  * @param[out] new_instances  that were not stored before */

@@ -156,6 +156,7 @@ static enum mur_status import_nifti(struct mur_source_series **series,
         .study_instance = mur_session_study(job->sessions, scan),
         .series_number = mur_session_scan_number(job->sessions, scan),
         .anatomy = MUR_QUADRUPED,
+        .identity_without_attributes = true,
     };
     if (strcmp(scan->modality, "CT") == 0)
         options.modality = MUR_CONVERT_TO_CT;
@@ -184,6 +185,17 @@ static enum mur_status import_nifti(struct mur_source_series **series,
         status = mur_nii_to_dicom(&report, path, &options, &output, error);
     for (size_t i = 0; i < report.warnings.count; i++)
         mur_import_reason(result, job, "%s", report.warnings.texts[i]);
+    if (status == MUR_OK) {
+        const struct mur_made_series made = {
+            .sources = &path,
+            .source_count = 1,
+            .instances = (const char *const *)report.series->instances,
+            .instance_count = report.series->instance_count,
+            .series = report.series->series_instance,
+            .voxels = report.made[0].voxels,
+        };
+        status = mur_intake_made(intake, &made, error);
+    }
     if (status == MUR_OK)
         *series = MUR_STEAL(report.series);
     return status;
@@ -289,6 +301,8 @@ void mur_import_scan(struct mur_import_result *result, uint64_t *new_instances,
         mur_intake_create(&intake, job->archive, job->rows != NULL ? &link : NULL, &error);
     if (status == MUR_OK)
         status = import_parts(result, intake, job, scan, &error);
+    if (status == MUR_OK)
+        status = mur_intake_certify(intake, &error);
     if (status == MUR_OK)
         status = mur_intake_commit(intake, new_instances, &linked, &error);
     if (status == MUR_OK)

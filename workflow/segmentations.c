@@ -208,8 +208,7 @@ static enum mur_status list_segments(struct segment_list *list, const struct mur
                                      char *const *files, struct mur_import_result *result,
                                      struct mur_error *error)
 {
-    struct mur_label_count labels[MUR_LABEL_LIMIT];
-    size_t label_count = 0;
+    MUR_AUTO_LABEL_LIST struct mur_label_list found = {.items = NULL};
     const struct mur_scan_file *description = &segmentation->label_description;
     enum mur_status status = MUR_OK;
     if (description->path[0] != '\0') {
@@ -226,9 +225,9 @@ static enum mur_status list_segments(struct segment_list *list, const struct mur
     MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
     bool rows_alone = segmentation->segment_count > 0 && list->labels.count == 0;
     if (status == MUR_OK && segmentation->file_count == 1 && !all_voxels && !rows_alone)
-        status = mur_labels_scan(labels, &label_count, files[0], &warnings, error);
+        status = mur_label_list_read(&found, files[0], &warnings, error);
     if (status == MUR_OK)
-        status = segment_list_reserve(list, segmentation->segment_count + label_count, error);
+        status = segment_list_reserve(list, segmentation->segment_count + found.count, error);
     if (status == MUR_OK)
         status = from_tables(list, scan, segmentation, error);
     for (size_t i = 0; status == MUR_OK && i < list->count; i++) {
@@ -238,11 +237,39 @@ static enum mur_status list_segments(struct segment_list *list, const struct mur
                      description->path, job, result);
     }
     bool said = list->count > 0 || list->labels.count > 0;
-    for (size_t i = 0; status == MUR_OK && i < label_count; i++)
-        if (!is_named(list, labels[i].value))
-            status = name_label(list, labels[i].value, said, label_count == 1, scan, files[0],
+    for (size_t i = 0; status == MUR_OK && i < found.count; i++)
+        if (!is_named(list, found.items[i].value))
+            status = name_label(list, found.items[i].value, said, found.count == 1, scan, files[0],
                                 description->path, job, result, error);
     return status;
+}
+
+/* Tells which labels of which files became which segments. */
+static enum mur_status note_made(struct mur_intake *intake, const struct mur_seg_report *report,
+                                 const struct mur_seg_options *options, struct mur_error *error)
+{
+    MUR_AUTO_FREE struct mur_certify_segment *segments =
+        calloc(report->segment_count + 1, sizeof *segments);
+    if (segments == NULL)
+        return mur_error_no_memory(error);
+    size_t count = 0;
+    for (size_t i = 0; i < report->segment_count; i++)
+        if (report->segments[i].number != 0)
+            segments[count++] = (struct mur_certify_segment){.number = report->segments[i].number,
+                                                             .file = options->segments[i].file,
+                                                             .layer = options->segments[i].layer,
+                                                             .value = options->segments[i].value};
+    const char *instance = report->sop_instance;
+    const struct mur_made_series made = {
+        .sources = options->files,
+        .source_count = options->file_count,
+        .instances = &instance,
+        .instance_count = 1,
+        .series = report->series_instance,
+        .segments = segments,
+        .segment_count = count,
+    };
+    return mur_intake_made(intake, &made, error);
 }
 
 static enum mur_status make_segmentation(struct mur_import_result *result,
@@ -283,6 +310,8 @@ static enum mur_status make_segmentation(struct mur_import_result *result,
         segments += report.segments[i].number != 0 ? 1 : 0;
     if (status == MUR_OK)
         mur_intake_set_segments(intake, segments);
+    if (status == MUR_OK)
+        status = note_made(intake, &report, &options, error);
     segment_list_free(&list);
     return status;
 }

@@ -104,7 +104,7 @@ CREATE TABLE origin (
 ) STRICT;
 
 CREATE TABLE instance (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,                -- never given again: manifest.next
   series INTEGER NOT NULL REFERENCES series(id),
   sop_uid TEXT NOT NULL UNIQUE,
   sop_class INTEGER NOT NULL REFERENCES uid(id),
@@ -249,20 +249,31 @@ CREATE TABLE isa_cell (
 CREATE INDEX isa_cell_by_number ON isa_cell(column, number) WHERE number IS NOT NULL;
 CREATE INDEX isa_cell_odd ON isa_cell(odd, column) WHERE odd = 1;
 
+-- Texts of cells by their trigrams: patterns that begin with a wild card.
+CREATE VIRTUAL TABLE isa_cell_trigram USING fts5(text, content = 'isa_cell', content_rowid = 'id',
+  columnsize = 0, detail = none, tokenize = 'trigram case_sensitive 1');
+CREATE TRIGGER isa_cell_added AFTER INSERT ON isa_cell BEGIN
+  INSERT INTO isa_cell_trigram(rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER isa_cell_removed AFTER DELETE ON isa_cell BEGIN
+  INSERT INTO isa_cell_trigram(isa_cell_trigram, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+
 CREATE TABLE isa_scan_cell (
   scan INTEGER NOT NULL REFERENCES isa_scan(id) ON DELETE CASCADE,
-  ordinal INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL,              -- mur_cell_ordinal(): those of plain elements apart
   cell INTEGER NOT NULL,
   PRIMARY KEY (scan, ordinal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_scan_cell_by_cell ON isa_scan_cell(cell, scan);
 
--- How much of the manifest belongs to what is committed here.
+-- How much of the manifest belongs to what is committed here, and what number the next instance gets.
 CREATE TABLE manifest (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  length INTEGER NOT NULL
+  length INTEGER NOT NULL,
+  next INTEGER NOT NULL
 ) STRICT;
-INSERT INTO manifest VALUES (1, 0);
+INSERT INTO manifest VALUES (1, 0, 1);
 
 -- What a process committed last, before it was on disk: instances first to last. They are looked at when the
 -- process is gone without an end.

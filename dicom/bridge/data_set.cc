@@ -5,6 +5,7 @@
 #include "dcmtk/dcmdata/dcvrat.h"
 
 #include <cstring>
+#include <map>
 #include <vector>
 
 extern "C" {
@@ -525,25 +526,40 @@ extern "C" enum mur_status mur_dataset_get_int(int64_t *out, mur_dataset *datase
     });
 }
 
+static bool is_private_creator(uint32_t tag)
+{
+    return MUR_TAG_IS_PRIVATE(tag) && MUR_TAG_ELEMENT(tag) >= 0x10 && MUR_TAG_ELEMENT(tag) <= 0xFF;
+}
+
 extern "C" enum mur_status mur_dataset_each(mur_dataset *dataset, mur_dataset_visit *visit,
                                             void *user, mur_error *error)
 {
     return mur::guard(error, [&] {
+        /* First the list alone: whoever looks up an element meanwhile makes DCMTK forget the place,
+         * and it searches from the beginning again. */
+        std::vector<DcmElement *> elements;
         for (DcmObject *at = dataset->item->nextInContainer(nullptr); at != nullptr;
-             at = dataset->item->nextInContainer(at)) {
-            auto *element = static_cast<DcmElement *>(at);
+             at = dataset->item->nextInContainer(at))
+            elements.push_back(static_cast<DcmElement *>(at));
+        std::map<uint32_t, std::string> creators; /* by group and block; they come first */
+        for (DcmElement *element : elements) {
             const DcmSequenceOfItems *sequence = mur::as_sequence(element);
             const uint32_t tag = mur::tag_of(element->getTag());
-            const char *creator = nullptr;
-            if (MUR_TAG_IS_PRIVATE(tag) && MUR_TAG_ELEMENT(tag) >= 0x1000)
-                (void)dataset->item->findAndGetString(
-                    DcmTagKey(MUR_TAG_GROUP(tag), MUR_TAG_ELEMENT(tag) >> 8), creator);
+            const uint32_t group = tag & 0xFFFF0000U;
+            char *text = nullptr;
+            if (is_private_creator(tag) && element->getString(text).good() && text != nullptr)
+                creators[group | MUR_TAG_ELEMENT(tag)] = text;
             mur_dataset_element seen = {};
             seen.tag = tag;
             seen.vr = mur::vr_of_element(element);
             seen.length = sequence != nullptr ? static_cast<uint32_t>(sequence->card())
                                               : element->getLength();
-            seen.private_creator = creator != nullptr ? creator : "";
+            seen.private_creator = "";
+            if (MUR_TAG_IS_PRIVATE(tag)) {
+                const auto creator = creators.find(group | MUR_TAG_ELEMENT(tag) >> 8);
+                if (creator != creators.end())
+                    seen.private_creator = creator->second.c_str();
+            }
             const enum mur_status status = visit(user, &seen, error);
             if (status != MUR_OK)
                 return status;

@@ -22,6 +22,7 @@
 #include <vector>
 
 extern "C" {
+#include "core/deflate.h"
 #include "core/file.h"
 #include "dicom/part10.h"
 #include "dicom/scanner.h"
@@ -31,6 +32,7 @@ namespace
 {
 
 const size_t piece_size = 64 * 1024;
+const int deflate_level = 6;
 
 /* The encoding matters, not the name: a transfer syntax that DCMTK does not know is read and
  * written like a known one of the same encoding, if it is encapsulated one that nobody decodes. */
@@ -199,13 +201,16 @@ extern "C" bool mur_dataset_can_write(mur_dataset *dataset, const char *transfer
     }
 }
 
-/* Hands out what the stream holds. */
-static enum mur_status drain(DcmOutputBufferStream &stream, struct mur_sink sink, mur_error *error)
+/* Hands out what the stream holds. @param go_on  there must be something, or it never ends */
+static enum mur_status drain(DcmOutputBufferStream &stream, struct mur_sink sink, bool go_on,
+                             mur_error *error)
 {
     void *bytes = nullptr;
     offile_off_t length = 0;
     stream.flushBuffer(bytes, length);
-    return length > 0 ? sink.write(sink.user, bytes, static_cast<size_t>(length), error) : MUR_OK;
+    if (length > 0)
+        return sink.write(sink.user, bytes, static_cast<size_t>(length), error);
+    return go_on ? mur_error_set(error, MUR_INTERNAL, "encoding comes to no end") : MUR_OK;
 }
 
 static enum mur_status encode(DcmDataset &dataset, E_TransferSyntax syntax, struct mur_sink sink,
@@ -222,16 +227,35 @@ static enum mur_status encode(DcmDataset &dataset, E_TransferSyntax syntax, stru
         enum mur_status status =
             more ? MUR_OK : mur::from_condition(condition, MUR_IO, error, "encoding");
         if (status == MUR_OK)
-            status = drain(stream, sink, error);
-        while (status == MUR_OK && !more && !stream.isFlushed()) {
-            stream.flush(); /* the rest of a deflated Data Set */
-            status = drain(stream, sink, error);
-        }
+            status = drain(stream, sink, more, error);
         if (status != MUR_OK || !more) {
             dataset.transferEnd();
             return status;
         }
     }
+}
+
+static enum mur_status write_deflated(void *user, const void *bytes, size_t length,
+                                      mur_error *error)
+{
+    return mur_deflate_writer_write(static_cast<mur_deflate_writer *>(user), bytes, length, error);
+}
+
+/* DCMTK's own compressor never ends once the head of an element does not fit into what is left of
+ * its 4 KiB, as it happens between many empty ones. */
+static enum mur_status encode_deflated(DcmDataset &dataset, E_TransferSyntax syntax,
+                                       struct mur_sink sink, mur_error *error)
+{
+    MUR_AUTO(mur_deflate_writer) *writer = nullptr;
+    enum mur_status status = mur_deflate_writer_create(&writer, sink, deflate_level, error);
+    if (status != MUR_OK)
+        return status;
+    const mur_sink plain = {write_deflated, writer};
+    status =
+        encode(dataset,
+               syntax == EXS_JPIPReferencedDeflate ? EXS_JPIPReferenced : EXS_LittleEndianExplicit,
+               plain, error);
+    return status == MUR_OK ? mur_deflate_writer_finish(writer, error) : status;
 }
 
 extern "C" enum mur_status mur_dataset_write(mur_dataset *dataset, const char *transfer_syntax,
@@ -253,7 +277,9 @@ extern "C" enum mur_status mur_dataset_write(mur_dataset *dataset, const char *t
                 return mur::from_condition(condition, MUR_UNSUPPORTED, error, "decoding pixels");
             dataset->forget();
         }
-        return encode(data, syntax, sink, error);
+        return (mur_transfer_syntax_flags(transfer_syntax) & MUR_TS_DEFLATED) != 0
+                   ? encode_deflated(data, syntax, sink, error)
+                   : encode(data, syntax, sink, error);
     });
 }
 

@@ -159,6 +159,8 @@ static void attributes_outside_of_columns_are_found_and_returned(void **state)
     assert_found(state, MUR_TAG_StrainDescription, MUR_VR_UC, "C57BL/6J", "123");
     assert_found(state, MUR_TAG_StrainDescription, MUR_VR_UC, "*/c", "45");
     assert_found(state, MUR_TAG_PatientWeight, MUR_VR_DS, "0.0250", "12345");
+    assert_found(state, MUR_TAG_PatientWeight, MUR_VR_DS, "0.02..0.03", "12345"); /* our own rule */
+    assert_found(state, MUR_TAG_PatientWeight, MUR_VR_DS, "0.03..", "");
     assert_found(state, MUR_TAG_PatientWeight, MUR_VR_DS, "25", "");
     const struct element keys[] = {{MUR_TAG_StrainDescription, MUR_VR_UC, ""},
                                    {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.5"},

@@ -117,7 +117,16 @@ static void cells_are_found_by_value_pattern_and_list(void **state)
         {"factor:cage µ=Käfig 'A' *", "1.1.1"},
         {"factor:cage µ=K%", ""},
         {"comment:formula=a=b/c", "1.1.2"},
-        {"*a=b*", "1.1.2"}, /* the "=" of a value */
+        {"*a=b*", "1.1.2"},         /* the "=" of a value */
+        {"cage µ=*äfig*", "1.1.1"}, /* beginning with a wild card */
+        {"cage µ=*fig 'A'*", "1.1.1"},
+        {"*Käfig*", "1.1.1"},
+        {"*FIG*", ""},
+        {"*Age*", "1.1.1|1.1.2|1.2.1"}, /* in a heading */
+        {"remark=*9" HUNDRED "*", "1.2.1"},
+        {"remark=*90" HUNDRED HUNDRED "2*", ""},
+        {"*fi?*'A'*", "1.1.1"},
+        {"*co*mula*/c", "1.1.2"}, /* from the heading into the text */
         {"comment:remark=" LONG, "1.2.1"},
         {"comment:remark=" LONG "x", ""},
         {"nothing:like=this", ""},
@@ -159,6 +168,10 @@ static void a_study_or_patient_matches_when_any_of_its_scans_does(void **state)
         assert_found(state, (enum mur_level)level, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS),
                      "1500.0", found[level]);
     }
+    assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS), "200..1500",
+                 "1.1.2|1.2.1");
+    assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, MUR_ISA_AGE_DAYS), "..200\\1500",
+                 "1.1.1|1.2.1");
     assert_found(state, MUR_LEVEL_SERIES, MUR_PRIVATE_TAG(0x10, 0x20), "*site", "1.1.1");
 }
 
@@ -258,6 +271,35 @@ static void the_keys_of_an_item_match_in_one_cell_and_each_item_has_its_own(void
                  "1.1.1|1.1.2|1.2.1");
 }
 
+static void an_item_with_keys_is_answered_with_the_cells_that_match(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const char *const asked[][4] = {/* name, text, and of another item */
+                                           {"Age", "1..", "week", "2"},
+                                           {"Age", "", "", ""},
+                                           {"*", "2*", "", ""}};
+    static const char *const told[][2] = {{"1500", "\"2\""}, {"1500", "17"}, {"\"2\"", "\"2\""}};
+    static const char *const not_told[] = {"female", "week", "1500"};
+    for (size_t i = 0; i < MUR_COUNT(asked); i++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = MUR_LEVEL_SERIES};
+        fill_query(&query, (const struct element[]){
+                               {MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE), MUR_VR_SQ, ""},
+                               {MUR_TAG_SeriesInstanceUID, MUR_VR_UI, "1.2.1"},
+                               {0}});
+        for (unsigned item = 0; item < 2; item++) {
+            if (asked[i][2 * item][0] == '\0')
+                continue;
+            add_nested(&query, item, MUR_ISA_ATTRIBUTE_NAME, asked[i][2 * item]);
+            add_nested(&query, item, MUR_ISA_ATTRIBUTE_TEXT, asked[i][2 * item + 1]);
+        }
+        MUR_AUTO_FREE char *got = ask_query(f->archive, &query, NULL);
+        assert_non_null(got);
+        assert_non_null(strstr(got, told[i][0]));
+        assert_non_null(strstr(got, told[i][1]));
+        assert_null(strstr(got, not_told[i]));
+    }
+}
+
 static void cells_are_answered_once_at_every_level(void **state)
 {
     struct archive_fixture *f = *state;
@@ -307,6 +349,46 @@ static void what_a_scan_no_longer_says_is_not_found(void **state)
     assert_found(state, MUR_LEVEL_SERIES, ATTRIBUTE, "comment:remark=*", "");
 }
 
+/* Many rows are answered in another way than few. */
+static void each_of_many_rows_is_answered_with_its_own_cells(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum { SCANS = 40 };
+    for (int i = 0; i < SCANS; i++) {
+        char series[32], run[32];
+        (void)snprintf(series, sizeof series, "1.4.%d", i + 1);
+        (void)snprintf(run, sizeof run, "factor:run=r%02d", i);
+        const struct mur_index_value scan[] = {
+            ISA_VALUE(MUR_LEVEL_PATIENT, MUR_TAG_PatientID, MUR_VR_LO, "M4"),
+            CELL("characteristic:Sex=many"),
+            CELL(run),
+        };
+        add_scan(f, "1.4", series, scan, MUR_COUNT(scan));
+    }
+    static const enum mur_level levels[] = {MUR_LEVEL_SERIES, MUR_LEVEL_IMAGE};
+    for (size_t l = 0; l < MUR_COUNT(levels); l++) {
+        MUR_AUTO_QUERY struct mur_query query = {.level = levels[l]};
+        fill_query(&query,
+                   (const struct element[]){
+                       {MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_SEQUENCE), MUR_VR_SQ, ""}, {0}});
+        add_nested(&query, 0, MUR_ISA_ATTRIBUTE_NAME, "run");
+        add_nested(&query, 0, MUR_ISA_ATTRIBUTE_TEXT, "r*");
+        MUR_AUTO_FREE char *got = ask_query(f->archive, &query, NULL);
+        assert_non_null(got);
+        const char *rest = got;
+        for (int i = 0; i < SCANS; i++) {
+            char wanted[32];
+            (void)snprintf(wanted, sizeof wanted, "\"Value\":[\"r%02d\"]", i);
+            const char *end = strchr(rest, '|');
+            const char *at = strstr(rest, wanted);
+            assert_non_null(at);
+            assert_true(end == NULL ? i + 1 == SCANS : at < end);
+            rest = end != NULL ? end + 1 : rest + strlen(rest);
+        }
+        assert_null(strstr(got, "many"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,8 +398,11 @@ int main(void)
         cmocka_unit_test(comments_are_those_of_each_scan),
         cmocka_unit_test(several_keys_must_all_match),
         cmocka_unit_test(the_keys_of_an_item_match_in_one_cell_and_each_item_has_its_own),
+        cmocka_unit_test(an_item_with_keys_is_answered_with_the_cells_that_match),
         cmocka_unit_test(cells_are_answered_once_at_every_level),
-        cmocka_unit_test(what_a_scan_no_longer_says_is_not_found), /* the last: it edits */
+        /* the last: they edit */
+        cmocka_unit_test(what_a_scan_no_longer_says_is_not_found),
+        cmocka_unit_test(each_of_many_rows_is_answered_with_its_own_cells),
     };
     return cmocka_run_group_tests(tests, fill, archive_tear_down);
 }

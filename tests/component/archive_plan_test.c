@@ -7,9 +7,11 @@
 /* Steps that are called a scan but read no table: rows made by the statement itself. */
 static bool reads_a_table(const char *step)
 {
-    static const char *const harmless[] = {"SCAN CONSTANT ROW", "SCAN json_each ", "SCAN (",
+    static const char *const harmless[] = {"SCAN CONSTANT ROW", "SCAN 16 CONSTANT ROWS",
+                                           "SCAN json_each ", "SCAN (",
                                            "SCAN settling" /* one row a process */};
-    if (strncmp(step, "SCAN ", 5) != 0)
+    if (strncmp(step, "SCAN ", 5) != 0 || /* a question to FTS5, not all that it has */
+        strncmp(step, "SCAN isa_cell_trigram VIRTUAL TABLE INDEX 0:M", 45) == 0)
         return false;
     for (size_t i = 0; i < MUR_COUNT(harmless); i++)
         if (strncmp(step, harmless[i], strlen(harmless[i])) == 0)
@@ -103,7 +105,18 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_STUDY, "StudyDate", MUR_VR_DA, "-20240601"},
         {MUR_LEVEL_STUDY, "ModalitiesInStudy", MUR_VR_CS, "MR"},
         {MUR_LEVEL_STUDY, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
+        {MUR_LEVEL_SERIES, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
+        {MUR_LEVEL_IMAGE, "ModalitiesInStudy", MUR_VR_CS, "CT\\MR"},
         {MUR_LEVEL_SERIES, "Modality", MUR_VR_CS, "MR"},
+        {MUR_LEVEL_SERIES, "PatientID", MUR_VR_LO, "P1"}, /* relational, without the Study */
+        {MUR_LEVEL_IMAGE, "PatientID", MUR_VR_LO, "P1"},
+        {MUR_LEVEL_IMAGE, "PatientName", MUR_VR_PN, "mou*"},
+        {MUR_LEVEL_IMAGE, "AccessionNumber", MUR_VR_SH, "A1"},
+        {MUR_LEVEL_SERIES, "StudyDate", MUR_VR_DA, "20240501-20240601"},
+        {MUR_LEVEL_IMAGE, "StudyDate", MUR_VR_DA, "20240501-20240601"},
+        {MUR_LEVEL_IMAGE, "Modality", MUR_VR_CS, "CT\\MR"},
+        {MUR_LEVEL_IMAGE, "StrainDescription", MUR_VR_UC, "C57*"},
+        {MUR_LEVEL_IMAGE, "00991001", MUR_VR_UC, "*stern*"},
         {MUR_LEVEL_IMAGE, "SOPClassUID", MUR_VR_UI, "1.2.840.10008.5.1.4.1.1.4"},
         {MUR_LEVEL_PATIENT, "StrainDescription", MUR_VR_UC, "C57BL/6J"},
         {MUR_LEVEL_STUDY, "StrainDescription", MUR_VR_UC, "C57BL/6J"},
@@ -115,12 +128,16 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         {MUR_LEVEL_STUDY, "00991001", MUR_VR_UC, "factor:diet=western diet"},
         {MUR_LEVEL_STUDY, "00991001", MUR_VR_UC, "factor:diet=*"},
         {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "*diet=western*"},
+        {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "diet=*stern*"},
+        {MUR_LEVEL_SERIES, "00991001", MUR_VR_UC, "*stern*"},
         {MUR_LEVEL_STUDY, "00991012", MUR_VR_FD, "56"},
         {MUR_LEVEL_PATIENT, "00991001", MUR_VR_UC, "week=2..3"},
         {MUR_LEVEL_SERIES, "00991002.00991004", MUR_VR_LO, "diet"},
         {MUR_LEVEL_STUDY, "00991002.00991005", MUR_VR_UC, "western*"},
         {MUR_LEVEL_SERIES, "00991002.00991005", MUR_VR_UC, "2.."},
+        {MUR_LEVEL_SERIES, "00991002.00991005", MUR_VR_UC, "*stern*\\*chow"},
         {MUR_LEVEL_PATIENT, "PatientComments", MUR_VR_LT, "*Sex=male*"},
+        {MUR_LEVEL_PATIENT, "PatientComments", MUR_VR_LT, "*male*"},
         {MUR_LEVEL_STUDY, "AdditionalPatientHistory", MUR_VR_LT, "*; week=2;*"},
         {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "*week=2*"},
         {MUR_LEVEL_SERIES, "AdditionalPatientHistory", MUR_VR_LT, "week=*"},
@@ -131,6 +148,9 @@ static void questions_with_a_key_read_no_whole_table(void **state)
         add_key(&query, question->key, question->vr, question->text);
         add_key(&query, "StrainDescription", MUR_VR_UC, "");
         add_key(&query, "ModalitiesInStudy", MUR_VR_CS, "");
+        add_key(&query, "NumberOfPatientRelatedInstances", MUR_VR_IS, "");
+        add_key(&query, "NumberOfStudyRelatedInstances", MUR_VR_IS, "");
+        add_key(&query, "NumberOfSeriesRelatedInstances", MUR_VR_IS, "");
         add_key(&query, "00991001", MUR_VR_UC, "");
         add_key(&query, "ImageType", MUR_VR_CS, "");
         MUR_AUTO(mur_database) *reader = open_reader(f);

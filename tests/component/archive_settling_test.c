@@ -28,7 +28,7 @@ static int sync_or_fail(int descriptor, long call)
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     if (readlink(link, path, sizeof path - 1) < 0)
         return -1;
-    if (strstr(path, "/objects/") != NULL)
+    if (strstr(path, "/objects/") != NULL && strstr(path, "/.incoming-") == NULL)
         atomic_fetch_add(&syncs_of_objects, 1);
     if (failing != NULL && strstr(path, failing) != NULL &&
         atomic_fetch_sub(&failures_to_come, 1) > 0) {
@@ -327,7 +327,7 @@ static void what_another_process_has_not_on_disk_is_waited_for(void **state)
     atomic_store(&syncs_of_objects, 0);
     assert_int_equal(ingest_object(&outcome, other, &object, NULL), MUR_OK);
     assert_int_equal(outcome, MUR_UNCHANGED);
-    assert_true(atomic_load(&syncs_of_objects) >= 5); /* file, series, study, digits, objects */
+    assert_true(atomic_load(&syncs_of_objects) >= 4); /* file, series, study, digits */
     char path[256];
     path_of(path, f, 1);
     assert_int_equal(unlink(path), 0); /* it was displaced: its own process could not sync it */

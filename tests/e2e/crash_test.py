@@ -109,7 +109,7 @@ class CrashTest(unittest.TestCase):
         self.assertEqual(node.manifest_instances(self.data_dir), rows)
         self.assertLessEqual({path.name for path in self.data_dir.iterdir()},
                              {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "objects",
-                              "isa", "manifest.jsonl", "lock"})
+                              "isa", "certificates", "manifest.jsonl", "lock"})
 
     def store_and_kill(self, number, after, options):
         """One round: four clients store, the node is killed."""

@@ -1,11 +1,8 @@
 #!/usr/bin/python3
 """dcmjs-dimse as SCU: a DIMSE implementation of its own, in JavaScript. Skipped where npm is not installed
-or cannot fetch it (`npm ci`, once for each build folder)."""
-import fcntl
-import hashlib
+or cannot fetch it."""
 import json
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -14,35 +11,12 @@ import dimse
 import node
 
 UID = "1.2.826.0.1.3680043.10.1507."
-SOURCES = pathlib.Path(__file__).parent / "npm"
-
-
-def prepare():
-    """The folder of scu.js with its modules; raises SkipTest where that cannot be."""
-    if not (shutil.which("npm") and shutil.which("node")):
-        raise unittest.SkipTest("npm is not installed")
-    wanted = hashlib.sha256((SOURCES / "package-lock.json").read_bytes()).hexdigest()
-    folder = pathlib.Path(node.MURPACS).parent.parent / "npm"
-    folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = folder / "stamp"
-        for path in SOURCES.iterdir():
-            shutil.copy(path, folder)
-        if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
-            try:
-                subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                               cwd=folder, check=True, capture_output=True, timeout=240)
-            except (subprocess.SubprocessError, OSError) as reason:
-                raise unittest.SkipTest(f"npm ci: {reason}") from reason
-            stamp.write_text(wanted, encoding="ascii")
-    return folder
 
 
 class DcmjsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.program = prepare() / "scu.js"
+        cls.program = node.npm_modules() / "scu.js"
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         cls.root = pathlib.Path(cls.folder.name)

@@ -28,6 +28,13 @@ def edit(table, old, new):
     table.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def add_column(table, header, scan, value):
+    """A column that has a value in the rows of one scan alone."""
+    first, *lines = table.read_text(encoding="utf-8").splitlines()
+    lines = [f"{line}\t{value if scan in line else ''}" for line in lines]
+    table.write_text("\n".join([f"{first}\t{header}", *lines]) + "\n", encoding="utf-8")
+
+
 def drop_rows(table, word):
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(line for line in lines if word not in line), encoding="utf-8")
@@ -118,6 +125,39 @@ class LateEdits(Archive):
         again = json.loads(self.isa("apply", "--json", self.tables))
         self.assertEqual((again["version"], again["changes"]), (2, []))
 
+    def test_stored_objects_stay_and_coerced_ones_say_what_is_new(self):
+        self.node.stop()
+        self.node = node.Node(self.data_dir, "--set", "export.coerce=true")
+        scan = next(one for one in self.scans if one["source"] == "WD-08")
+        self.assertTrue((DATASET / scan["image"]).is_dir())
+        keys = [f"StudyInstanceUID={scan['StudyInstanceUID']}",
+                f"SeriesInstanceUID={scan['SeriesInstanceUID']}"]
+
+        def strain(folder):
+            paths = self.node.get(self.root / folder, *keys, level="SERIES")
+            return {pydicom.dcmread(path).StrainDescription for path in paths}
+
+        before = self.digests()
+        old = self.series("StrainDescription=C57BL/6J")
+        self.assertEqual(strain("old"), {"C57BL/6J"})
+        mouse = '"Mus musculus"\t"NCBITAXON"\t"NCBITaxon:10090"\t'
+        edit(self.tables / "s_WD-OBG-2019.txt", '"WD-08"\t' + mouse + '"C57BL/6J"',
+             '"WD-08"\t' + mouse + '"B6 late"')
+        self.isa("apply", self.tables)
+        self.assertEqual(strain("new"), {"B6 late"})
+        changed = self.series("StrainDescription=B6 late")
+        self.assertIn(scan["SeriesInstanceUID"], changed)
+        self.assertEqual(self.series("StrainDescription=C57BL/6J"),
+                         sorted(set(old) - set(changed)))
+        self.assertEqual(self.digests(), before)
+        self.node.stop()
+        self.node = node.Node(self.data_dir)
+        sent = {pydicom.dcmread(path).SOPInstanceUID: node.data_set_bytes(path)
+                for path in (DATASET / scan["image"]).glob("*.dcm")}
+        for path in self.node.get(self.root / "plain", *keys, level="SERIES"):
+            self.assertEqual(node.data_set_bytes(path),
+                             sent[pydicom.dcmread(path).SOPInstanceUID])
+
     def test_a_scan_that_is_gone_answers_by_its_header_until_it_comes_back(self):
         scan = next(one for one in self.scans if (DATASET / one["image"]).is_dir())
         uid, study = scan["SeriesInstanceUID"], scan["study"]
@@ -190,6 +230,75 @@ class LateScans(Archive):
         self.assertEqual([one["SeriesInstanceUID"] for one in self.lines("unlinked")
                           if one["kind"] == "series"], [nobody])
 
+    def test_each_kind_of_rule_knows_its_scan(self):
+        table = self.tables / "a_WD-OBG-2019_CT.txt"
+        add_column(table, "Comment[Series Instance UID]", "WD-08_w08_CT",
+                   "1.2.826.0.1.3680043.10.7.1")
+        add_column(table, "Comment[Accession number]", "WD-15_w24_CT", "A-18")
+        add_column(self.tables / "a_ICAM-CT-2018_CT.txt", "Raw Data File", "IC01_w12_CT_liver_agent",
+                   "from disk/late.dcm")
+        by_uid, one = self.write(1, PatientID="X", SeriesDescription="scan")
+        by_accession, two = self.write(2, PatientID="X", AccessionNumber="A-18")
+        by_mapped_id, three = self.write(3, PatientID="WD-OBG-2019:WD-08",
+                                         SeriesDescription="WD-08_w08_CT")
+        by_name, four = self.write(4, PatientID="WD-15", SeriesDescription="WD-15_w24_CT")
+        by_file, five = self.write(5, PatientID="X", SeriesDescription="scan")
+        nobody, six = self.write(6, PatientID="X", SeriesDescription="WD-08_w08_CT")
+        for path, other in zip(six, ("1.2.826.0.1.3680043.10.8",) * 2):
+            image = pydicom.dcmread(path)
+            image.StudyInstanceUID = other
+            image.save_as(path)
+        self.serve()
+        self.isa("apply", self.tables)
+        self.node.store(*one, *two, *three, *four, *six)
+        folder = self.root / "disk"
+        folder.mkdir()
+        shutil.copy(five[0], folder / "late.dcm")
+        node.murpacs("import", "--data-dir", self.data_dir, "--dicom", folder)
+        for uid, patient in ((by_uid, "WD-OBG-2019:WD-08"), (by_accession, "WD-OBG-2019:WD-15"),
+                             (by_mapped_id, "WD-OBG-2019:WD-08"), (by_name, "WD-OBG-2019:WD-15"),
+                             (by_file, "ICAM-CT-2018:IC01"), (nobody, "X")):
+            self.assert_animal(uid, patient)
+        self.assertEqual([one["SeriesInstanceUID"] for one in self.lines("unlinked")
+                          if one["kind"] == "series"], [nobody])
+
+    def test_a_study_of_several_animals_is_divided_between_them(self):
+        """As a mouse hotel makes it: one DICOM Study, a Series for each animal."""
+        study = "1.2.826.0.1.3680043.10.7"
+        animals = {"WD-OBG-2019:WD-08": self.write(1, PatientID="HOTEL", AccessionNumber="H-1"),
+                   "WD-OBG-2019:WD-15": self.write(2, PatientID="HOTEL", AccessionNumber="H-2"),
+                   "HOTEL": self.write(3, PatientID="HOTEL", SeriesDescription="localizer")}
+        table = self.tables / "a_WD-OBG-2019_CT.txt"
+        lines = table.read_text(encoding="utf-8").splitlines()
+        accession = {"WD-08_w08_CT": "H-1", "WD-15_w24_CT": "H-2"}
+        lines[1:] = [line + "\t" + next((number for scan, number in accession.items()
+                                         if scan in line), "") for line in lines[1:]]
+        table.write_text("\n".join([lines[0] + "\tComment[Accession number]", *lines[1:]]) + "\n",
+                         encoding="utf-8")
+        self.serve()
+        self.node.store(*(path for _, paths in animals.values() for path in paths))
+        self.isa("apply", self.tables)
+        parts = self.node.find(f"StudyInstanceUID={study}", "PatientID",
+                               "NumberOfStudyRelatedInstances", "NumberOfStudyRelatedSeries")
+        found = {one.PatientID: (one.NumberOfStudyRelatedSeries, one.NumberOfStudyRelatedInstances)
+                 for one in parts}
+        # The localizer shows all of them: it goes with the first series of its own Patient ID.
+        self.assertEqual(found, {"WD-OBG-2019:WD-08": (2, 4), "WD-OBG-2019:WD-15": (1, 2)})
+        for patient in found:
+            keys = [f"PatientID={patient}", f"StudyInstanceUID={study}"]
+            [one] = self.node.find(*keys, model="-P")
+            self.assertEqual(one.PatientID, patient)
+            paths = self.node.get(self.root / patient[-5:], *keys, model="-P")
+            self.assertEqual(len(paths), found[patient][1])
+            self.assertIn(animals[patient][0],
+                          {pydicom.dcmread(path).SeriesInstanceUID for path in paths})
+        paths = self.node.get(self.root / "all", f"StudyInstanceUID={study}")
+        self.assertEqual(len(paths), 6)
+        told = node.murpacs("conflicts", "--data-dir", self.data_dir).stdout
+        self.assertIn(study, told)
+        for patient in found:
+            self.assertIn(patient, told)
+
     def test_several_candidates_are_listed_and_settled_by_hand(self):
         for table in ("a_WD-OBG-2019_CT.txt", "a_LIV-FIB-2020_MRI.txt"):
             lines = (self.tables / table).read_text(encoding="utf-8").splitlines()
@@ -204,7 +313,9 @@ class LateScans(Archive):
         self.assertIn("WD-OBG-2019/WD-08_w08_CT", one["candidates"])
         self.serve()
         self.isa("link", uid, "no such scan", code=20)
-        self.isa("link", uid, "WD-OBG-2019/WD-08_w08_CT")
+        [told] = self.lines("link", uid, "WD-OBG-2019/WD-08_w08_CT")
+        self.assertEqual(told, {"SeriesInstanceUID": uid, "scan": "WD-OBG-2019/WD-08_w08_CT",
+                                "changed": True, "outcome": "linked"})
         self.assert_animal(uid, "WD-OBG-2019:WD-08")
         mouse = '"Mus musculus"\t"NCBITAXON"\t"NCBITaxon:10090"\t'
         edit(self.tables / "s_WD-OBG-2019.txt", '"WD-08"\t' + mouse + '"C57BL/6J"',

@@ -21,8 +21,8 @@ import node
 
 DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 CREATOR = "MURPACS ISA 1.0"
-KINDS = {"Characteristics": "characteristic", "Factor Value": "factor",
-         "Parameter Value": "parameter", "Comment": "comment"}
+KINDS = {"characteristics": "characteristic", "factor value": "factor",
+         "parameter value": "parameter", "comment": "comment"}
 QUALIFIERS = ("Unit", "Term Source REF", "Term Accession Number")
 NEW_COLUMN = "cage µ"
 LONG = "".join(f"{number:03d} " for number in range(75)).strip() + "!"
@@ -34,7 +34,7 @@ NEW_VALUES = ["100 %", "it's 'B'", "Käfig Süd", LONG.ljust(300, "ö"), LONG.lj
 
 
 def read_rows(path):
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file, delimiter="\t"))
 
 
@@ -45,7 +45,7 @@ def cells_of(header, row):
             continue
         found = re.fullmatch(r"(.*?)\[(.*)\]", name)
         if found:
-            yield KINDS[found[1]], found[2], text.strip()
+            yield KINDS[found[1].strip().lower()], found[2].strip(), text.strip()
         elif name.endswith(" File"):
             yield "file", name, text.strip()
         elif name.endswith(" Name") or name == "Protocol REF":
@@ -80,6 +80,11 @@ def scans_with(scans, test):
     return {scan for scan, cells in scans.items() if any(test(*cell) for cell in cells)}
 
 
+def same_column(cell, kind, name):
+    """Headings are compared without case."""
+    return (cell[0], cell[1].casefold()) == (kind, name.casefold())
+
+
 # -- findscu ---------------------------------------------------------------------------------------
 
 
@@ -92,7 +97,7 @@ class Finder:
     def __init__(self, served, folder):
         self.served, self.folder = served, folder
         os.environ["DCMDICTPATH"] = (
-            f"/usr/share/libdcmtk{self.version()}/dicom.dic:{node.SOURCE}/etc/murpacs.dic")
+            f"{self.dictionary()}:{node.SOURCE}/etc/murpacs.dic")
         node.ENVIRONMENT["DCMDICTPATH"] = os.environ["DCMDICTPATH"]
         self.scan_of, self.study_of, self.patient_of = {}, {}, {}
         for answer in served.find(
@@ -104,9 +109,9 @@ class Finder:
             self.patient_of.setdefault(answer.PatientID, set()).add(scan)
 
     @staticmethod
-    def version():
-        folders = [path.parent.name for path in pathlib.Path("/usr/share").glob("libdcmtk*/dicom.dic")]
-        return sorted(folders)[-1].removeprefix("libdcmtk")
+    def dictionary():
+        """DCMTK's own: libdcmtk17/ in Debian 12, dcmtk/ in Debian 13."""
+        return sorted(pathlib.Path("/usr/share").glob("*dcmtk*/dicom.dic"))[-1]
 
     def run(self, options, words):
         done = node.run("findscu", "-v", "-P", "-aec", "MURPACS", *options, *words)
@@ -230,8 +235,9 @@ class Search(unittest.TestCase):
         for name, scans in zip(queries, found):
             self.compare(scans, wanted[name], name)
 
-    def scans_with(self, *cell):
-        return scans_with(self.tables, lambda *other: other == cell)
+    def scans_with(self, kind, name, text):
+        return scans_with(self.tables,
+                          lambda *cell: same_column(cell, kind, name) and cell[2] == text)
 
     # -- the private block -------------------------------------------------------------------------
 
@@ -262,8 +268,9 @@ class Search(unittest.TestCase):
         queries, wanted = {}, {}
         for kind, name in sorted({cell[:2] for cell in self.cells}):
             queries[kind, name] = attribute(f"{kind}:{name}=*")
-            wanted[kind, name] = scans_with(self.tables, lambda *cell: cell[:2] == (kind, name))
-            texts = {cell[2] for cell in self.cells if cell[:2] == (kind, name)}
+            wanted[kind, name] = scans_with(self.tables,
+                                            lambda *cell: same_column(cell, kind, name))
+            texts = {cell[2] for cell in self.cells if same_column(cell, kind, name)}
             if not all(re.fullmatch(r"\d+(\.\d+)?", text) for text in texts):
                 continue
             numbers = sorted(map(float, texts))
@@ -273,7 +280,8 @@ class Search(unittest.TestCase):
                 queries[kind, name, text] = attribute(f"{kind}:{name.lower()}={text}")
                 queries[kind, name, text, 2] = items({3: kind.upper(), 4: name, 5: text})
                 wanted[kind, name, text] = wanted[kind, name, text, 2] = scans_with(
-                    self.tables, lambda *cell: cell[:2] == (kind, name) and test(float(cell[2])))
+                    self.tables,
+                    lambda *cell: same_column(cell, kind, name) and test(float(cell[2])))
         self.assertGreater(len(queries), 90)
         self.ask(queries, wanted)
 
@@ -450,6 +458,19 @@ class Search(unittest.TestCase):
             return [(0x00080060, "CS", "SEG"), (tag, "SQ", Sequence([item]))]
 
         creator = (0x00990044, "LO", "MURPACS NIFTI 1.0")
+        for low, high in ((0.5, 2), (0, 0.25), (1.5, 50)):
+            wanted = {uid for volume, uids in volumes.items() if low <= volume <= high
+                      for uid in uids}
+            query = nested(0x00620002, creator, (0x00994408, "LO", f"{low}..{high}"))
+            for options in ((), ("-xi",)):
+                (found,) = self.finder.uids_of_each([query], options=options)
+                self.assertEqual(set(found), wanted, (low, high, options))
+            done = node.murpacs("find", "127.0.0.1", self.served.port, "-aec", "MURPACS", "-L",
+                                "SERIES", "-r", "SeriesInstanceUID", "--json", "-k",
+                                "SegmentSequence[0].0099,0010=MURPACS NIFTI 1.0", "-k",
+                                f"SegmentSequence[0].0099,1008={low}..{high}")
+            self.assertEqual({json.loads(line)["0020000E"]["Value"][0]
+                              for line in done.stdout.splitlines()}, wanted)
         for known, query in (
                 (labels, lambda value: nested(0x00620002, creator, (0x00994406, "UL", value))),
                 (volumes, lambda value: nested(0x00620002, creator, (0x00994408, "FD", value))),

@@ -233,7 +233,8 @@ class MainJob(unittest.TestCase):
     def test_the_data_directory_holds_nothing_else(self):
         names = {path.name for path in self.data_dir.iterdir()}
         self.assertLessEqual(names - {"index.sqlite-wal", "index.sqlite-shm"},
-                             {"index.sqlite", "objects", "isa", "manifest.jsonl", "lock"})
+                             {"index.sqlite", "objects", "isa", "certificates",
+                              "manifest.jsonl", "lock"})
 
     def test_a_second_import_changes_no_row_and_no_byte(self):
         before = node.tree_digest(self.data_dir / "objects")

@@ -1,15 +1,19 @@
 """A node under test, and DCMTK's unmodified clients to ask it with. For all end-to-end tests."""
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
 import time
+import unittest
 
 import pydicom
 
@@ -37,6 +41,31 @@ def run(*command, check=True, timeout=300):
 
 def murpacs(*arguments, check=True, timeout=600):
     return run(MURPACS, *arguments, check=check, timeout=timeout)
+
+
+def npm_modules():
+    """Peers in JavaScript (tests/e2e/npm): the folder of their programs and modules, made by
+    `npm ci` once for each build folder. Raises SkipTest where npm is not installed or cannot
+    fetch them."""
+    if not (shutil.which("npm") and shutil.which("node")):
+        raise unittest.SkipTest("npm is not installed")
+    sources = SOURCE / "tests/e2e/npm"
+    wanted = hashlib.sha256((sources / "package-lock.json").read_bytes()).hexdigest()
+    folder = pathlib.Path(MURPACS).parent.parent / "npm"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = folder / "stamp"
+        for path in sources.iterdir():
+            shutil.copy(path, folder)
+        if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
+            try:
+                subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                               cwd=folder, check=True, capture_output=True, timeout=240)
+            except (subprocess.SubprocessError, OSError) as reason:
+                raise unittest.SkipTest(f"npm ci: {reason}") from reason
+            stamp.write_text(wanted, encoding="ascii")
+    return folder
 
 
 def import_dataset(data_dir, dataset, *options, check=True):

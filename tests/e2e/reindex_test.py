@@ -2,7 +2,6 @@
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
 import sqlite3
-import time
 import unittest
 
 import pydicom
@@ -39,7 +38,8 @@ def dump(data_dir):
     tables = {}
     with contextlib.closing(sqlite3.connect(f"file:{data_dir}/index.sqlite?mode=ro", uri=True)) as index:
         names = [row[0] for row in index.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            " AND name NOT LIKE 'isa_cell_trigram%'")]
         for name in names:
             columns = [row[1] for row in index.execute(f"PRAGMA table_info({name})")]
             words = []
@@ -59,7 +59,28 @@ def dump(data_dir):
     return tables
 
 
+def assert_search_index(data_dir):
+    """The trigrams are those of the cells; SQLite's own check, which fails otherwise."""
+    with contextlib.closing(sqlite3.connect(data_dir / "index.sqlite")) as index:
+        index.execute("INSERT INTO isa_cell_trigram(isa_cell_trigram, rank) VALUES"
+                      " ('integrity-check', 1)")
+
+
 class Reindex(isa_late_test.Archive):
+    def identities(self):
+        """Words of `murpacs conflicts`, in no order."""
+        done = node.murpacs("conflicts", "--data-dir", self.data_dir)
+        return sorted(done.stdout.replace("\\", " ").split())
+
+    def assert_refused(self):
+        """Nobody goes on with no index or a broken one: each names the command that helps."""
+        for words in (("serve", "--set", "dicom.port=0"), ("import", isa_late_test.DATASET),
+                      ("isa", "apply", self.tables), ("isa", "unlinked"), ("conflicts",),
+                      ("delete", "1.2.3"), ("reindex", "--attributes")):
+            refused = node.murpacs(*words, "--data-dir", self.data_dir, check=False, timeout=60)
+            self.assertNotEqual(refused.returncode, 0, words)
+            self.assertIn('"murpacs reindex"', refused.stderr, words)
+
     def assert_same_after_reindex(self):
         if self.node is not None:
             self.node.stop()
@@ -67,13 +88,9 @@ class Reindex(isa_late_test.Archive):
         before = dump(self.data_dir)
         for path in self.data_dir.glob("index.sqlite*"):
             path.unlink()
-        refused = node.murpacs("serve", "--data-dir", self.data_dir, "--set", "dicom.port=0", check=False)
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("reindex", refused.stderr)
-        started = time.monotonic()
         done = node.murpacs("reindex", "--data-dir", self.data_dir)
-        self.seconds = time.monotonic() - started
         self.assertIn(" 0 lost", done.stdout)
+        assert_search_index(self.data_dir)
         after = dump(self.data_dir)
         for table, rows in before.items():
             gone, new = set(rows) - set(after[table]), set(after[table]) - set(rows)
@@ -114,6 +131,59 @@ class Reindex(isa_late_test.Archive):
         refused = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
         busy.stop()
         self.assertEqual(refused.returncode, 51, refused.stderr)
+
+    def test_an_index_that_is_lost_or_damaged_is_never_an_empty_archive(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        index = self.data_dir / "index.sqlite"
+        good = index.read_bytes()
+        for broken in (None, b"", b"no index" * 8192, good[:20000],
+                       good[:8192] + b"\xA5" * 65536 + good[73728:]):
+            for path in self.data_dir.glob("index.sqlite*"):
+                path.unlink()
+            if broken is not None:
+                index.write_bytes(broken)
+            self.assert_refused()
+        self.assertIn(" 0 lost", node.murpacs("reindex", "--data-dir", self.data_dir).stdout)
+        self.serve()
+        self.assertTrue(self.series("StrainDescription=C57BL*"))
+
+    def test_what_was_replaced_deleted_committed_or_contradicts(self):
+        replacing = ("--set", "dicom.duplicates=replace")
+        self.node = node.Node(self.data_dir, *replacing)
+        uid, files = self.write(1, PatientID="WD-08", SeriesDescription="WD-08_w08_CT")
+        _, twice = self.write(2, PatientID="P", PatientBirthDate="20190101")
+        _, other = self.write(3, PatientID="P", PatientBirthDate="20190102")
+        gone, lost = self.write(4, PatientID="gone")
+        self.node.store(*files, *twice, *other, *lost)
+        image = pydicom.dcmread(files[0])
+        image.InstitutionName = "of the second version"
+        image.save_as(files[0])
+        self.node.store(files[0])
+        address = f"MURPACS@127.0.0.1:{self.node.port}"
+        port = node.free_port()
+        self.node.stop()
+        self.node = node.Node(self.data_dir, *replacing, peers='{ ae_title = "ASKER"; host ='
+                              ' "127.0.0.1"; port = %d; rights = "rw"; }' % port)
+        address = f"MURPACS@127.0.0.1:{self.node.port}"
+        node.murpacs("commit", address, "-aet", "ASKER", "--port", port, *twice)
+        node.murpacs("delete", "--data-dir", self.data_dir, gone)
+        self.isa("apply", self.tables)
+        listed = self.identities()
+        self.assertIn('"20190102"', listed)
+        told = self.lines("conflicts")
+        self.assertTrue(told)
+        self.assert_same_after_reindex()
+        self.assertEqual(self.identities(), listed)
+        self.assertEqual(self.lines("conflicts"), told)
+        refused = node.murpacs("delete", "--data-dir", self.data_dir, "--dry-run",
+                               pydicom.dcmread(twice[0]).SOPInstanceUID, check=False)
+        self.assertIn("--force", refused.stdout + refused.stderr)
+        self.serve()
+        self.assertEqual(self.series("PatientID=gone"), [])
+        [one] = self.node.find(f"SeriesInstanceUID={uid}", "NumberOfSeriesRelatedInstances",
+                               level="SERIES")
+        self.assertEqual(one.NumberOfSeriesRelatedInstances, 2)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ static void check_written(const double affine[3][4], double limit)
     struct mur_volume_geometry voxels, series, read;
     struct mur_voxel_order order;
     assert_int_equal(mur_geometry_from_ras(&voxels, affine, dims, NULL), MUR_OK);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, true, NULL), MUR_OK);
+    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, MUR_FLIP_FOR_DISPLAY, NULL),
+                     MUR_OK);
     struct mur_geometry_text text;
     char first[MUR_POSITION_TEXT_SIZE], last[MUR_POSITION_TEXT_SIZE];
     mur_geometry_format(&text, &series);
@@ -95,15 +96,17 @@ static void a_display_sees_nothing_mirrored(void **state)
     struct mur_voxel_order order;
     assert_int_equal(mur_geometry_from_ras(&voxels, (const double(*)[4])affine, dims, NULL),
                      MUR_OK);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, true, NULL), MUR_OK);
+    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, MUR_FLIP_FOR_DISPLAY, NULL),
+                     MUR_OK);
     assert_true(order.flip_i && order.flip_j && !order.reverse_k);
     assert_true(series.row_dir_lps[0] > 0.999 && series.column_dir_lps[1] > 0.999);
     make_affine(affine, permutations[1], 0, 0); /* coronal: i = right, j = superior */
     assert_int_equal(mur_geometry_from_ras(&voxels, (const double(*)[4])affine, dims, NULL),
                      MUR_OK);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, true, NULL), MUR_OK);
+    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, MUR_FLIP_FOR_DISPLAY, NULL),
+                     MUR_OK);
     assert_true(series.row_dir_lps[0] > 0.999 && series.column_dir_lps[2] < -0.999);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, false, NULL), MUR_OK);
+    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, 0, NULL), MUR_OK);
     assert_true(!order.flip_i && !order.flip_j);
 }
 
@@ -118,15 +121,17 @@ static void sheared_volumes_are_refused(void **state)
     affine[0][2] = 0.05;
     assert_int_equal(mur_geometry_from_ras(&voxels, (const double(*)[4])affine, dims, NULL),
                      MUR_OK);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, true, &error),
-                     MUR_UNSUPPORTED);
+    assert_int_equal(
+        mur_geometry_for_series(&series, &order, &voxels, MUR_FLIP_FOR_DISPLAY, &error),
+        MUR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "4.09 degrees"));
     make_affine(affine, permutations[0], 0, 0);
     affine[1][0] = 0.001;
     assert_int_equal(mur_geometry_from_ras(&voxels, (const double(*)[4])affine, dims, NULL),
                      MUR_OK);
-    assert_int_equal(mur_geometry_for_series(&series, &order, &voxels, true, &error),
-                     MUR_UNSUPPORTED);
+    assert_int_equal(
+        mur_geometry_for_series(&series, &order, &voxels, MUR_FLIP_FOR_DISPLAY, &error),
+        MUR_UNSUPPORTED);
 }
 
 static void a_matrix_without_extent_is_refused(void **state)

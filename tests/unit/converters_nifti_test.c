@@ -392,6 +392,54 @@ static void extensions_are_kept(void **state)
     assert_memory_equal(kept, bytes, 20);
 }
 
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+/* Fields that decide are hit often: dim, datatype, pixdim, offset, scaling, forms. */
+static void any_bytes_are_refused_or_give_a_grid(void **state)
+{
+    enum { ROUNDS = 20000, CHANGES = 4 };
+    static const uint16_t places[] = {0, 40, 42, 70, 76, 80, 108, 112, 123, 252, 256, 280, 344};
+    static const uint8_t bytes[] = {0x00, 0x01, 0x7F, 0x80, 0xC0, 0xFF};
+    struct fixture *f = *state;
+    uint32_t seed = 7;
+    for (int round = 0; round < ROUNDS; round++) {
+        const nifti_1_header header = good_header();
+        uint8_t raw[MUR_NIFTI_HEADER_SIZE] = {0};
+        memcpy(raw, &header, sizeof header);
+        bool wide = round % 3 == 0;
+        if (wide) { /* the same bytes with the other magic: most fields are wild */
+            raw[0] = 0x1C;
+            raw[1] = 0x02;
+            memcpy(raw + 4, "n+2\0\r\n\032\n", 8);
+        }
+        for (uint32_t change = 0; change < 1 + next_random(&seed) % CHANGES; change++) {
+            size_t place = places[next_random(&seed) % MUR_COUNT(places)];
+            raw[place + next_random(&seed) % 4] = bytes[next_random(&seed) % sizeof bytes];
+        }
+        struct mur_nifti *nifti = NULL;
+        struct mur_volume_geometry grid;
+        size_t length = wide ? 540 : 348;
+        const char *name = round % 2 == 0 ? "a.nii" : "a.hdr";
+        if (mur_nifti_of_header(&nifti, raw, length, name, &f->error) != MUR_OK) {
+            assert_null(nifti);
+            assert_non_null(strstr(f->error.message, name));
+            continue;
+        }
+        const struct mur_orientation_options options = {.analyze_order = MUR_ANALYZE_LAS};
+        if (mur_nifti_geometry(&grid, nifti, &options, NULL, &f->error) == MUR_OK)
+            for (unsigned axis = 0; axis < 3; axis++) {
+                assert_true(grid.dims[axis] > 0);
+                assert_true(grid.spacing_mm[axis] > 0);
+                assert_true(isfinite(grid.origin_lps_mm[axis]));
+            }
+        mur_nifti_free(nifti);
+    }
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -409,6 +457,7 @@ int main(void)
         IN_FOLDER(without_forms_pixdim_is_taken_with_a_warning),
         IN_FOLDER(analyze_wants_its_order_stated),
         IN_FOLDER(extensions_are_kept),
+        IN_FOLDER(any_bytes_are_refused_or_give_a_grid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -496,6 +496,25 @@ static void damaged_and_deep_data_sets_are_refused_before_dcmtk_sees_them(void *
     assert_null(dataset);
 }
 
+static void thousands_of_empty_elements_are_deflated(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 3000 };
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    MUR_AUTO(mur_dataset) *again = NULL;
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    assert_int_equal(mur_dataset_create(&dataset, NULL), MUR_OK);
+    for (uint32_t i = 0; i < ELEMENTS; i++)
+        assert_int_equal(
+            mur_dataset_put_empty(dataset, MUR_TAG(0x0011, 0x1000 + i), MUR_VR_LO, NULL), MUR_OK);
+    assert_int_equal(
+        mur_dataset_encode(&bytes, dataset, mur_uid_DeflatedExplicitVRLittleEndian, NULL), MUR_OK);
+    assert_int_equal(mur_dataset_read(&again, bytes.data, bytes.length,
+                                      mur_uid_DeflatedExplicitVRLittleEndian, NULL),
+                     MUR_OK);
+    assert_true(mur_dataset_has(again, MUR_TAG(0x0011, 0x1000 + ELEMENTS - 1)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +533,7 @@ int main(void)
         cmocka_unit_test(syntaxes_that_dcmtk_does_not_know_pass_through),
         cmocka_unit_test(padding_and_values_of_unknown_vr_are_understood),
         cmocka_unit_test(damaged_and_deep_data_sets_are_refused_before_dcmtk_sees_them),
+        cmocka_unit_test(thousands_of_empty_elements_are_deflated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,13 @@ static void json_that_is_no_items_is_refused(void **state)
     (void)state;
     MUR_AUTO(mur_dataset) *dataset = made();
     assert_int_equal(put_json(dataset, "{}"), MUR_PARSE);
-    assert_int_equal(put_json(dataset, "[{\"nothing\":{\"vr\":\"LO\"}}]"), MUR_PARSE);
+    static const char *const keys[] = {"nothing", "00011480", "00020010", "FFFEE000",
+                                       "00081140.00081155"};
+    for (size_t i = 0; i < MUR_COUNT(keys); i++) {
+        char json[64];
+        (void)snprintf(json, sizeof json, "[{\"%s\":{\"vr\":\"LO\"}}]", keys[i]);
+        assert_int_equal(put_json(dataset, json), MUR_PARSE);
+    }
     assert_int_equal(
         put_json(dataset, "[{\"00080100\":{\"vr\":\"OB\",\"InlineBinary\":\"AA==\"}}]"),
         MUR_UNSUPPORTED);

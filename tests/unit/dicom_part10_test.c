@@ -1,6 +1,8 @@
 /* The head of a file: written, read again, missing, damaged. */
 #include "dicom_support.h"
 
+#include <sys/mman.h>
+
 #include "dicom/transfer_syntax.h"
 
 static const struct mur_part10 sample = {.transfer_syntax = "1.2.840.10008.1.2.1",
@@ -103,6 +105,30 @@ static void a_damaged_head_is_refused_wherever_it_is_cut(void **state)
     assert_int_equal(mur_part10_parse(&head, file.data, file.length, "damaged", NULL), MUR_PARSE);
 }
 
+/* A long value is passed over, not read; the Data Set cannot begin behind the end of the file. */
+static void a_head_longer_than_its_file_is_refused(void **state)
+{
+    (void)state;
+    static const char value[] = "\2\0\2\1OB\0\0\0\x20\0\0";
+    MUR_AUTO_BUFFER struct mur_buffer file = MUR_BUFFER_INIT;
+    MUR_AUTO_CLOSE int descriptor = memfd_create("head", MFD_CLOEXEC);
+    struct mur_part10 head;
+    assert_int_equal(mur_part10_write(&file, &sample, NULL), MUR_OK);
+    assert_int_equal(mur_buffer_append(&file, value, sizeof value - 1, NULL), MUR_OK);
+    for (int length = 0; length < 0x2000; length += 0x1000) {
+        assert_int_equal(mur_part10_parse(&head, file.data, file.length, "lying", NULL), MUR_PARSE);
+        assert_int_equal(ftruncate(descriptor, 0), 0);
+        assert_int_equal(mur_pwrite_full(descriptor, file.data, file.length, 0, "head", NULL),
+                         MUR_OK);
+        assert_int_equal(mur_part10_read(&head, descriptor, "lying", NULL), MUR_PARSE);
+        assert_int_equal(mur_buffer_reserve(&file, 0x1000, NULL), MUR_OK);
+        memset(file.data + file.length, 0, 0x1000);
+        file.length += 0x1000;
+    }
+    assert_int_equal(mur_part10_parse(&head, file.data, file.length, "right", NULL), MUR_OK);
+    assert_int_equal(head.offset, file.length);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +138,7 @@ int main(void)
         cmocka_unit_test(data_sets_without_head_are_recognised),
         cmocka_unit_test(other_files_are_refused_by_name),
         cmocka_unit_test(a_damaged_head_is_refused_wherever_it_is_cut),
+        cmocka_unit_test(a_head_longer_than_its_file_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,7 @@ static void lying_sub_items_are_refused(void **state)
         {"\x54\0\0\x04\0\x40\0\0", 8},          /* role: UID longer than the item */
         {"\x56\0\0\x03\0\x40x", 7},             /* extended: likewise */
         {"\x58\0\0\x06\x01\0\xFF\xFF\0\0", 10}, /* user identity */
+        {"\x58\0\0\x08\x01\0\0\1u\0\1p", 12},   /* a passcode without its type */
         {"\x59\0\0\x02\0\0", 6},                /* an answer in a request */
         {"\x99\0\xFF\xFF", 4},                  /* unknown and too long */
         {"\x99\0", 2},                          /* cut short */

@@ -136,6 +136,62 @@ static void a_displaced_object_is_gone_and_its_place_can_be_taken_again(void **s
     assert_true(empty);
 }
 
+static ino_t what_stands_at_one(struct fixture *f)
+{
+    int fd = -1;
+    struct stat info;
+    assert_int_equal(mur_store_open_object(&fd, f->store, &one, ".dcm", &f->error), MUR_OK);
+    assert_int_equal(fstat(fd, &info), 0);
+    (void)close(fd);
+    return info.st_ino;
+}
+
+static void what_is_placed_early_takes_nobodys_place(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_object *stored = write_object(f->store, 10);
+    assert_int_equal(mur_object_place(stored, &one, ".dcm", &f->error), MUR_OK);
+    ino_t before = what_stands_at_one(f);
+    struct mur_object *object = write_object(f->store, 20);
+    mur_object_place_early(object, &one, ".dcm");
+    assert_int_equal(what_stands_at_one(f), before);
+    mur_object_displace(object);
+    assert_int_equal(what_stands_at_one(f), before);
+    mur_object_free(object);
+    mur_object_free(stored);
+}
+
+static void what_was_placed_early_gives_way_and_leaves_the_others_place_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_object *first = write_object(f->store, 10);
+    mur_object_place_early(first, &one, ".dcm");
+    ino_t before = what_stands_at_one(f);
+    struct mur_object *second = write_object(f->store, 20);
+    assert_int_equal(mur_object_place(second, &one, ".dcm", &f->error), MUR_OK);
+    ino_t after = what_stands_at_one(f);
+    assert_int_not_equal(after, before);
+    mur_object_displace(first);
+    assert_int_equal(what_stands_at_one(f), after);
+    mur_object_free(first);
+    mur_object_free(second);
+    assert_int_equal(what_stands_at_one(f), after);
+}
+
+static void what_was_placed_early_and_lost_its_place_is_placed_again(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_object *object = write_object(f->store, 10);
+    mur_object_place_early(object, &one, ".dcm");
+    ino_t before = what_stands_at_one(f);
+    assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
+    assert_int_equal(what_stands_at_one(f), before);
+    assert_int_equal(mur_store_remove(f->store, &one, ".dcm", &f->error), MUR_OK);
+    assert_int_equal(mur_object_place(object, &one, ".dcm", &f->error), MUR_OK);
+    assert_int_equal(what_stands_at_one(f), before);
+    mur_object_free(object);
+}
+
 static void a_folder_that_is_gone_again_needs_no_sync(void **state)
 {
     struct fixture *f = *state;
@@ -265,6 +321,12 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_object_given_up_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_displaced_object_is_gone_and_its_place_can_be_taken_again,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_placed_early_takes_nobodys_place, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_was_placed_early_gives_way_and_leaves_the_others_place_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_placed_early_and_lost_its_place_is_placed_again,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_that_is_gone_again_needs_no_sync, set_up,
                                         tear_down),

@@ -1,0 +1,62 @@
+/** Shared by certify_labels.c and certify_label_files.c: label maps and a segmentation while they
+ * are compared. Not for others. */
+#ifndef MUR_CONVERTERS_CERTIFY_LABELS_INTERNAL_H
+#define MUR_CONVERTERS_CERTIFY_LABELS_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "converters/certify_internal.h"
+#include "converters/geometry.h"
+#include "converters/label_map.h"
+#include "converters/seg_reader.h"
+#include "converters/seg_volume.h"
+#include "core/digest.h"
+#include "core/error.h"
+
+enum { MUR_LISTED_LABELS = 16 };
+
+/** A label that no segment was made of. */
+struct mur_unlisted_label {
+    double value;
+    uint64_t count;
+    uint32_t first[3];
+};
+
+/** One label map. */
+struct mur_label_side {
+    struct mur_label_map *map;
+    const struct mur_label_map_header *header;
+    struct mur_volume_geometry grid;
+    struct mur_seg_volume *volume; /**< the segmentation on this grid */
+    bool owned;                    /**< it is not that of the file before */
+    bool united;                   /**< segments are what is in any of its layers */
+    struct mur_unlisted_label unlisted[MUR_LISTED_LABELS];
+    size_t unlisted_count;
+};
+
+struct mur_label_check {
+    const struct mur_certify_job *job;
+    struct mur_certificate *out;
+    unsigned plain, dicom; /**< sides */
+    struct mur_seg_reader *reader;
+    const struct mur_seg_info *info;
+    struct mur_label_side *files;
+    uint32_t *index_of;          /**< of a Segment Number: index of out->labels, and 1; 0: none */
+    struct mur_sha256 **digests; /**< of out->labels */
+    struct mur_sha256 *voxels;   /**< of all files */
+    bool voxels_known;           /**< their digest is that of the files as they lie */
+    /* of one layer of a file, and a layer of the segmentation: */
+    uint32_t *entries; /**< by label: Segment Number, or UNLISTED */
+    uint32_t *raw;     /**< by voxel of one or two bytes: likewise */
+    bool *kept;        /**< by Segment Number: it was made of this layer */
+    uint8_t *wanted, *found, *bits;
+    size_t slice_voxels; /**< of wanted, found: without what fills them up to 8 */
+};
+
+/** Compares all files voxel by voxel; labels and places are known. */
+MUR_NODISCARD
+enum mur_status mur_certify_label_files(struct mur_label_check *c, struct mur_error *error);
+
+#endif

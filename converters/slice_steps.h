@@ -1,0 +1,37 @@
+/**
+ * @file
+ * The way from slice to slice of a series, and what is said where it is not even.
+ */
+#ifndef MUR_CONVERTERS_SLICE_STEPS_H
+#define MUR_CONVERTERS_SLICE_STEPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/error.h"
+
+/** Places of slices in their order, three numbers each, in mm. */
+struct mur_slice_places {
+    const double *const *positions;
+    size_t count;
+};
+
+/** Whether each slice follows the one before by the mean step, within 1 % (conversion.md 3.1 item
+ * 7). */
+bool mur_slice_steps_are_even(const struct mur_slice_places *places);
+
+/** The distance of most neighbours: the lower median. There are two slices or more. */
+MUR_NODISCARD
+enum mur_status mur_slice_step_usual(double *out, const struct mur_slice_places *places,
+                                     struct mur_error *error);
+
+/**
+ * Says which slices follow the one before by another distance than most.
+ * @param[in] advice  added to the message
+ * @retval MUR_MISMATCH  always, unless memory is short
+ */
+MUR_NODISCARD
+enum mur_status mur_slice_steps_refuse(const struct mur_slice_places *places, const char *series,
+                                       const char *advice, struct mur_error *error);
+
+#endif
