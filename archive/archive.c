@@ -119,6 +119,8 @@ static enum mur_status open_parts(struct mur_archive *archive,
     if (status == MUR_OK)
         status = mur_database_open(&archive->writer, archive->index_path, MUR_DATABASE_WRITE,
                                    archive->durable, error);
+    if (status == MUR_OK)
+        mur_database_keep_log(archive->writer);
     if (status == MUR_OK && options->header_wins)
         mur_database_prefer_header(archive->writer);
     if (status == MUR_OK)
@@ -154,9 +156,12 @@ enum mur_status mur_archive_open(struct mur_archive **out,
     archive->note = options->note;
     archive->note_user = options->note_user;
     (void)pthread_mutex_init(&archive->mutex, NULL);
+    (void)pthread_mutex_init(&archive->quota_mutex, NULL);
     (void)pthread_mutex_init(&archive->write_mutex, NULL);
     (void)pthread_cond_init(&archive->arrived, NULL);
-    status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
+    status = mur_quotas_open(archive, options->quotas, error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&archive->directory, mur_slice_of(options->directory), error);
     if (status == MUR_OK)
         status = mur_path_join(&archive->index_path, archive->directory, "index.sqlite", error);
     if (status == MUR_OK)
@@ -197,6 +202,8 @@ void mur_archive_close(struct mur_archive *archive)
     (void)pthread_cond_destroy(&archive->arrived);
     (void)pthread_mutex_destroy(&archive->write_mutex);
     (void)pthread_mutex_destroy(&archive->mutex);
+    (void)pthread_mutex_destroy(&archive->quota_mutex);
+    mur_quotas_close(archive);
     free(archive->ae_title);
     free(archive->index_path);
     free(archive->directory);

@@ -30,6 +30,7 @@ struct mur_archive_options {
     bool serving;         /**< two serving processes on one archive are refused (MUR_BUSY) */
     const char *ae_title; /**< answered as Retrieve AE Title; NULL = "MURPACS" */
     uint64_t min_free;    /**< bytes to keep free on the disk; below it ingest says MUR_NO_SPACE */
+    const char *quotas;   /**< as store.quotas; see archive/quota.h; NULL = none */
     enum mur_duplicates
         duplicates;         /**< what becomes of a SOP Instance UID that is stored already */
     const char *attributes; /**< what can be asked for beyond dicom/attributes.def; see

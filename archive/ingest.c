@@ -126,6 +126,8 @@ static enum mur_status complete(struct mur_ingest *ingest, struct mur_error *err
                                    ingest->record.instance.offset, error);
     if (status == MUR_OK)
         status = check_uids(ingest, error);
+    if (status == MUR_OK)
+        status = mur_quotas_charge(ingest, error);
     if (status != MUR_OK)
         return status;
     struct mur_new_instance *record = &ingest->record;
@@ -235,6 +237,8 @@ void mur_ingest_free(struct mur_ingest *ingest)
         enum mur_ingest_outcome outcome;
         (void)!mur_ingest_wait(&outcome, ingest, NULL);
     }
+    if (!ingest->submitted || ingest->error.status != MUR_OK || ingest->outcome != MUR_STORED)
+        mur_quotas_discharge(ingest);
     mur_object_free(ingest->replaced[0]);
     mur_object_free(ingest->replaced[1]);
     mur_object_free(ingest->object);

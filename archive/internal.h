@@ -27,6 +27,7 @@ struct mur_ingest {
     struct mur_new_instance record;
     int64_t row; /**< that was made for it, 0 = none */
     bool submitted;
+    uint64_t charged; /**< quotas that it belongs to: bits */
 
     struct mur_ingest *next; /**< in the queue; this and the next three: the archive's mutex */
     bool awaited;            /**< a thread waits at @p settled: it may write the next batch */
@@ -43,6 +44,8 @@ struct mur_manifest {
     struct mur_buffer lines; /**< of the batch under way */
 };
 
+struct mur_quota;
+
 struct mur_archive {
     char *directory;
     char *index_path;
@@ -52,6 +55,10 @@ struct mur_archive {
     enum mur_duplicates duplicates;
     bool fold_case, unknown_matches, header_wins;
     const struct mur_link_rules *links; /**< borrowed; may be NULL */
+    struct mur_quota *quotas;
+    size_t quota_count;
+    pthread_mutex_t quota_mutex; /**< guards what quotas say to be used */
+    int64_t quotas_counted_ms;   /**< when; 0 = never */
     struct mur_store *store;
     struct mur_database *writer;  /**< under write_mutex */
     pthread_mutex_t write_mutex;  /**< one batch, or one ISA-Tab, at a time; guards the next five */
@@ -87,6 +94,9 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
 /* archive/isa.c */
+/** Of the tables of an ISA-Tab, as the index knows it for each version. */
+enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
+                                  struct mur_error *error);
 /** Rows of the scans of a dataset, in a transaction. */
 enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t dataset,
                                       const struct mur_isa *isa, const struct mur_scan_list *scans,
@@ -115,6 +125,10 @@ enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const 
 /** A peer was told that it is kept. */
 enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
                                            struct mur_error *error);
+/** The digest of its whole file. */
+enum mur_status mur_manifest_add_sha256(struct mur_manifest *manifest, const char *sop_instance,
+                                        const uint8_t digest[MUR_SHA256_SIZE],
+                                        struct mur_error *error);
 enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
                                      const struct mur_isa_version *version,
                                      struct mur_error *error);
@@ -133,6 +147,15 @@ enum mur_status mur_archive_scan_keys(struct mur_isa_key **out, size_t *count,
                                       struct mur_link_keys *keys,
                                       const struct mur_link_rules *rules,
                                       const struct mur_scan *scan, struct mur_error *error);
+
+/* archive/quota.c */
+enum mur_status mur_quotas_open(struct mur_archive *archive, const char *text,
+                                struct mur_error *error);
+void mur_quotas_close(struct mur_archive *archive);
+/** Charges a finished object to the projects that it belongs to. @retval MUR_NO_SPACE */
+enum mur_status mur_quotas_charge(struct mur_ingest *ingest, struct mur_error *error);
+/** ... and takes it back, as it was not stored. */
+void mur_quotas_discharge(struct mur_ingest *ingest);
 
 /* archive/change.c */
 /** One transaction with what it adds to the manifest. @param keep  false: all is taken back */

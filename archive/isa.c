@@ -121,8 +121,8 @@ static enum mur_status copy_table(void *user, const char *relative, struct mur_e
                             : status;
 }
 
-static enum mur_status digest_tables(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
-                                     struct mur_error *error)
+enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
+                                  struct mur_error *error)
 {
     MUR_AUTO(mur_sha256) *digest = NULL;
     enum mur_status status = mur_sha256_create(&digest, error);
@@ -558,7 +558,7 @@ enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive
     struct put put = {.rows = &rows, .isa = isa, .scans = scans, .options = options};
     enum mur_status status = name_dataset(&rows.dataset, archive, isa, options, error);
     if (status == MUR_OK)
-        status = digest_tables(put.digest, isa, error);
+        status = mur_tables_digest(put.digest, isa, error);
     if (status != MUR_OK)
         return status;
     rows.scans = calloc(scans->count + 1, sizeof *rows.scans);

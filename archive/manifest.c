@@ -138,6 +138,21 @@ enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const 
     return end_line(manifest, &json, error);
 }
 
+enum mur_status mur_manifest_add_sha256(struct mur_manifest *manifest, const char *sop_instance,
+                                        const uint8_t digest[MUR_SHA256_SIZE],
+                                        struct mur_error *error)
+{
+    char text[MUR_SHA256_TEXT_SIZE];
+    mur_hex_write(text, digest, MUR_SHA256_SIZE);
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "verified");
+    mur_json_member_string(&json, "instance", sop_instance);
+    mur_json_member_string(&json, "sha256", text);
+    return end_line(manifest, &json, error);
+}
+
 enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
                                      const struct mur_isa_version *version, struct mur_error *error)
 {

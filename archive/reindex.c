@@ -36,7 +36,8 @@ struct stored {
     uint8_t digest[16];
     int64_t received_us;
     unsigned version;
-    bool alive, committed;
+    bool alive, committed, has_sha256;
+    uint8_t sha256[MUR_SHA256_SIZE];
 };
 struct linked {
     const char *series;
@@ -216,6 +217,22 @@ static enum mur_status note_committed(struct reindex *reindex, const struct mur_
     return status;
 }
 
+static enum mur_status note_verified(struct reindex *reindex, const struct mur_json *line,
+                                     struct mur_error *error)
+{
+    const char *instance = NULL;
+    const char *digest = mur_json_text(mur_json_get(line, "sha256"));
+    enum mur_status status = keep(&instance, reindex, line, "instance", error);
+    uint32_t place =
+        status == MUR_OK ? mur_isa_index_get(&reindex->instance_places, instance) : MUR_ISA_NONE;
+    if (place == MUR_ISA_NONE)
+        return status;
+    struct stored *one = &reindex->instances[place];
+    status = mur_hex_parse(one->sha256, sizeof one->sha256, digest != NULL ? digest : "", error);
+    one->has_sha256 = status == MUR_OK;
+    return status;
+}
+
 static enum mur_status note_isa(struct reindex *reindex, const struct mur_json *line,
                                 struct mur_error *error)
 {
@@ -250,6 +267,8 @@ static enum mur_status note_event(struct reindex *reindex, const struct mur_json
         return note_isa(reindex, line, error);
     if (strcmp(event, "committed") == 0)
         return note_committed(reindex, line, error);
+    if (strcmp(event, "verified") == 0)
+        return note_verified(reindex, line, error);
     bool linked = strcmp(event, "linked") == 0;
     if (!linked && strcmp(event, "unlinked") != 0)
         return MUR_OK; /* of a later program */
@@ -469,6 +488,8 @@ static enum mur_status insert_one(struct reindex *reindex, struct scanned *one,
     bool found = false;
     if (status == MUR_OK && one->stored->committed)
         status = mur_database_commit_instance(&found, writer, &record->instance, error);
+    if (status == MUR_OK && one->stored->has_sha256)
+        status = mur_database_set_sha256(&found, writer, id, one->stored->sha256, error);
     reindex->summary.instances += status == MUR_OK ? 1 : 0;
     return status;
 }

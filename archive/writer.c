@@ -263,10 +263,12 @@ static enum mur_status write_batch(struct mur_archive *archive, struct mur_inges
         }
     }
     mur_settling_over(archive);
-    if (status != MUR_OK)
+    if (status != MUR_OK) {
         displace_all(batch, count);
-    else
+        mur_store_drop_names(archive->store);
+    } else {
         await_others(archive, batch, count);
+    }
     return status;
 }
 

@@ -1,5 +1,12 @@
 #include "cli/archive.h"
 
+#include <sys/stat.h>
+
+void mur_cli_private_files(void)
+{
+    (void)umask(S_IWGRP | S_IRWXO);
+}
+
 void mur_cli_archive_free(struct mur_cli_archive *of)
 {
     mur_archive_close(of->archive);
@@ -15,6 +22,7 @@ struct mur_archive_options mur_cli_archive_options(const struct mur_config *conf
         .durability = config->dicom_durability,
         .ae_title = config->node_ae_title,
         .min_free = config->store_min_free,
+        .quotas = config->store_quotas,
         .duplicates = config->dicom_duplicates,
         .attributes = config->index_attributes,
         .fold_case = config->find_fold_case,
@@ -38,5 +46,6 @@ enum mur_status mur_cli_open_archive(struct mur_cli_archive *out, const struct m
     enum mur_status status = mur_cli_load_links(out, config, error);
     struct mur_archive_options options = mur_cli_archive_options(config, out);
     options.existing = true;
+    mur_cli_private_files();
     return status == MUR_OK ? mur_archive_open(&out->archive, &options, error) : status;
 }

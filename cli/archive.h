@@ -16,6 +16,10 @@ struct mur_cli_archive {
 #define MUR_AUTO_CLI_ARCHIVE __attribute__((cleanup(mur_cli_archive_free)))
 void mur_cli_archive_free(struct mur_cli_archive *of); /**< the content */
 
+/** What is made from now on is nobody's beyond the group (files 0640, folders 0750), whatever the
+ * umask was; for commands that may make or extend an archive. Threads: before the first is made. */
+void mur_cli_private_files(void);
+
 /** What every command says alike of an archive; the caller adds its own. Borrows from both. */
 struct mur_archive_options mur_cli_archive_options(const struct mur_config *config,
                                                    const struct mur_cli_archive *of);

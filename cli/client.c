@@ -84,12 +84,14 @@ static void on_connected(void *user, const struct mur_association *association)
     }
     mur_log_info(MUR_LOG_SCU,
                  "association to %s at %s port %u: %zu of %zu contexts, largest PDU %" PRIu32
-                 ", implementation \"%s\"",
+                 ", implementation \"%s\"%s%s",
                  mur_association_called_ae_title(association),
                  mur_association_peer_address(association), mur_association_peer_port(association),
                  accepted, mur_association_context_count(association),
                  mur_association_peer_max_pdu(association),
-                 mur_association_peer_implementation(association));
+                 mur_association_peer_implementation(association),
+                 mur_association_security(association)[0] != '\0' ? ", " : "",
+                 mur_association_security(association));
 }
 
 static enum mur_status set_seconds(int *milliseconds, int seconds, const char *option,
@@ -144,10 +146,12 @@ int mur_client_begin(struct mur_client *client, size_t *used, struct mur_cli *cl
     if (mur_common.log_level == NULL && mur_common.verbosity == MUR_VERBOSITY_UNSET &&
         cli->config->log_level == MUR_LOG_LEVEL_INFO)
         mur_log_configure(MUR_LOG_LEVEL_WARNING, cli->config->log_format);
-    if (read_address(&address, used, cli, &error) != MUR_OK)
+    if (mur_client_tls_take(cli, &error) != MUR_OK ||
+        read_address(&address, used, cli, &error) != MUR_OK)
         return mur_cli_usage(cli, "%s", error.message);
     *client = mur_client_of(&address);
-    if (read_times(client, &error) != MUR_OK)
+    if (read_times(client, &error) != MUR_OK ||
+        mur_client_tls_open(&client->tls, cli, address.tls, &error) != MUR_OK)
         return mur_cli_usage(cli, "%s", error.message);
     client->connected = on_connected;
     int code = catch_signals(cli);

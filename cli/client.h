@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "cli/cli.h"
+#include "cli/client_tls.h"
 #include "core/json_write.h"
 #include "core/progress.h"
 #include "scu/client.h"
@@ -50,12 +51,19 @@ extern struct mur_client_words mur_client_words;
      "seconds for the association's answer (default: 30)", "S"},                                   \
     {"td", '\0', POPT_ARG_INT | POPT_ARGFLAG_ONEDASH, &mur_client_words.dimse_s, 0,                \
      "seconds for each message of the peer; 0 waits for ever (default: 600)", "S"},                \
+    {"secure", '\0', POPT_ARG_NONE, &mur_client_tls_words.secure, 0,                                \
+     "TLS with the certificate of the configuration (dicom.tls_...)", NULL},                       \
+    {"tls", '\0', POPT_ARG_NONE | POPT_ARGFLAG_ONEDASH, &mur_client_tls_words.plain, 0,            \
+     "no TLS, whatever the configuration says of the peer", NULL},                                 \
+    {"ic", '\0', POPT_ARG_NONE | POPT_ARGFLAG_ONEDASH, &mur_client_tls_words.ignore, 0,            \
+     "do not verify the peer's certificate", NULL},                                                \
     {"json", '\0', POPT_ARG_NONE, &mur_client_words.json, 0, "lines of JSON, for programs", NULL}
 /* clang-format on */
 
 /** Catches SIGINT and SIGTERM (once: a second one ends the program) and lowers the log to warnings
  * unless -v or --log-level said otherwise: a client's result is what it prints.
  * @param[out] client  as options, arguments and configuration say
+ * @param[in,out] cli  loses the arguments that are about TLS
  * @param[out] used    how many arguments the address took
  * @return MUR_EXIT_OK, or the exit code after a message */
 MUR_NODISCARD

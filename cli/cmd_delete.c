@@ -6,6 +6,7 @@
 #include "archive/commitment.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "core/audit.h"
 #include "core/log.h"
 #include "core/own.h"
 
@@ -87,6 +88,10 @@ static enum mur_status remove_uid(struct mur_cli *cli, struct mur_archive *archi
                              mur_level_name(level), uid);
     if (status == MUR_OK && dry_run == 0)
         status = mur_archive_remove(archive, uids, plan.count, why, error);
+    const struct mur_audit_entry entry = {
+        .event = MUR_AUDIT_ACCESSED, .what = "delete", .instances = plan.count, .detail = why};
+    if (status == MUR_OK && dry_run == 0)
+        status = mur_audit_write(&entry, error);
     if (status != MUR_OK)
         return status;
     if (dry_run == 0)
@@ -107,6 +112,8 @@ int mur_command_delete(struct mur_cli *cli)
         return mur_cli_usage(cli, "a UID is needed");
     MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     enum mur_status status = mur_cli_open_archive(&of, cli->config, &error);
+    if (status == MUR_OK)
+        status = mur_audit_open(cli->config->log_audit, &error);
     for (size_t i = 0; status == MUR_OK && i < cli->argument_count; i++)
         status = remove_uid(cli, of.archive, cli->arguments[i], &error);
     return status == MUR_OK ? MUR_EXIT_OK : mur_cli_fail(cli, &error);

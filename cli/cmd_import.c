@@ -319,6 +319,7 @@ int mur_command_import(struct mur_cli *cli)
 
     MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     struct printer printer = {.cli = cli};
+    mur_cli_private_files();
     enum mur_status status = mur_cli_load_links(&of, config, &error);
     const struct mur_archive_options options = mur_cli_archive_options(config, &of);
     if (status == MUR_OK && dry_run == 0)

@@ -58,6 +58,7 @@ static enum mur_status open_landing(struct run *run, const struct mur_cli *cli,
         .port = (uint16_t)(port >= 0 ? port : cli->config->dicom_port),
         .ae_title = run->options.destination,
         .timeout_ms = run->options.client.dimse_ms,
+        .tls = run->options.client.tls,
     };
     enum mur_status status =
         mur_query_receiver(&run->receiver, folder, run->options.identifier, on_object, NULL, error);

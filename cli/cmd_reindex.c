@@ -27,6 +27,7 @@ static int reindex_all(struct mur_cli *cli)
     MUR_AUTO(mur_progress_line) *line = NULL;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     struct mur_reindex_summary summary = {0};
+    mur_cli_private_files();
     enum mur_status status = mur_cli_load_links(&of, cli->config, &error);
     struct mur_archive_options options = mur_cli_archive_options(cli->config, &of);
     options.note = note_lost;

@@ -8,6 +8,7 @@
 #include "archive/archive.h"
 #include "cli/archive.h"
 #include "cli/cli.h"
+#include "core/audit.h"
 #include "core/log.h"
 #include "scp/scp.h"
 #include "web/web.h"
@@ -42,6 +43,10 @@ static enum mur_status say_what_is_served(const struct mur_cli *cli,
         mur_archive_directory(archive), (long long)counts.patients, (long long)counts.studies,
         (long long)counts.series, (long long)counts.instances, (double)counts.bytes / 1e6,
         config->node_ae_title, mur_scp_address(scp), (unsigned)mur_scp_port(scp));
+    if (status == MUR_OK && mur_scp_tls_port(scp) != 0)
+        status =
+            mur_buffer_append_format(&text, error, "serving DICOM by TLS at %s port %u\n",
+                                     mur_scp_tls_address(scp), (unsigned)mur_scp_tls_port(scp));
     if (status == MUR_OK && web != NULL)
         status = say_address(&text, web, error);
     if (status == MUR_OK)
@@ -49,11 +54,24 @@ static enum mur_status say_what_is_served(const struct mur_cli *cli,
     return status;
 }
 
-static void wait_for_the_end(const sigset_t *signals)
+/* SIGHUP: certificates are read again, and the file of audit lines may have been moved away. */
+static void reload(struct mur_scp *scp)
+{
+    struct mur_error error = MUR_ERROR_INIT;
+    if (mur_audit_reopen(&error) != MUR_OK)
+        mur_log_error(MUR_LOG_MAIN, "%s", error.message);
+    if (mur_scp_reload(scp, &error) != MUR_OK)
+        mur_log_error(MUR_LOG_MAIN, "certificates stay as they were: %s", error.message);
+    else if (mur_scp_tls_port(scp) != 0)
+        mur_log_info(MUR_LOG_MAIN, "certificates were read again");
+}
+
+static void wait_for_the_end(const sigset_t *signals, struct mur_scp *scp)
 {
     int received = 0;
     while (sigwait(signals, &received) != 0 || received == SIGHUP)
-        continue; /* SIGHUP: there is nothing to read again */
+        if (received == SIGHUP)
+            reload(scp);
     mur_log_info(MUR_LOG_MAIN, "%s: finishing what is under way",
                  received == SIGINT ? "interrupted" : "told to end");
 }
@@ -84,6 +102,7 @@ int mur_command_serve(struct mur_cli *cli)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is one more kind of full disk */
 
     MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     MUR_AUTO(mur_scp) *scp = NULL;
@@ -92,6 +111,9 @@ int mur_command_serve(struct mur_cli *cli)
     struct mur_archive_options options = mur_cli_archive_options(config, &of);
     options.serving = true;
     options.note = note_taken_out;
+    mur_cli_private_files();
+    if (status == MUR_OK)
+        status = mur_audit_open(config->log_audit, &error);
     if (status == MUR_OK)
         status = mur_archive_open(&of.archive, &options, &error);
     if (status == MUR_OK)
@@ -107,9 +129,10 @@ int mur_command_serve(struct mur_cli *cli)
         status = say_what_is_served(cli, config, of.archive, scp, web, &error);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
-    wait_for_the_end(&signals);
+    wait_for_the_end(&signals, scp);
     mur_scp_stop(scp, GRACE_MS);
     if (web != NULL)
         mur_web_stop(web);
+    mur_audit_close();
     return MUR_EXIT_OK;
 }

@@ -9,7 +9,9 @@ file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
 install(FILES README.md CHANGELOG.md LICENSE ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES etc/nginx.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES systemd/murpacs.sysusers DESTINATION lib/sysusers.d RENAME murpacs.conf)
-install(FILES systemd/murpacs.socket DESTINATION lib/systemd/system)
+install(FILES systemd/murpacs.tmpfiles DESTINATION lib/tmpfiles.d RENAME murpacs.conf)
+install(FILES systemd/murpacs.socket systemd/murpacs-tls.socket systemd/murpacs-verify.timer
+        DESTINATION lib/systemd/system)
 
 install(CODE "
   set(binary \"$<TARGET_FILE:murpacs>\")
@@ -25,10 +27,12 @@ install(CODE [[
   file(INSTALL ${made}/murpacs
        DESTINATION ${CMAKE_INSTALL_PREFIX}/${datadir}/bash-completion/completions)
 
-  file(READ ${source}/systemd/murpacs.service unit)
-  string(REPLACE /usr/bin/murpacs ${CMAKE_INSTALL_PREFIX}/${bindir}/murpacs unit "${unit}")
-  file(WRITE ${made}/murpacs.service "${unit}")
-  file(INSTALL ${made}/murpacs.service DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+  foreach(name murpacs.service murpacs-verify.service)
+    file(READ ${source}/systemd/${name} unit)
+    string(REPLACE /usr/bin/murpacs ${CMAKE_INSTALL_PREFIX}/${bindir}/murpacs unit "${unit}")
+    file(WRITE ${made}/${name} "${unit}")
+    file(INSTALL ${made}/${name} DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+  endforeach()
 
   # The configuration is the administrator's: one that is there stays.
   set(etc ${CMAKE_INSTALL_PREFIX}/etc/murpacs)

@@ -38,7 +38,7 @@ mur_builtin_files(${PROJECT_BINARY_DIR}/generated/builtin.c isa-mapping.cfg orga
 mur_room(core LIBRARIES PkgConfig::OPENSSL_CRYPTO PkgConfig::CONFIG PkgConfig::UTF8PROC
          PkgConfig::JANSSON PkgConfig::ZSTD PkgConfig::XXHASH ZLIB::ZLIB Threads::Threads m)
 target_sources(mur_core PRIVATE ${PROJECT_BINARY_DIR}/generated/builtin.c)
-mur_room(dicom ROOMS core LIBRARIES ${DCMTK_LIBRARIES} PkgConfig::OPENJPEG)
+mur_room(dicom ROOMS core LIBRARIES ${DCMTK_LIBRARIES} PkgConfig::OPENJPEG PkgConfig::OPENSSL_SSL)
 mur_room(isa ROOMS core LIBRARIES PkgConfig::LIBZIP)
 mur_room(mapping ROOMS core dicom isa)
 mur_room(store ROOMS core)

@@ -443,8 +443,14 @@ static enum mur_status read_peer_member(struct mur_peer *peer, const char *name,
         peer->rights = (enum mur_rights)place;
         return MUR_OK;
     }
+    if (strcmp(name, "tls") == 0) {
+        if (value->type != VALUE_BOOL)
+            return mur_error_set(error, MUR_INVALID, "tls must be true or false");
+        peer->tls = value->number != 0;
+        return MUR_OK;
+    }
     return mur_error_set(error, MUR_INVALID,
-                         "unknown key %.80s; a peer has: ae_title, host, port, rights", name);
+                         "unknown key %.80s; a peer has: ae_title, host, port, rights, tls", name);
 }
 
 static const struct mur_peer *find_peer(const struct mur_peer *peers, size_t count,
@@ -741,11 +747,11 @@ enum mur_status mur_config_write_default(struct mur_buffer *out, struct mur_erro
         "# DICOM applications that the node knows: who they are, where C-MOVE sends to, and what\n"
         "# they may do: \"r\" find, move and get, \"w\" store, \"rw\" both, \"\" echo alone. All "
         "four are\n"
-        "# needed. Example:\n"
+        "# needed; tls = true says that we call it by TLS. Example:\n"
         "#   peers = (\n"
         "#       { ae_title = \"VIEWER\"; host = \"192.0.2.10\"; port = 104; rights = \"rw\"; },\n"
-        "#       { ae_title = \"SCANNER\"; host = \"scanner.example\"; port = 11112; rights = "
-        "\"w\"; }\n"
+        "#       { ae_title = \"SCANNER\"; host = \"scanner.example\"; port = 2762; rights = "
+        "\"w\"; tls = true; }\n"
         "#   );\n"
         "peers = ();\n",
         error);
@@ -764,8 +770,8 @@ static enum mur_status write_peer(struct mur_buffer *out, const struct mur_peer 
     if (status == MUR_OK)
         status = write_quoted(out, peer->host, error);
     if (status == MUR_OK)
-        status = mur_buffer_append_format(out, error, "; port = %d; rights = \"%s\"; }", peer->port,
-                                          rights);
+        status = mur_buffer_append_format(out, error, "; port = %d; rights = \"%s\"; %s}",
+                                          peer->port, rights, peer->tls ? "tls = true; " : "");
     return status;
 }
 

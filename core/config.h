@@ -44,12 +44,20 @@ enum mur_precedence {
     MUR_PRECEDENCE_HEADER,
 };
 
+/** What is done about the certificate of who calls us by TLS. */
+enum mur_tls_verify {
+    MUR_TLS_VERIFY_NONE,    /**< it is not asked for */
+    MUR_TLS_VERIFY_REQUEST, /**< if it shows one, we must trust it */
+    MUR_TLS_VERIFY_REQUIRE, /**< without one that we trust, nobody comes in */
+};
+
 /** A DICOM application that the node knows: a row of the list "peers". */
 struct mur_peer {
     char *ae_title; /**< owned by the configuration */
     char *host;     /**< owned by the configuration */
     int port;
     enum mur_rights rights;
+    bool tls; /**< we call it by TLS */
 };
 
 struct mur_config {

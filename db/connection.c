@@ -505,10 +505,27 @@ void mur_forget_series(struct mur_database *database)
     memset(database->known, 0, sizeof database->known);
 }
 
+/* What is written to a file without a name is lost with the process. */
+static enum mur_status check_name(struct mur_database *database, struct mur_error *error)
+{
+    int moved = 0;
+    int result = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return result == SQLITE_OK && moved != 0
+               ? mur_error_set(error, MUR_IO, "%s was taken away while it is in use",
+                               database->path)
+               : MUR_OK;
+}
+
+void mur_database_keep_log(struct mur_database *database)
+{
+    int keep = 1;
+    (void)sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
 static enum mur_status begin(struct mur_database *database, bool synced, struct mur_error *error)
 {
-    enum mur_status status = MUR_OK;
-    if (database->log_lost)
+    enum mur_status status = check_name(database, error);
+    if (status == MUR_OK && database->log_lost)
         status = begin_log_anew(database, error);
     if (status == MUR_OK && synced == database->unsynced)
         status = set_synced(database, synced, error);

@@ -132,6 +132,15 @@ struct mur_migration {
 extern const struct mur_migration mur_migrations[];
 extern const size_t mur_migration_count;
 
+/** What mur_read_instance() reads from the first columns of a row. */
+#define MUR_INSTANCE_COLUMNS                                                                       \
+    "i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "                     \
+    "i.data_length, i.digest, i.version, i.sop_uid"
+#define MUR_INSTANCE_TABLES                                                                        \
+    " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"             \
+    " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE "
+void mur_read_instance(struct mur_instance *out, sqlite3_stmt *row);
+
 void mur_forget_series(struct mur_database *database);
 
 /** The next instance's number. @param[in,out] row  not 0: it shall have this one */

@@ -69,6 +69,10 @@ void mur_database_checkpoint(struct mur_database *database);
  * longer to sync. */
 void mur_database_prepare_log(struct mur_database *database);
 
+/** The files beside the index stay, empty, when this connection closes it: on a disk that is full
+ * they could not be made again, and then nothing could be read. */
+void mur_database_keep_log(struct mur_database *database);
+
 /* ---- instances ------------------------------------------------------------------------------- */
 
 /** @param[out] found  false: no such instance, @p out untouched */
@@ -168,6 +172,43 @@ MUR_NODISCARD
 enum mur_status mur_database_add_attributes(struct mur_database *database, const int64_t owners[4],
                                             const struct mur_index_value *values, size_t count,
                                             struct mur_error *error);
+
+/** A stored instance as whoever checks or copies files needs it. */
+struct mur_stored {
+    struct mur_instance instance;
+    bool sidecar; /**< its header has a file of its own */
+    bool has_sha256;
+    uint8_t sha256[32]; /**< of the whole file */
+};
+/** Instances after row @p after, in the order they came, @p most at the most.
+ * @param study  those of this Study alone; NULL = all; @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_list_stored(struct mur_stored **out, size_t *count,
+                                         struct mur_database *database, int64_t after, size_t most,
+                                         const char *study, struct mur_error *error);
+/** Notes the SHA-256 of an instance's file; one that is gone is passed over. */
+MUR_NODISCARD
+enum mur_status mur_database_set_sha256(bool *found, struct mur_database *database, int64_t id,
+                                        const uint8_t digest[32], struct mur_error *error);
+/** What is stored of these senders and of scans of these studies of ISA-Tabs.
+ * @param ae_titles, isa_studies  JSON arrays of texts */
+MUR_NODISCARD
+enum mur_status mur_database_usage(int64_t *bytes, int64_t *instances,
+                                   struct mur_database *database, const char *ae_titles,
+                                   const char *isa_studies, struct mur_error *error);
+/** Whether a Study holds a scan of one of these studies of ISA-Tabs. */
+MUR_NODISCARD
+enum mur_status mur_database_study_is_of(bool *out, struct mur_database *database,
+                                         const char *study_uid, const char *isa_studies,
+                                         struct mur_error *error);
+/** Looks through the whole file. @param[out] out  what is wrong first, "" if nothing; malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_check(char **out, struct mur_database *database,
+                                   struct mur_error *error);
+/** Copies what is committed now to a new file, and waits until it is on disk; others write on. */
+MUR_NODISCARD
+enum mur_status mur_database_copy(struct mur_database *database, const char *path,
+                                  struct mur_error *error);
 
 /** How much of the manifest belongs to what is committed. */
 MUR_NODISCARD

@@ -34,13 +34,7 @@ bool mur_database_knows_series(struct mur_database *database, const char *study_
     return known_slot(database, key)->key == key;
 }
 
-#define INSTANCE_COLUMNS                                                                           \
-    "SELECT i.id, i.series, c.uid, t.uid, s.study_uid, e.series_uid, i.data_offset, "              \
-    "i.data_length, i.digest, i.version, i.sop_uid FROM instance i"                                \
-    " JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"                             \
-    " JOIN uid c ON c.id = i.sop_class JOIN uid t ON t.id = i.transfer_syntax WHERE "
-
-static void read_instance(struct mur_instance *out, sqlite3_stmt *row)
+void mur_read_instance(struct mur_instance *out, sqlite3_stmt *row)
 {
     struct mur_instance instance = {.id = sqlite3_column_int64(row, 0),
                                     .series = sqlite3_column_int64(row, 1),
@@ -70,7 +64,7 @@ static enum mur_status find_one(bool *found, struct mur_instance *out,
     if (status == MUR_OK) {
         int result = sqlite3_step(row);
         if (result == SQLITE_ROW)
-            read_instance(out, row);
+            mur_read_instance(out, row);
         else if (result != SQLITE_DONE)
             status = mur_sqlite_error(error, database, result, "looking for an instance");
         if (status == MUR_OK)
@@ -84,8 +78,9 @@ enum mur_status mur_database_find_instance(bool *found, struct mur_instance *out
                                            struct mur_database *database, const char *sop_instance,
                                            struct mur_error *error)
 {
-    return find_one(found, out, database, INSTANCE_COLUMNS "i.sop_uid = ?", &MUR_T(sop_instance), 1,
-                    error);
+    return find_one(found, out, database,
+                    "SELECT " MUR_INSTANCE_COLUMNS MUR_INSTANCE_TABLES "i.sop_uid = ?",
+                    &MUR_T(sop_instance), 1, error);
 }
 
 enum mur_status mur_database_next_instance(bool *found, struct mur_instance *out,
@@ -94,8 +89,9 @@ enum mur_status mur_database_next_instance(bool *found, struct mur_instance *out
 {
     const struct mur_bind binds[] = {MUR_I(after), MUR_I(last)};
     return find_one(found, out, database,
-                    INSTANCE_COLUMNS "i.id > ? AND i.id <= ? ORDER BY i.id LIMIT 1", binds,
-                    MUR_COUNT(binds), error);
+                    "SELECT " MUR_INSTANCE_COLUMNS MUR_INSTANCE_TABLES
+                    "i.id > ? AND i.id <= ? ORDER BY i.id LIMIT 1",
+                    binds, MUR_COUNT(binds), error);
 }
 
 enum mur_status mur_patient_row(int64_t *out, bool *made, struct mur_database *database,

@@ -68,7 +68,7 @@ static enum mur_status association_new(struct mur_association **out, uint32_t ma
     struct mur_association *association = calloc(1, sizeof(*association));
     if (association == NULL)
         return mur_error_no_memory(error);
-    association->stream.descriptor = -1;
+    association->stream = MUR_STREAM_NONE;
     association->max_pdu = max_pdu;
     mur_format_address(association->peer_address, sizeof(association->peer_address),
                        &association->peer_port, peer);
@@ -87,18 +87,30 @@ static void establish(struct mur_association *association)
 
 /* ---- the acceptor's side ---- */
 
-void mur_abort_connection(int descriptor, uint8_t reason)
+void mur_abort_connection(struct mur_stream *stream, uint8_t reason)
 {
-    struct mur_stream stream;
-    mur_stream_init(&stream, descriptor);
     uint8_t pdu[MUR_PDU_CONTROL_SIZE];
     mur_pdu_control(pdu, MUR_PDU_ABORT, 0, 2, reason);
     struct iovec vector = {.iov_base = pdu, .iov_len = sizeof(pdu)};
-    if (mur_stream_write(&stream, &vector, 1, mur_deadline_after(0), NULL) == MUR_OK)
-        mur_stream_finish(&stream);
+    if (mur_stream_write(stream, &vector, 1, mur_deadline_after(0), NULL) == MUR_OK)
+        mur_stream_finish(stream);
 }
 
-static enum mur_status receive_request(struct mur_association **out, int descriptor,
+static enum mur_status parse_request(struct mur_association *association, const uint8_t *request,
+                                     size_t length, struct mur_error *error)
+{
+    enum mur_status status = mur_dcmnet_receive(&association->negotiated, request, length,
+                                                &association->stream, association->max_pdu, error);
+    if (status != MUR_OK)
+        return status;
+    const struct mur_negotiated *negotiated = association->negotiated;
+    if (negotiated->calling_ae_title[0] == '\0' || negotiated->called_ae_title[0] == '\0')
+        return mur_error_set(error, MUR_PARSE, "an AE title is blank (PS3.8 9.3.2)");
+    return MUR_OK;
+}
+
+/* Takes the stream, and gives it back where it fails. */
+static enum mur_status receive_request(struct mur_association **out, struct mur_stream *stream,
                                        const uint8_t *request, size_t length,
                                        const struct sockaddr *peer, uint32_t max_pdu,
                                        struct mur_error *error)
@@ -110,32 +122,25 @@ static enum mur_status receive_request(struct mur_association **out, int descrip
     status = association_new(&association, max_pdu, peer, error);
     if (status != MUR_OK)
         return status;
-    status =
-        mur_dcmnet_receive(&association->negotiated, request, length, descriptor, max_pdu, error);
-    if (status != MUR_OK)
+    association->stream = mur_stream_steal(stream);
+    status = parse_request(association, request, length, error);
+    if (status != MUR_OK) {
+        *stream = mur_stream_steal(&association->stream);
         return status;
-    const struct mur_negotiated *negotiated = association->negotiated;
-    if (negotiated->calling_ae_title[0] == '\0' || negotiated->called_ae_title[0] == '\0')
-        return mur_error_set(error, MUR_PARSE, "an AE title is blank (PS3.8 9.3.2)");
+    }
     *out = MUR_STEAL(association);
     return MUR_OK;
 }
 
-enum mur_status mur_association_receive(struct mur_association **out, int *descriptor,
+enum mur_status mur_association_receive(struct mur_association **out, struct mur_stream *stream,
                                         const uint8_t *request, size_t length,
                                         const struct sockaddr *peer, uint32_t max_pdu,
                                         struct mur_error *error)
 {
-    struct mur_association *association = NULL;
-    enum mur_status status =
-        receive_request(&association, *descriptor, request, length, peer, max_pdu, error);
-    if (status != MUR_OK) {
-        mur_abort_connection(*descriptor, MUR_ABORT_INVALID_PARAMETER);
-        return status;
-    }
-    mur_stream_init(&association->stream, mur_steal_descriptor(descriptor));
-    *out = association;
-    return MUR_OK;
+    enum mur_status status = receive_request(out, stream, request, length, peer, max_pdu, error);
+    if (status != MUR_OK)
+        mur_abort_connection(stream, MUR_ABORT_INVALID_PARAMETER);
+    return status;
 }
 
 static struct mur_presentation_context *context_of(struct mur_association *association, uint8_t id)
@@ -343,6 +348,9 @@ enum mur_status mur_association_request(struct mur_association **out,
         if (status != MUR_OK)
             break;
         mur_stream_init(&association->stream, descriptor);
+        status = mur_request_secure(&association->stream, options, error);
+        if (status != MUR_OK)
+            break;
         status =
             mur_request_negotiate(&association->negotiated, &association->stream, options, error);
         break;
@@ -380,6 +388,11 @@ const char *mur_association_application_context(const struct mur_association *as
 const char *mur_association_peer_address(const struct mur_association *association)
 {
     return association->peer_address;
+}
+
+const char *mur_association_security(const struct mur_association *association)
+{
+    return mur_stream_security(&association->stream);
 }
 
 uint16_t mur_association_peer_port(const struct mur_association *association)

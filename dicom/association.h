@@ -1,7 +1,6 @@
 /**
  * Associations (PS3.8): negotiation, P-DATA-TF, release and abort. DCMTK's dcmnet reads and answers
- * the requests of others; all other PDUs are read and written here, over a stream that may be TLS
- * one day.
+ * the requests of others; all other PDUs are read and written here, over a stream that may be TLS.
  *
  * Threads: one at a time per association, except mur_association_interrupt(). Times are in
  * milliseconds; a timeout covers the whole call, however slowly bytes come in.
@@ -15,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/own.h"
+#include "dicom/tls.h"
 
 struct mur_association;
 
@@ -95,6 +95,9 @@ const char *mur_association_application_context(const struct mur_association *as
  * in by an IPv6 socket; borrowed. */
 const char *mur_association_peer_address(const struct mur_association *association);
 uint16_t mur_association_peer_port(const struct mur_association *association);
+/** By which TLS: "TLSv1.3, TLS_AES_256_GCM_SHA384, CN=SCANNER", the last part being the name in the
+ * peer's certificate if it showed one; "" without TLS; borrowed. */
+const char *mur_association_security(const struct mur_association *association);
 /** Implementation Version Name the peer gave, or ""; borrowed. */
 const char *mur_association_peer_implementation(const struct mur_association *association);
 /** Largest P-DATA-TF the peer takes, in bytes after the PDU's head; 0 = no limit (PS3.8 D.1). */
@@ -181,8 +184,9 @@ struct mur_association_options {
     size_t context_count;                         /**< 1 to MUR_MAX_PRESENTATION_CONTEXTS */
     const struct mur_extended_proposal *extended; /**< or NULL */
     size_t extended_count;
+    struct mur_tls *tls;           /**< borrowed for the call; NULL: plain */
     int connect_timeout_ms;        /**< for each address of the host; 0 = timeout_ms */
-    int timeout_ms;                /**< for the answer */
+    int timeout_ms;                /**< for agreeing on TLS, and for the answer */
     bool (*cancelled)(void *user); /**< asked now and then while waiting; or NULL */
     void *user;
 };
@@ -194,7 +198,9 @@ struct mur_association_options {
  * @retval MUR_DENIED   the peer rejected; the message says why in words
  * @retval MUR_NOT_FOUND  no such host
  * @retval MUR_CANCELLED  by options->cancelled
- * @retval MUR_IO, MUR_TIMEOUT, MUR_CLOSED, MUR_PARSE
+ * @retval MUR_PARSE  what comes is no answer; or no TLS could be agreed on, and the message says
+ * why
+ * @retval MUR_IO, MUR_TIMEOUT, MUR_CLOSED
  */
 MUR_NODISCARD
 enum mur_status mur_association_request(struct mur_association **out,

@@ -28,7 +28,9 @@ enum {
 /* A connection whose A-ASSOCIATE-RQ has not come as a whole. */
 struct pending {
     struct pending *next, *previous; /* in order of their deadlines */
-    int descriptor;
+    struct mur_stream stream;
+    enum mur_stream_event awaited;
+    bool secured; /* or there is no TLS to agree on */
     int64_t deadline_ms;
     struct sockaddr_storage peer;
     uint8_t head[MUR_PDU_HEAD];
@@ -42,6 +44,7 @@ struct mur_listener {
     char address[NI_MAXHOST];
     bool loopback;
     uint32_t max_pdu;
+    struct mur_tls *tls; /* borrowed, or NULL */
     int artim_timeout_ms;
     unsigned max_pending, pending_count;
     size_t pending_bytes; /* allocated by all */
@@ -53,15 +56,14 @@ struct mur_listener {
 
 static void pending_free(struct pending *pending)
 {
-    if (pending->descriptor >= 0)
-        (void)close(pending->descriptor);
+    mur_stream_close(&pending->stream);
     free(pending->request);
     free(pending);
 }
 
 static void pending_remove(struct mur_listener *listener, struct pending *pending)
 {
-    (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, pending->descriptor, NULL);
+    (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, pending->stream.descriptor, NULL);
     *(pending->previous != NULL ? &pending->previous->next : &listener->oldest) = pending->next;
     *(pending->next != NULL ? &pending->next->previous : &listener->newest) = pending->previous;
     listener->pending_count--;
@@ -87,8 +89,11 @@ static enum mur_status give_up_oldest(struct mur_listener *listener, const char 
                                       struct mur_error *error)
 {
     struct pending *oldest = listener->oldest;
-    (void)mur_error_set(error, MUR_LIMIT, "dropped after %zu bytes of its A-ASSOCIATE-RQ: %s",
-                        oldest->have, why);
+    if (oldest->secured)
+        (void)mur_error_set(error, MUR_LIMIT, "dropped after %zu bytes of its A-ASSOCIATE-RQ: %s",
+                            oldest->have, why);
+    else
+        (void)mur_error_set(error, MUR_LIMIT, "dropped before TLS was agreed on: %s", why);
     name_connection(error, oldest);
     pending_drop(listener, oldest);
     return MUR_LIMIT;
@@ -245,6 +250,10 @@ enum mur_status mur_listener_create(struct mur_listener **out,
     listener->artim_timeout_ms = options->artim_timeout_ms;
     listener->max_pending = options->max_pending > 0 ? options->max_pending : 1;
     listener->max_pdu = options->max_pdu != 0 ? options->max_pdu : MUR_MAX_PDU_DEFAULT;
+    listener->tls = options->tls;
+    if (listener->tls != NULL && !mur_tls_has_certificate(listener->tls))
+        return mur_error_set(error, MUR_INVALID,
+                             "nobody can call us by TLS without a certificate of ours");
     enum mur_status status = listener_open(listener, options, error);
     if (status != MUR_OK)
         return status;
@@ -321,7 +330,9 @@ static enum mur_status accept_one(struct mur_listener *listener, struct mur_erro
     struct pending *pending = calloc(1, sizeof(*pending));
     if (pending == NULL)
         return mur_error_no_memory(error);
-    pending->descriptor = -1;
+    pending->stream = MUR_STREAM_NONE;
+    pending->awaited = MUR_STREAM_READABLE;
+    pending->secured = listener->tls == NULL;
     pending->peer = peer;
     pending->need = MUR_PDU_HEAD;
     pending->deadline_ms = mur_deadline_after(listener->artim_timeout_ms);
@@ -330,7 +341,7 @@ static enum mur_status accept_one(struct mur_listener *listener, struct mur_erro
         pending_free(pending);
         return status;
     }
-    pending->descriptor = mur_steal_descriptor(&accepted);
+    mur_stream_init(&pending->stream, mur_steal_descriptor(&accepted));
     pending->previous = listener->newest;
     *(listener->newest != NULL ? &listener->newest->next : &listener->oldest) = pending;
     listener->newest = pending;
@@ -347,12 +358,12 @@ static enum mur_status check_head(struct mur_listener *listener, struct pending 
     size_t length = mur_be32(pending->head + 2);
     if (type != MUR_PDU_ASSOCIATE_RQ) {
         bool known = type > MUR_PDU_ASSOCIATE_RQ && type <= MUR_PDU_ABORT;
-        mur_abort_connection(pending->descriptor,
+        mur_abort_connection(&pending->stream,
                              known ? MUR_ABORT_UNEXPECTED_PDU : MUR_ABORT_UNRECOGNIZED_PDU);
         return mur_error_set(error, MUR_PARSE, "it begins with 0x%02x, no A-ASSOCIATE-RQ", type);
     }
     if (length > MUR_ASSOCIATE_LIMIT - MUR_PDU_HEAD) {
-        mur_abort_connection(pending->descriptor, MUR_ABORT_INVALID_PARAMETER);
+        mur_abort_connection(&pending->stream, MUR_ABORT_INVALID_PARAMETER);
         return mur_error_set(error, MUR_LIMIT, "an A-ASSOCIATE-RQ of %zu bytes is announced",
                              length);
     }
@@ -373,7 +384,7 @@ static enum mur_status make_room(struct mur_listener *listener, struct pending *
     if (pending->have < pending->capacity)
         return MUR_OK;
     if (listener->pending_bytes + pending->capacity > BYTES_OF_ALL_LIMIT) {
-        mur_abort_connection(pending->descriptor, MUR_ABORT_NOT_SPECIFIED);
+        mur_abort_connection(&pending->stream, MUR_ABORT_NOT_SPECIFIED);
         return mur_error_set(error, MUR_LIMIT, "too many long A-ASSOCIATE-RQ at once");
     }
     uint8_t *request = realloc(pending->request, 2 * pending->capacity);
@@ -385,12 +396,44 @@ static enum mur_status make_room(struct mur_listener *listener, struct pending *
     return MUR_OK;
 }
 
+/* MUR_BUSY: to go on when this can be done. */
+static enum mur_status wait_for(struct mur_listener *listener, struct pending *pending,
+                                enum mur_stream_event wanted)
+{
+    if (wanted != pending->awaited) {
+        struct epoll_event event = {.events = wanted == MUR_STREAM_READABLE ? EPOLLIN : EPOLLOUT,
+                                    .data = {.ptr = pending}};
+        (void)epoll_ctl(listener->epoll, EPOLL_CTL_MOD, pending->stream.descriptor, &event);
+        pending->awaited = wanted;
+    }
+    return MUR_BUSY;
+}
+
+/* A connection is given memory for TLS when it says its first word. */
+static enum mur_status secure(struct mur_listener *listener, struct pending *pending,
+                              struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (pending->stream.tls == NULL)
+        status = mur_stream_secure(&pending->stream, listener->tls, NULL, error);
+    enum mur_stream_event wanted = MUR_STREAM_READABLE;
+    if (status == MUR_OK)
+        status = mur_stream_try_handshake(&wanted, &pending->stream, error);
+    pending->secured = status == MUR_OK;
+    return status == MUR_BUSY ? wait_for(listener, pending, wanted) : status;
+}
+
 /* MUR_OK: the request is complete. MUR_BUSY: more must come. MUR_CLOSED: the peer went away. */
 static enum mur_status read_some(struct mur_listener *listener, struct pending *pending,
                                  struct mur_error *error)
 {
     size_t taken = 0;
-    while (taken < READ_AT_ONCE) {
+    if (!pending->secured) {
+        enum mur_status status = secure(listener, pending, error);
+        if (status != MUR_OK)
+            return status;
+    }
+    while (taken < READ_AT_ONCE || mur_stream_has_buffered(&pending->stream)) {
         uint8_t *at = pending->head;
         size_t room = MUR_PDU_HEAD - pending->have;
         if (pending->request != NULL) {
@@ -401,15 +444,18 @@ static enum mur_status read_some(struct mur_listener *listener, struct pending *
             room = (pending->capacity < pending->need ? pending->capacity : pending->need) -
                    pending->have;
         }
-        ssize_t count = recv(pending->descriptor, at + pending->have, room, 0);
-        if (count < 0)
-            return errno == EAGAIN || errno == EINTR ? MUR_BUSY : MUR_CLOSED;
-        if (count == 0)
-            return MUR_CLOSED;
-        pending->have += (size_t)count;
-        taken += (size_t)count;
+        size_t count = 0;
+        enum mur_stream_event wanted = MUR_STREAM_READABLE;
+        enum mur_status status =
+            mur_stream_try_read(&count, &wanted, &pending->stream, at + pending->have, room);
+        if (status == MUR_BUSY)
+            return wait_for(listener, pending, wanted);
+        if (status != MUR_OK)
+            return status;
+        pending->have += count;
+        taken += count;
         if (pending->request == NULL && pending->have == MUR_PDU_HEAD) {
-            enum mur_status status = check_head(listener, pending, error);
+            status = check_head(listener, pending, error);
             if (status != MUR_OK)
                 return status;
         }
@@ -424,7 +470,7 @@ static enum mur_status hand_out(struct mur_association **out, struct mur_listene
 {
     MUR_AUTO(mur_association) *association = NULL;
     enum mur_status status =
-        mur_association_receive(&association, &pending->descriptor, pending->request, pending->have,
+        mur_association_receive(&association, &pending->stream, pending->request, pending->have,
                                 (const struct sockaddr *)&pending->peer, listener->max_pdu, error);
     if (status != MUR_OK)
         return status;

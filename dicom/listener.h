@@ -1,7 +1,7 @@
 /**
  * Listening for associations. A connection costs one descriptor and the bytes it has sent until its
- * A-ASSOCIATE-RQ is there as a whole: silent and slow peers keep nobody waiting. No thread of its
- * own: it works within mur_listener_next().
+ * A-ASSOCIATE-RQ is there as a whole: silent and slow peers keep nobody waiting, nor do those that
+ * take their time to agree on TLS. No thread of its own: it works within mur_listener_next().
  *
  * Threads: one at a time, except mur_listener_wake().
  */
@@ -25,10 +25,11 @@ struct mur_listener_options {
     int inherited; /**< a socket that listens already, 3 or above, the listener's from now on unless
                         creating it fails; 0 = bind one */
     unsigned max_pending; /**< connections without a request; the oldest goes for a new one */
+    struct mur_tls *tls;  /**< all of them are by TLS; borrowed; NULL: plain */
 };
 
 /** Binds exactly the address given. @retval MUR_BUSY port in use, MUR_DENIED, MUR_INVALID no such
- * address here, MUR_IO */
+ * address here, or TLS without a certificate of ours, MUR_IO */
 MUR_NODISCARD
 enum mur_status mur_listener_create(struct mur_listener **out,
                                     const struct mur_listener_options *options,
@@ -48,7 +49,8 @@ bool mur_listener_is_local(const struct mur_listener *listener);
  * @param[out] out  the caller's to free
  * @retval MUR_TIMEOUT    none within @p timeout_ms (-1 = no limit)
  * @retval MUR_CANCELLED  mur_listener_wake()
- * @retval MUR_PARSE, MUR_LIMIT, MUR_MISMATCH  one connection was turned away (aborted or rejected),
+ * @retval MUR_PARSE, MUR_LIMIT, MUR_MISMATCH  one connection was turned away (aborted or rejected,
+ *         or no TLS could be agreed on),
  *         or dropped because its request did not come in time or newer ones need its place; the
  *         message names its address and the reason. Call again.
  * @retval MUR_IO, MUR_NO_MEMORY  accepting fails for want of descriptors or memory. Call again.

@@ -75,11 +75,11 @@ void mur_negotiated_set_title(char out[17], const char *title);
 void mur_dcmnet_free(struct mur_dcmnet *dcmnet);
 
 /** Lets dcmnet parse an A-ASSOCIATE-RQ that is there as a whole and was checked.
- * @param descriptor  the connection, for the answer; borrowed
- * @param max_pdu     what we shall announce */
+ * @param stream   the connection, for the answer; borrowed until the acknowledgement
+ * @param max_pdu  what we shall announce */
 MUR_NODISCARD
 enum mur_status mur_dcmnet_receive(struct mur_negotiated **out, const uint8_t *request,
-                                   size_t length, int descriptor, uint32_t max_pdu,
+                                   size_t length, struct mur_stream *stream, uint32_t max_pdu,
                                    struct mur_error *error);
 /** Sends the A-ASSOCIATE-AC as the contexts' results say, and parts with dcmnet. */
 MUR_NODISCARD
@@ -97,6 +97,11 @@ MUR_NODISCARD
 enum mur_status mur_request_connect(int *descriptor, const struct mur_association_options *options,
                                     const struct sockaddr *address, socklen_t length,
                                     struct mur_error *error);
+/** Agrees on TLS, if options->tls says so. @retval MUR_CANCELLED, MUR_TIMEOUT, MUR_PARSE */
+MUR_NODISCARD
+enum mur_status mur_request_secure(struct mur_stream *stream,
+                                   const struct mur_association_options *options,
+                                   struct mur_error *error);
 /** Sends the A-ASSOCIATE-RQ and reads what the peer answers (PS3.8 9.3.2 to 9.3.4). */
 MUR_NODISCARD
 enum mur_status mur_request_negotiate(struct mur_negotiated **out, struct mur_stream *stream,

@@ -85,6 +85,39 @@ enum mur_status mur_request_connect(int *descriptor, const struct mur_associatio
     return MUR_OK;
 }
 
+/* ---- TLS ------------------------------------------------------------------------------------- */
+
+/* In short waits, between which the caller may change its mind. */
+static enum mur_status shake_hands(struct mur_stream *stream,
+                                   const struct mur_association_options *options,
+                                   struct mur_error *error)
+{
+    int64_t deadline_ms = mur_deadline_after(options->timeout_ms);
+    for (;;) {
+        if (is_cancelled(options))
+            return cancelled(error);
+        int64_t until = mur_deadline_after(CANCEL_CHECK_MS);
+        bool last = deadline_ms != MUR_NO_DEADLINE && deadline_ms <= until;
+        enum mur_status status = mur_stream_handshake(stream, last ? deadline_ms : until, error);
+        if (status != MUR_TIMEOUT || last)
+            return status;
+    }
+}
+
+enum mur_status mur_request_secure(struct mur_stream *stream,
+                                   const struct mur_association_options *options,
+                                   struct mur_error *error)
+{
+    if (options->tls == NULL)
+        return MUR_OK;
+    enum mur_status status = mur_stream_secure(stream, options->tls, options->host, error);
+    if (status == MUR_OK)
+        status = shake_hands(stream, options, error);
+    if (status != MUR_OK)
+        (void)mur_error_prefix(error, "%s port %u", options->host, options->port);
+    return status;
+}
+
 /* ---- the request ----------------------------------------------------------------------------- */
 
 /* An item in the making: its length is known at its end. */

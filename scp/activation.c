@@ -19,7 +19,8 @@ static bool is_no_name(struct mur_slice name)
             memcmp(name.data + name.length - strlen(suffix), suffix, strlen(suffix)) == 0);
 }
 
-enum mur_status mur_activation_socket(int *out, const char *name, struct mur_error *error)
+enum mur_status mur_activation_socket(int *out, const char *name, bool is_main,
+                                      struct mur_error *error)
 {
     const char *process = getenv("LISTEN_PID");
     const char *descriptors = getenv("LISTEN_FDS");
@@ -38,12 +39,12 @@ enum mur_status mur_activation_socket(int *out, const char *name, struct mur_err
             names += one.length + (names[one.length] == ':' ? 1 : 0);
         }
         bool is_it = one.length == strlen(name) && memcmp(one.data, name, one.length) == 0;
-        if (is_it || (i == 0 && is_no_name(one))) {
+        if (is_it || (is_main && i == 0 && is_no_name(one))) {
             *out = FIRST_DESCRIPTOR + (int)i;
             return MUR_OK;
         }
     }
-    if (count == 0)
+    if (count == 0 || !is_main)
         return MUR_OK;
     return mur_error_set(error, MUR_INVALID,
                          "none of the %d sockets given by the service manager is named \"%s\"",

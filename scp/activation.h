@@ -5,16 +5,20 @@
 #ifndef MUR_SCP_ACTIVATION_H
 #define MUR_SCP_ACTIVATION_H
 
+#include <stdbool.h>
+
 #include "core/error.h"
 
 /**
- * The socket that was given to this process under a name (FileDescriptorName= of its unit), or the
- * first one when none has a name.
+ * The socket that was given to this process under a name (FileDescriptorName= of its unit).
  * @param[out] out  the descriptor, 3 or above; 0 when there is none
- * @retval MUR_INVALID  sockets were given, but none of that name; or variables that make no sense
+ * @param is_main   the first socket is it if that has no name; and when sockets are given, it must
+ *                  be among them
+ * @retval MUR_INVALID  sockets were given, but not the main one; or variables that make no sense
  * Threads: while nobody changes the environment.
  */
 MUR_NODISCARD
-enum mur_status mur_activation_socket(int *out, const char *name, struct mur_error *error);
+enum mur_status mur_activation_socket(int *out, const char *name, bool is_main,
+                                      struct mur_error *error);
 
 #endif

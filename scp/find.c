@@ -1,4 +1,5 @@
 /* C-FIND (PS3.4 C.4.1): rows of the archive as pending responses, many to a write. */
+#include "scp/audit.h"
 #include "scp/identifier.h"
 #include "scp/session.h"
 
@@ -57,6 +58,7 @@ static enum mur_status answer(struct finding *finding, struct mur_error *error)
     struct mur_session *session = finding->session;
     const struct mur_request *request = finding->request;
     enum mur_status status = send_rows(finding, error);
+    mur_audit_find(session, finding->identifier, finding->count, &finding->reason);
     if (status == MUR_OK && finding->reason.status != MUR_OK) {
         status = mur_batch_flush(finding->batch, error);
         if (status != MUR_OK)
@@ -91,8 +93,10 @@ enum mur_status mur_session_find(struct mur_session *session, const struct mur_r
     identifier.query.combined_datetime =
         mur_session_combines_datetime(session, request->context.abstract_syntax);
     MUR_AUTO(mur_cursor) *cursor = NULL;
-    if (mur_archive_find(&cursor, session->scp->archive, &identifier.query, &reason) != MUR_OK)
+    if (mur_archive_find(&cursor, session->scp->archive, &identifier.query, &reason) != MUR_OK) {
+        mur_audit_find(session, &identifier, 0, &reason);
         return mur_session_fail(session, request, &reason, error);
+    }
     MUR_AUTO(mur_batch) *batch = NULL;
     status =
         mur_batch_create(&batch, session->association, MUR_BATCH_SIZE, session->timeout_ms, error);

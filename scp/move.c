@@ -115,6 +115,7 @@ static enum mur_status connect_target(struct mur_retrieval *retrieval, size_t in
         .port = (uint16_t)peer->port,
         .calling_ae_title = config->node_ae_title,
         .called_ae_title = peer->ae_title,
+        .tls = peer->tls ? retrieval->session->scp->tls : NULL,
         .contexts = proposals,
         .context_count = make_proposals(proposals, retrieval),
         .connect_timeout_ms = CONNECT_MS,

@@ -6,6 +6,7 @@
 #include "dicom/transfer_syntax.h"
 #include "dicom/uid.h"
 #include "scp/access.h"
+#include "scp/audit.h"
 #include "scp/session.h"
 
 #define STANDARD_ROOT "1.2.840.10008."
@@ -259,12 +260,15 @@ static enum mur_status decide(struct mur_session *session, struct tally *tally,
 
 static void log_refused_contexts(const struct mur_session *session, const struct tally *tally)
 {
-    if (tally->not_allowed > 0)
+    if (tally->not_allowed > 0) {
+        mur_audit_refusal(session->association, session->name, MUR_AUDIT_NOT_ALLOWED,
+                          "presentation contexts that it has no right to");
         mur_log_warning(MUR_LOG_SCP,
                         "%u presentation contexts refused: %s at %s has no right to it (peers, "
                         "dicom.unknown_peers)",
                         tally->not_allowed, mur_association_calling_ae_title(session->association),
                         mur_association_peer_address(session->association));
+    }
     if (tally->unknown_class > 0 || tally->unknown_syntax > 0)
         mur_log_info(MUR_LOG_SCP,
                      "presentation contexts refused: %u of SOP Classes and %u of transfer syntaxes "
@@ -284,6 +288,8 @@ enum mur_status mur_session_negotiate(struct mur_session *session, struct mur_er
                         "association from %s at %s rejected: it calls \"%s\", this is \"%s\" "
                         "(dicom.check_called_ae_title)",
                         calling, address, called, config->node_ae_title);
+        mur_audit_refusal(association, session->name, MUR_AUDIT_NOT_AUTHENTICATED,
+                          "association rejected: it calls another AE title");
         mur_association_reject(association, 1, 1, 7);
         return MUR_DENIED;
     }
@@ -303,9 +309,11 @@ enum mur_status mur_session_negotiate(struct mur_session *session, struct mur_er
     enum mur_status status = mur_association_acknowledge(association, session->timeout_ms, error);
     if (status != MUR_OK)
         return status;
-    mur_log_info(MUR_LOG_SCP, "association from %s at %s port %u to %s: %u of %zu contexts, %s",
+    const char *security = mur_association_security(association);
+    mur_log_info(MUR_LOG_SCP, "association from %s at %s port %u to %s: %u of %zu contexts, %s%s%s",
                  calling, address, mur_association_peer_port(association), called, tally.accepted,
                  mur_association_context_count(association),
-                 mur_association_peer_implementation(association));
+                 mur_association_peer_implementation(association), security[0] != '\0' ? ", " : "",
+                 security);
     return MUR_OK;
 }

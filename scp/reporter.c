@@ -178,6 +178,7 @@ static enum mur_status tell(struct mur_scp *scp, const struct mur_commitment *co
         .port = (uint16_t)peer->port,
         .calling_ae_title = scp->config->node_ae_title,
         .called_ae_title = peer->ae_title,
+        .tls = peer->tls ? scp->tls : NULL,
         .contexts = &context,
         .context_count = 1,
         .connect_timeout_ms = CONNECT_MS,

@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "dicom/encoder.h"
 #include "dicom/transfer_syntax.h"
+#include "scp/audit.h"
 
 enum {
     STATUS_CANCELLED = 0xFE00,
@@ -365,7 +366,7 @@ static enum mur_status look_for_cancel(struct mur_retrieval *retrieval, struct m
                                    retrieval->request->command.message_id, error);
 }
 
-enum mur_status mur_retrieval_run(struct mur_retrieval *retrieval, struct mur_error *error)
+static enum mur_status run(struct mur_retrieval *retrieval, struct mur_error *error)
 {
     for (size_t i = 0; i < retrieval->plan.count; i++) {
         enum mur_status status = look_for_cancel(retrieval, error);
@@ -391,4 +392,12 @@ enum mur_status mur_retrieval_run(struct mur_retrieval *retrieval, struct mur_er
             return status;
     }
     return send_last(retrieval, error);
+}
+
+enum mur_status mur_retrieval_run(struct mur_retrieval *retrieval, struct mur_error *error)
+{
+    mur_audit_retrieval(retrieval, MUR_AUDIT_BEGIN_TRANSFERRING);
+    enum mur_status status = run(retrieval, error);
+    mur_audit_retrieval(retrieval, MUR_AUDIT_TRANSFERRED); /* also where the association broke */
+    return status;
 }

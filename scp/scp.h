@@ -1,8 +1,8 @@
 /**
- * The DIMSE service: a listener thread, one thread an association, one file a service (echo.c,
- * store.c, find.c, move.c, get.c, commitment.c), and a thread that reports commitments to peers.
- * What the services mean is the archive's; who may use them is access.h's. It logs; nothing here
- * prints or exits.
+ * The DIMSE service: a listener thread for each port, one thread an association, one file a service
+ * (echo.c, store.c, find.c, move.c, get.c, commitment.c), and a thread that reports commitments to
+ * peers. What the services mean is the archive's; who may use them is access.h's. It logs; nothing
+ * here prints or exits.
  *
  * Threads: create, start, stop and free from one thread at a time; the rest from any.
  */
@@ -19,10 +19,11 @@
 struct mur_scp;
 
 /**
- * Binds the address, so that mur_scp_port() tells the port, or takes the socket that systemd gives
- * (scp/activation.h); nobody is answered before mur_scp_start().
+ * Binds the addresses, so that mur_scp_port() tells the port, or takes the sockets that systemd
+ * gives (scp/activation.h: "dicom", "dicom-tls"); nobody is answered before mur_scp_start().
  * @param config, archive  borrowed until mur_scp_free()
- * @retval MUR_BUSY port in use; MUR_INVALID, MUR_IO
+ * @retval MUR_BUSY port in use; MUR_IO
+ * @retval MUR_INVALID  an address that is not ours; or TLS is wanted, and its files are of no use
  * @retval MUR_DENIED  no privilege for the port; or a public address without listed peers while
  *         strangers have rights, and dicom.promiscuous is false
  */
@@ -35,6 +36,13 @@ enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error);
 uint16_t mur_scp_port(const struct mur_scp *scp);
 /** Numeric address that it listens at; borrowed. */
 const char *mur_scp_address(const struct mur_scp *scp);
+/** The same of the port for TLS; 0 and "" when there is none. */
+uint16_t mur_scp_tls_port(const struct mur_scp *scp);
+const char *mur_scp_tls_address(const struct mur_scp *scp);
+/** Reads certificates and keys again, for connections from now on. On failure those in force stay.
+ */
+MUR_NODISCARD
+enum mur_status mur_scp_reload(struct mur_scp *scp, struct mur_error *error);
 /** Associations that are being served. */
 unsigned mur_scp_association_count(struct mur_scp *scp);
 

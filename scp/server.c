@@ -12,12 +12,14 @@
 
 #include "archive/commitment.h"
 #include "scp/activation.h"
+#include "scp/audit.h"
 #include "scp/session.h"
 
 enum {
     STACK_SIZE = 1024 * 1024,
-    PENDING_LIMIT = 2048, /* connections without request */
-    DESCRIPTORS = 16384,  /* that we should like to have */
+    PENDING_LIMIT = 2048,    /* connections without request */
+    PENDING_TLS_LIMIT = 768, /* each takes some 50 kB once it has begun to talk */
+    DESCRIPTORS = 16384,     /* that we should like to have */
     AFTER_INTERRUPTION_MS = 5000,
 };
 
@@ -81,6 +83,7 @@ static void turn_away(struct mur_association *association, const char *name, con
                     mur_association_calling_ae_title(association),
                     mur_association_peer_address(association), why);
     mur_log_set_association(NULL);
+    mur_audit_refusal(association, name, MUR_AUDIT_NOT_AUTHENTICATED, why);
     mur_association_reject(association, 2, 3, 2);
     mur_association_free(association);
 }
@@ -120,19 +123,21 @@ static void begin_session(struct mur_scp *scp, struct mur_association *associati
 
 static void *listener_main(void *argument)
 {
-    struct mur_scp *scp = argument;
+    const struct mur_door *door = argument;
     for (;;) {
         struct mur_error error = MUR_ERROR_INIT;
         struct mur_association *association = NULL;
-        enum mur_status status = mur_listener_next(&association, scp->listener, -1, &error);
+        enum mur_status status = mur_listener_next(&association, door->listener, -1, &error);
         if (status == MUR_OK)
-            begin_session(scp, association);
+            begin_session(door->scp, association);
         else if (status == MUR_CANCELLED)
             return NULL;
         else if (status == MUR_IO || status == MUR_NO_MEMORY)
             mur_log_error(MUR_LOG_SCP, "%s", error.message);
-        else
+        else {
             mur_log_warning(MUR_LOG_SCP, "%s", error.message);
+            mur_audit_stranger(error.message);
+        }
     }
 }
 
@@ -149,10 +154,11 @@ static void raise_descriptor_limit(void)
 }
 
 /* A node that anybody on the network may write to shall be somebody's decision. */
-static enum mur_status check_openness(const struct mur_scp *scp, struct mur_error *error)
+static enum mur_status check_openness(const struct mur_scp *scp,
+                                      const struct mur_listener *listener, struct mur_error *error)
 {
     const struct mur_config *config = scp->config;
-    if (mur_listener_is_local(scp->listener) || config->peer_count > 0 ||
+    if (mur_listener_is_local(listener) || config->peer_count > 0 ||
         config->dicom_unknown_peers == MUR_RIGHTS_NONE)
         return MUR_OK;
     if (!config->dicom_promiscuous)
@@ -160,28 +166,68 @@ static enum mur_status check_openness(const struct mur_scp *scp, struct mur_erro
                              "%s can be reached from outside, no peers are listed, and "
                              "dicom.unknown_peers gives rights to everybody: list peers, or set "
                              "dicom.unknown_peers = \"\", or dicom.promiscuous = true",
-                             mur_listener_address(scp->listener));
+                             mur_listener_address(listener));
     mur_log_warning(MUR_LOG_SCP, "everybody who reaches %s port %u has rights (dicom.promiscuous)",
-                    mur_listener_address(scp->listener), mur_listener_port(scp->listener));
+                    mur_listener_address(listener), mur_listener_port(listener));
     return MUR_OK;
 }
 
-static enum mur_status open_listener(struct mur_scp *scp, struct mur_error *error)
+static struct mur_listener_options listener_options(const struct mur_config *config)
 {
-    const struct mur_config *config = scp->config;
-    struct mur_listener_options options = {
+    return (struct mur_listener_options){
         .bind_address = config->dicom_bind,
         .port = (uint16_t)config->dicom_port,
         .artim_timeout_ms = config->dicom_artim_timeout_s * 1000,
         .max_pdu = (uint32_t)config->dicom_max_pdu,
         .max_pending = PENDING_LIMIT,
     };
-    enum mur_status status = mur_activation_socket(&options.inherited, "dicom", error);
+}
+
+static enum mur_status open_plain(struct mur_scp *scp, struct mur_error *error)
+{
+    struct mur_listener_options options = listener_options(scp->config);
+    struct mur_listener **listener = &scp->doors[MUR_DOOR_PLAIN].listener;
+    enum mur_status status = mur_activation_socket(&options.inherited, "dicom", true, error);
     if (status == MUR_OK)
-        status = mur_listener_create(&scp->listener, &options, error);
+        status = mur_listener_create(listener, &options, error);
     if (status == MUR_OK)
-        status = check_openness(scp, error);
+        status = check_openness(scp, *listener, error);
     return status;
+}
+
+static bool calls_by_tls(const struct mur_config *config)
+{
+    for (size_t i = 0; i < config->peer_count; i++)
+        if (config->peers[i].tls)
+            return true;
+    return false;
+}
+
+static enum mur_status open_tls(struct mur_scp *scp, struct mur_error *error)
+{
+    const struct mur_config *config = scp->config;
+    struct mur_listener_options options = listener_options(config);
+    options.bind_address = config->dicom_tls_bind;
+    options.port = (uint16_t)(config->dicom_tls_port > 0 ? config->dicom_tls_port : 0);
+    options.max_pending = PENDING_TLS_LIMIT;
+    enum mur_status status = mur_activation_socket(&options.inherited, "dicom-tls", false, error);
+    if (status != MUR_OK)
+        return status;
+    bool called = config->dicom_tls_port != 0 || options.inherited > 0;
+    if (!called && !calls_by_tls(config))
+        return MUR_OK;
+    const struct mur_tls_options files = mur_tls_options_of(config);
+    struct mur_listener **listener = &scp->doors[MUR_DOOR_TLS].listener;
+    status = mur_tls_create(&scp->tls, &files, error);
+    options.tls = scp->tls;
+    if (status == MUR_OK && called)
+        status = mur_listener_create(listener, &options, error);
+    if (status != MUR_OK)
+        return mur_error_prefix(error, "TLS (dicom.tls_...)");
+    /* Who shows a certificate of our authority is not anybody. */
+    if (!called || config->dicom_tls_verify_peer == MUR_TLS_VERIFY_REQUIRE)
+        return MUR_OK;
+    return check_openness(scp, *listener, error);
 }
 
 enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *config,
@@ -204,7 +250,11 @@ enum mur_status mur_scp_create(struct mur_scp **out, const struct mur_config *co
     if (scp->stop_event < 0)
         return mur_error_set_errno(error, errno, "preparing to serve");
     raise_descriptor_limit();
-    enum mur_status status = open_listener(scp, error);
+    for (size_t i = 0; i < MUR_DOOR_COUNT; i++)
+        scp->doors[i].scp = scp;
+    enum mur_status status = open_plain(scp, error);
+    if (status == MUR_OK)
+        status = open_tls(scp, error);
     if (status != MUR_OK)
         return status;
     *out = MUR_STEAL(scp);
@@ -216,25 +266,49 @@ enum mur_status mur_scp_start(struct mur_scp *scp, struct mur_error *error)
     enum mur_status status = mur_archive_hasten_commitments(scp->archive, error);
     if (status != MUR_OK)
         return status;
-    int failed = pthread_create(&scp->thread, NULL, listener_main, scp);
-    if (failed != 0)
-        return mur_error_set_errno(error, failed, "starting the listener");
     scp->started = true;
+    int failed = 0;
+    for (struct mur_door *door = scp->doors; door < scp->doors + MUR_DOOR_COUNT; door++) {
+        if (door->listener == NULL)
+            continue;
+        failed = pthread_create(&door->thread, NULL, listener_main, door);
+        if (failed != 0)
+            return mur_error_set_errno(error, failed, "starting the listener");
+        door->open = true;
+    }
     failed = pthread_create(&scp->reporter, NULL, mur_scp_reporter, scp);
     if (failed != 0)
         return mur_error_set_errno(error, failed, "starting the reporter of commitments");
     scp->reporter_started = true;
+    mur_audit_service(scp, MUR_AUDIT_STARTED);
     return MUR_OK;
 }
 
 const char *mur_scp_address(const struct mur_scp *scp)
 {
-    return mur_listener_address(scp->listener);
+    return mur_listener_address(scp->doors[MUR_DOOR_PLAIN].listener);
 }
 
 uint16_t mur_scp_port(const struct mur_scp *scp)
 {
-    return mur_listener_port(scp->listener);
+    return mur_listener_port(scp->doors[MUR_DOOR_PLAIN].listener);
+}
+
+const char *mur_scp_tls_address(const struct mur_scp *scp)
+{
+    const struct mur_listener *listener = scp->doors[MUR_DOOR_TLS].listener;
+    return listener != NULL ? mur_listener_address(listener) : "";
+}
+
+uint16_t mur_scp_tls_port(const struct mur_scp *scp)
+{
+    const struct mur_listener *listener = scp->doors[MUR_DOOR_TLS].listener;
+    return listener != NULL ? mur_listener_port(listener) : 0;
+}
+
+enum mur_status mur_scp_reload(struct mur_scp *scp, struct mur_error *error)
+{
+    return scp->tls != NULL ? mur_tls_reload(scp->tls, error) : MUR_OK;
 }
 
 unsigned mur_scp_association_count(struct mur_scp *scp)
@@ -266,8 +340,12 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
 {
     if (!scp->started || scp->joined)
         return;
-    mur_listener_wake(scp->listener);
-    (void)pthread_join(scp->thread, NULL);
+    for (struct mur_door *door = scp->doors; door < scp->doors + MUR_DOOR_COUNT; door++) {
+        if (!door->open)
+            continue;
+        mur_listener_wake(door->listener);
+        (void)pthread_join(door->thread, NULL);
+    }
     scp->joined = true;
     uint64_t one = 1;
     (void)!write(scp->stop_event, &one, sizeof(one));
@@ -298,6 +376,7 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
     if (scp->reporter_started)
         (void)pthread_join(scp->reporter, NULL);
     scp->reporter_started = false;
+    mur_audit_service(scp, MUR_AUDIT_STOPPED);
 }
 
 void mur_scp_free(struct mur_scp *scp)
@@ -305,7 +384,9 @@ void mur_scp_free(struct mur_scp *scp)
     if (scp == NULL)
         return;
     mur_scp_stop(scp, 0);
-    mur_listener_free(scp->listener);
+    for (size_t i = 0; i < MUR_DOOR_COUNT; i++)
+        mur_listener_free(scp->doors[i].listener);
+    mur_tls_free(scp->tls);
     if (scp->stop_event >= 0)
         (void)close(scp->stop_event);
     (void)pthread_cond_destroy(&scp->reporter_woken);

@@ -1,5 +1,6 @@
 /* An association from its request to its end: reads commands and gives each to its service. */
 #include "scp/session.h"
+#include "scp/audit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,13 +104,16 @@ const char *mur_session_comment(const struct mur_error *reason)
     case MUR_DENIED:
     case MUR_BUSY:
     case MUR_IO:
-    case MUR_NO_SPACE:
     case MUR_NO_MEMORY:
     case MUR_CORRUPT:
     case MUR_CLOSED:
     case MUR_TIMEOUT:
     case MUR_CANCELLED:
     case MUR_INTERNAL:
+        break;
+    case MUR_NO_SPACE: /* a project's name may be told, a path of ours not */
+        if (strchr(reason->message, '/') == NULL)
+            return reason->message;
         break;
     }
     return mur_status_name(reason->status);
@@ -287,4 +291,5 @@ void mur_session_serve(struct mur_session *session)
     else
         mur_association_abort(session->association);
     log_end(session, &error);
+    mur_audit_stores(session);
 }

@@ -18,11 +18,20 @@
 
 struct mur_session;
 
+/** A port, with the thread that waits there. */
+struct mur_door {
+    struct mur_scp *scp;           /* borrowed */
+    struct mur_listener *listener; /* NULL: there is none */
+    pthread_t thread;
+    bool open; /* there is the thread */
+};
+enum { MUR_DOOR_PLAIN, MUR_DOOR_TLS, MUR_DOOR_COUNT };
+
 struct mur_scp {
     const struct mur_config *config; /* borrowed */
     struct mur_archive *archive;     /* borrowed */
-    struct mur_listener *listener;
-    pthread_t thread;
+    struct mur_tls *tls;             /* NULL: nobody is to be met by TLS */
+    struct mur_door doors[MUR_DOOR_COUNT];
     bool started, joined;
     int stop_event;        /* eventfd: readable when the server stops */
     int hurry;             /* by __atomic builtins: end long operations with what they have done */
@@ -61,6 +70,7 @@ struct mur_session {
     enum mur_rights rights;
     int timeout_ms; /* for each step of a peer */
     unsigned done[MUR_OPERATION_COUNT], refused;
+    unsigned stored; /* objects that were answered with Success */
 };
 
 /** The request under way. */

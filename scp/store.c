@@ -66,6 +66,7 @@ enum mur_status mur_session_store(struct mur_session *session, const struct mur_
         return mur_session_fail(session, request, &reason, error);
     mur_log_debug(MUR_LOG_SCP, "%s %s", outcome == MUR_STORED ? "stored" : "unchanged",
                   request->command.affected_sop_instance_uid);
+    session->stored++;
     struct mur_command response;
     mur_command_init_response(&response, &request->command, 0);
     return mur_message_write(session->association, request->context.id, &response, NULL, 0,

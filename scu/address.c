@@ -81,6 +81,7 @@ static enum mur_status take_peer(struct mur_address *address, const struct mur_p
     if (status == MUR_OK)
         status = mur_ae_title_parse(address->called_ae_title, peer->ae_title, "peers:", error);
     address->port = (uint16_t)peer->port;
+    address->tls = peer->tls;
     return status;
 }
 

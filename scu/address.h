@@ -6,6 +6,7 @@
 #ifndef MUR_SCU_ADDRESS_H
 #define MUR_SCU_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct mur_address {
     uint16_t port;
     char called_ae_title[MUR_AE_TITLE_SIZE];  /**< of the peer */
     char calling_ae_title[MUR_AE_TITLE_SIZE]; /**< ours */
+    bool tls;                                 /**< the configuration says so of this peer */
 };
 
 /** An AE title without the blanks around it (PS3.5 6.2): 1 to 16 printable ASCII characters, no

@@ -44,9 +44,10 @@ static bool is_cancelled(void *user)
 }
 
 /* What a user may look at. */
-static enum mur_status explain(enum mur_status status, const struct mur_address *address,
+static enum mur_status explain(enum mur_status status, const struct mur_client *client,
                                struct mur_error *error)
 {
+    const struct mur_address *address = &client->address;
     struct mur_error reason = MUR_ERROR_INIT;
     if (error != NULL)
         reason = *error;
@@ -65,8 +66,12 @@ static enum mur_status explain(enum mur_status status, const struct mur_address 
     if (status == MUR_TIMEOUT)
         return mur_error_set(error, MUR_TIMEOUT, "%s (-to and -ta set how long we wait)",
                              reason.message);
+    if (status == MUR_CLOSED && client->tls != NULL)
+        return mur_error_set(error, MUR_CLOSED, "%s: does it trust our certificate?",
+                             reason.message);
     if (status == MUR_CLOSED)
-        return mur_error_set(error, MUR_CLOSED, "%s: is this a DICOM port?", reason.message);
+        return mur_error_set(error, MUR_CLOSED, "%s: is this a DICOM port, without TLS?",
+                             reason.message);
     return status;
 }
 
@@ -85,6 +90,7 @@ enum mur_status mur_client_connect(struct mur_association **out, const struct mu
         .port = client->address.port,
         .calling_ae_title = client->address.calling_ae_title,
         .called_ae_title = client->address.called_ae_title,
+        .tls = client->tls,
         .contexts = contexts,
         .context_count = count,
         .extended = extended,
@@ -97,7 +103,7 @@ enum mur_status mur_client_connect(struct mur_association **out, const struct mu
     MUR_AUTO(mur_association) *association = NULL;
     status = mur_association_request(&association, &options, error);
     if (status != MUR_OK)
-        return explain(status, &client->address, error);
+        return explain(status, client, error);
     if (client->connected != NULL)
         client->connected(client->user, association);
     *out = MUR_STEAL(association);

@@ -28,10 +28,11 @@ enum {
 
 struct mur_client {
     struct mur_address address;
-    int connect_ms; /**< for the connection */
-    int acse_ms;    /**< for the answers to A-ASSOCIATE and A-RELEASE; -1 = no limit */
-    int dimse_ms;   /**< for each message of the peer; -1 = no limit */
-    int cancel_fd;  /**< an eventfd, say: readable from the moment the user wants to stop; or -1 */
+    struct mur_tls *tls; /**< borrowed; NULL: plain */
+    int connect_ms;      /**< for the connection */
+    int acse_ms;         /**< for the answers to A-ASSOCIATE and A-RELEASE; -1 = no limit */
+    int dimse_ms;        /**< for each message of the peer; -1 = no limit */
+    int cancel_fd; /**< an eventfd, say: readable from the moment the user wants to stop; or -1 */
     /** Told of each association that is up: for a log. Called from the thread that uses it. NULL.
      */
     void (*connected)(void *user, const struct mur_association *association);

@@ -562,6 +562,7 @@ enum mur_status mur_scu_commit(struct mur_commit_result *out,
         .port = options->port,
         .artim_timeout_ms = ARTIM_MS,
         .max_pending = PENDING,
+        .tls = options->client.tls,
     };
     struct waiting waiting = {.options = options, .result = out, .deadline_ms = INT64_MAX};
     *out = (struct mur_commit_result){.kept = 0};

@@ -182,6 +182,7 @@ enum mur_status mur_landing_create(struct mur_landing **out,
         .port = options->port,
         .artim_timeout_ms = ARTIM_MS,
         .max_pending = PENDING,
+        .tls = options->tls,
     };
     if (status == MUR_OK)
         status = mur_network_init(error);

@@ -38,6 +38,7 @@ struct mur_landing_options {
     const char *ae_title;          /**< others are rejected (PS3.8 9.3.4: 1/1/7) */
     int timeout_ms;                /**< for each message of a peer */
     struct mur_receiver *receiver; /**< borrowed until mur_landing_free() */
+    struct mur_tls *tls;           /**< likewise; who comes does so by TLS; NULL: plain */
 };
 
 /** Listens from now on. @retval MUR_BUSY, MUR_DENIED, MUR_INVALID, MUR_IO */

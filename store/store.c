@@ -28,6 +28,15 @@ enum {
     AWAIT_MOST_MS = 60000,
 };
 
+/* Where something is to be written, "no such folder" is no answer to a question: it is damage. */
+static enum mur_status cannot_write(struct mur_error *error, int failure, const char *doing,
+                                    const char *path)
+{
+    if (failure == ENOENT)
+        return mur_error_set(error, MUR_IO, "%s %s: its folder is gone", doing, path);
+    return mur_error_set_errno(error, failure, "%s %s", doing, path);
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 enum mur_status mur_object_place_of(struct mur_object_place *out,
@@ -78,14 +87,14 @@ static enum mur_status make_incoming(struct mur_store *store, struct mur_error *
     if (status != MUR_OK)
         return status;
     if (mkdir(store->incoming, FOLDER_MODE) != 0)
-        return mur_error_set_errno(error, errno, "cannot make folder %s", store->incoming);
+        return cannot_write(error, errno, "cannot make folder", store->incoming);
     MUR_AUTO_FREE char *lock = NULL;
     status = mur_text_format(&lock, error, "%s/" MUR_INCOMING_LOCK, store->incoming);
     if (status != MUR_OK)
         return status;
     store->incoming_lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
     if (store->incoming_lock < 0)
-        return mur_error_set_errno(error, errno, "cannot make %s", lock);
+        return cannot_write(error, errno, "cannot make", lock);
     if (flock(store->incoming_lock, LOCK_EX | LOCK_NB) != 0)
         return mur_error_set_errno(error, errno, "cannot lock %s", lock);
     return MUR_OK;
@@ -334,7 +343,7 @@ enum mur_status mur_object_create(struct mur_object **out, struct mur_store *sto
     object->descriptor =
         open(object->incoming, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (object->descriptor < 0)
-        return mur_error_set_errno(error, errno, "cannot make %s", object->incoming);
+        return cannot_write(error, errno, "cannot make", object->incoming);
     object->sync.descriptor = object->descriptor;
     *out = MUR_STEAL(object);
     return MUR_OK;
@@ -416,8 +425,7 @@ static enum mur_status make_folder(struct mur_store *store, char *path, struct m
     }
     (void)pthread_mutex_unlock(&store->mutex);
     if (!made && failure != EEXIST)
-        return mur_error_set_errno(error, failure, "cannot make folder %s/%s", store->directory,
-                                   path);
+        return cannot_write(error, failure, "cannot make folder", path);
     return status;
 }
 
@@ -477,7 +485,7 @@ static enum mur_status place_object(struct mur_object *object, const struct mur_
             if (unlink(path) != 0 && errno != ENOENT)
                 status = mur_error_set_errno(error, errno, "cannot replace leftover %s", path);
         } else {
-            status = mur_error_set_errno(error, failure, "cannot place %s", path);
+            status = cannot_write(error, failure, "cannot place", path);
         }
         if (status != MUR_OK)
             return status;

@@ -112,6 +112,8 @@ enum mur_status mur_store_sync(struct mur_store *store, struct mur_object *const
 /** Begins to sync the places of what was placed, for mur_store_sync() to come; by the same caller.
  */
 void mur_store_begin_names(struct mur_store *store);
+/** Ends that for objects that were displaced since: a failure of theirs is no later one's. */
+void mur_store_drop_names(struct mur_store *store);
 
 /** Waits until a file that perhaps another process placed, and its folders, are on disk. */
 MUR_NODISCARD

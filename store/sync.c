@@ -66,6 +66,11 @@ void mur_store_begin_names(struct mur_store *store)
         begin_folders(store);
 }
 
+void mur_store_drop_names(struct mur_store *store)
+{
+    (void)!finish_folders(store, NULL);
+}
+
 static enum mur_status finish_objects(struct mur_store *store, struct mur_object *const *objects,
                                       size_t count, struct mur_error *error)
 {

@@ -117,6 +117,7 @@ CREATE TABLE instance (
   data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
   data_length INTEGER NOT NULL,          -- its bytes
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes
+  sha256 BLOB,                           -- of the whole file; verify adds it
   received_us INTEGER NOT NULL,          -- microseconds since 1970 UTC
   origin INTEGER NOT NULL REFERENCES origin(id),
   path TEXT NOT NULL DEFAULT '',         -- file it was imported from

@@ -36,6 +36,7 @@ namespace
 struct Setup {
     const uint8_t *request; /* the whole A-ASSOCIATE-RQ */
     size_t length;
+    mur_stream *stream; /* for the answer */
 };
 
 thread_local Setup *current_setup = nullptr;
@@ -55,14 +56,14 @@ class SetupScope
     SetupScope &operator=(const SetupScope &) = delete;
 };
 
-/* Serves dcmnet the one PDU that it has to see, and never closes the descriptor, which is ours. */
+/* Serves dcmnet the one PDU that it has to see, and never closes the stream, which is ours. */
 class Connection : public DcmTCPConnection
 {
   public:
     Connection(int descriptor, const Setup &setup)
-        : DcmTCPConnection(descriptor), pdu_(setup.request, setup.request + setup.length)
+        : DcmTCPConnection(descriptor), stream_(setup.stream),
+          pdu_(setup.request, setup.request + setup.length)
     {
-        mur_stream_init(&stream_, descriptor);
     }
     ~Connection() override
     {
@@ -82,7 +83,7 @@ class Connection : public DcmTCPConnection
     ssize_t write(void *bytes, size_t length) override
     {
         iovec vector = {bytes, length};
-        if (mur_stream_write(&stream_, &vector, 1, deadline_ms, nullptr) != MUR_OK) {
+        if (mur_stream_write(stream_, &vector, 1, deadline_ms, nullptr) != MUR_OK) {
             errno = EPIPE;
             return -1;
         }
@@ -103,7 +104,7 @@ class Connection : public DcmTCPConnection
     int64_t deadline_ms = MUR_NO_DEADLINE; /* for writing */
 
   private:
-    mur_stream stream_;
+    mur_stream *stream_; /* borrowed: dcmnet goes before it */
     std::vector<uint8_t> pdu_;
     size_t position_ = 0;
 };
@@ -275,11 +276,11 @@ extern "C" void mur_dcmnet_free(mur_dcmnet *dcmnet)
 }
 
 extern "C" enum mur_status mur_dcmnet_receive(mur_negotiated **out, const uint8_t *request,
-                                              size_t length, int descriptor, uint32_t max_pdu,
+                                              size_t length, mur_stream *stream, uint32_t max_pdu,
                                               mur_error *error)
 {
     return mur::guard(error, [&] {
-        Setup setup = {request, length};
+        Setup setup = {request, length, stream};
         T_ASC_Association *received = nullptr;
         OFCondition condition;
         {
@@ -287,7 +288,7 @@ extern "C" enum mur_status mur_dcmnet_receive(mur_negotiated **out, const uint8_
             std::lock_guard<std::mutex> lock(receive_mutex);
             SetupScope scope(setup);
             const int none = dcmExternalSocketHandle.get();
-            dcmExternalSocketHandle.set(descriptor);
+            dcmExternalSocketHandle.set(stream->descriptor);
             condition = ASC_receiveAssociation(network, &received, static_cast<long>(max_pdu));
             dcmExternalSocketHandle.set(none);
         }

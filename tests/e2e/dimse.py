@@ -127,9 +127,10 @@ def decode_command(content):
 # -- the association -------------------------------------------------------------------------------
 
 
-def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, extended=()):
+def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, extended=(), identity=b""):
     """A-ASSOCIATE-RQ for a list of (abstract syntax, transfer syntaxes); @extended is a list of
-    (abstract syntax, application information), PS3.7 D.3.3.5."""
+    (abstract syntax, application information), PS3.7 D.3.3.5; @identity the content of a User Identity
+    item, D.3.3.7."""
     def sub(kind, content):
         return struct.pack(">BxH", kind, len(content)) + content
 
@@ -139,23 +140,26 @@ def request_pdu(contexts, calling="TESTER", called="MURPACS", max_pdu=16384, ext
                      + sub(0x30, abstract.encode()) + b"".join(sub(0x40, syntax.encode()) for syntax in syntaxes))
     items += sub(0x50, sub(0x51, struct.pack(">I", max_pdu)) + sub(0x52, b"1.2.3.4") + b"".join(
         sub(0x56, struct.pack(">H", len(abstract)) + abstract.encode() + information)
-        for abstract, information in extended))
+        for abstract, information in extended) + (sub(0x58, identity) if identity else b""))
     body = (struct.pack(">HH", 1, 0) + called.encode().ljust(16) + calling.encode().ljust(16)
             + b"\0" * 32 + items)
     return struct.pack(">BxI", 1, len(body)) + body
 
 
 class Association:
-    """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes)."""
+    """Requested at once; contexts are a list of (abstract syntax, transfer syntaxes). @secure, an
+    ssl.SSLContext, makes it one over TLS."""
 
     def __init__(self, port, contexts=((VERIFICATION, (IMPLICIT,)),), calling="TESTER",
                  called="MURPACS", timeout=60, host="127.0.0.1", extended=(),
-                 max_pdu=16384):
+                 max_pdu=16384, secure=None):
         self.contexts = {abstract: 2 * index + 1 for index, (abstract, _) in enumerate(contexts)}
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.message = 0
         try:
+            if secure is not None:
+                self.socket = secure.wrap_socket(self.socket)
             self.socket.sendall(request_pdu(contexts, calling, called, max_pdu, extended))
             kind, body = self.read_pdu()
             if kind == 3:

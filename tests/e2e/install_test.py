@@ -37,7 +37,10 @@ class InstallTest(unittest.TestCase):
     def test_everything_is_there(self):
         for name in ("bin/murpacs", "etc/murpacs/murpacs.cfg", "share/man/man1/murpacs.1",
                      "share/bash-completion/completions/murpacs", "lib/systemd/system/murpacs.service",
-                     "lib/systemd/system/murpacs.socket", "lib/sysusers.d/murpacs.conf",
+                     "lib/systemd/system/murpacs.socket", "lib/systemd/system/murpacs-tls.socket",
+                     "lib/systemd/system/murpacs-verify.service",
+                     "lib/systemd/system/murpacs-verify.timer", "lib/sysusers.d/murpacs.conf",
+                     "lib/tmpfiles.d/murpacs.conf",
                      "share/murpacs/murpacs.dic", "share/murpacs/murpacs.cfg",
                      "share/murpacs/isa-mapping.cfg", "share/murpacs/organs.cfg",
                      "share/doc/murpacs/README.md", "share/doc/murpacs/conformance-statement.md",
@@ -85,12 +88,21 @@ class InstallTest(unittest.TestCase):
     @unittest.skipUnless(SYSTEMD, "systemd is not installed")
     def test_systemd_takes_the_units(self):
         units = self.prefix / "lib/systemd/system"
-        done = node.run(SYSTEMD, "verify", "--man=no", units / "murpacs.service",
-                        units / "murpacs.socket", check=False)
+        done = node.run(SYSTEMD, "verify", "--man=no", *sorted(units.glob("murpacs*")), check=False)
         ours = [line for line in (done.stdout + done.stderr).splitlines() if "murpacs" in line]
         self.assertEqual((ours, done.returncode), ([], 0), done.stderr)
         self.assertIn(f"ExecStart={self.program} serve",
                       (units / "murpacs.service").read_text(encoding="utf-8"))
+
+    @unittest.skipUnless(SYSTEMD, "systemd is not installed")
+    def test_the_services_can_do_little_but_their_work(self):
+        for unit in sorted((self.prefix / "lib/systemd/system").glob("murpacs*.service")):
+            with self.subTest(unit=unit.name):
+                done = node.run(SYSTEMD, "security", "--offline=true", "--no-pager", unit, check=False)
+                found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
+                if not found:
+                    self.skipTest("this systemd-analyze reads no files: " + done.stderr)
+                self.assertLessEqual(float(found[1]), 2.0, done.stdout)
 
     def test_completion_completes(self):
         script = self.prefix / "share/bash-completion/completions/murpacs"

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What is agreed on before a word of DIMSE is spoken: extended negotiation (PS3.4 C.5.1.1, C.5.2.1)."""
 import pathlib
+import socket
+import struct
 import tempfile
 import unittest
 
@@ -42,6 +44,22 @@ class ExtendedTest(unittest.TestCase):
                 self.assertEqual(self.answered(model, asked), granted)
         with dimse.Association(self.node.port, [(dimse.STUDY_FIND, (dimse.EXPLICIT,))]) as plain:
             self.assertEqual(plain.extended, {})
+
+    def test_user_identity_is_passed_over(self):
+        user = b"somebody"
+        for kind, response, secret in ((1, 0, b""), (2, 1, b"Swordfish"), (3, 1, b""), (4, 1, b""),
+                                       (5, 1, b"")):
+            identity = (struct.pack(">BBH", kind, response, len(user)) + user
+                        + struct.pack(">H", len(secret)) + secret)
+            with self.subTest(kind=kind), \
+                    socket.create_connection(("127.0.0.1", self.node.port), timeout=20) as one:
+                one.sendall(dimse.request_pdu(((dimse.VERIFICATION, (dimse.IMPLICIT,)),),
+                                              identity=identity))
+                answer = one.recv(65536)
+                self.assertEqual(answer[0], 2)  # A-ASSOCIATE-AC
+                self.assertNotIn(b"\x59\0", answer[74:])  # and no word of it
+        for text in (user.decode(), "Swordfish"):
+            self.assertNotIn(text, self.node.log_text())
 
     def test_no_pdu_is_longer_than_the_peer_takes_and_0_is_no_limit(self):
         for max_pdu, one_each in ((128, False), (1000, True), (0, True)):

@@ -85,6 +85,7 @@ class Reindex(isa_late_test.Archive):
         if self.node is not None:
             self.node.stop()
             self.node = None
+        node.murpacs("verify", "--data-dir", self.data_dir)
         before = dump(self.data_dir)
         for path in self.data_dir.glob("index.sqlite*"):
             path.unlink()
@@ -96,6 +97,7 @@ class Reindex(isa_late_test.Archive):
             gone, new = set(rows) - set(after[table]), set(after[table]) - set(rows)
             self.assertEqual((sorted(gone)[:3], sorted(new)[:3]), ([], []), table)
             self.assertEqual(len(rows), len(after[table]), table)
+        node.murpacs("verify", "--data-dir", self.data_dir)
 
     def test_a_dataset_with_late_edits(self):
         scans, _ = node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",

@@ -80,7 +80,8 @@ static void be_asked(const uint8_t *data, size_t size)
     struct mur_error error = MUR_ERROR_INIT;
     int pair[2];
     connect_to(pair, data + length, size - length);
-    MUR_AUTO_CLOSE int ours = pair[0];
+    struct mur_stream ours;
+    mur_stream_init(&ours, pair[0]);
     __attribute__((unused)) MUR_AUTO_CLOSE int theirs = pair[1];
     MUR_AUTO_FREE uint8_t *request = malloc(length);
     fuzz_check(request != NULL, "no memory");
@@ -90,6 +91,7 @@ static void be_asked(const uint8_t *data, size_t size)
         &association, &ours, request, length, (const struct sockaddr *)(const void *)&address,
         MUR_MAX_PDU_DEFAULT, &error);
     fuzz_check_status(status, &error);
+    mur_stream_close(&ours); /* which is the association's now, unless that failed */
     if (status != MUR_OK)
         return;
     struct mur_presentation_context context;

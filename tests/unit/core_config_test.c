@@ -112,7 +112,7 @@ static void mistakes_are_told_with_place_and_remedy(void **state)
          "x.cfg:1: a peer needs all of { ae_title = \"AET\"; host = \"name\"; port = 104; rights "
          "= \"rw\"; }"},
         {"peers = ( { ae_title = \"A\"; hots = \"h\"; } );",
-         "x.cfg:1: unknown key hots; a peer has: ae_title, host, port, rights"},
+         "x.cfg:1: unknown key hots; a peer has: ae_title, host, port, rights, tls"},
         {"peers = ( { ae_title = \"A\"; host = \"h\"; port = 1; rights = \"\"; },\n"
          "{ ae_title = \"A \"; host = \"g\"; port = 1; rights = \"\"; } );",
          "x.cfg:2: peer \"A \" is listed twice"},

@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+"""Damage is found by `murpacs verify`, and never leaves the node as if it were good."""
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import tempfile
+import unittest
+
+import node
+
+DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.source = pathlib.Path(cls.folder.name) / "source"
+        node.import_dataset(cls.source, DATASET, "--set", "dicom.durability=process")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def setUp(self):
+        self.data_dir = pathlib.Path(tempfile.mkdtemp(dir=self.folder.name)) / "archive"
+        shutil.copytree(self.source, self.data_dir)
+
+    def verify(self, *words, code):
+        done = node.murpacs("verify", "--json", "--data-dir", self.data_dir, *words, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(lines[-1]["findings"], len(lines) - 1)
+        return lines[:-1], lines[-1]
+
+    def objects(self):
+        return sorted((self.data_dir / "objects").rglob("*.dcm"))
+
+    def report(self):
+        return json.loads((self.data_dir / "verify.json").read_text(encoding="utf-8"))
+
+    def flip(self, path, position):
+        with open(path, "r+b") as file:
+            file.seek(position, os.SEEK_END if position < 0 else os.SEEK_SET)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+
+    def test_a_whole_archive_gets_its_sha256_once(self):
+        _, first = self.verify(code=0)
+        self.assertEqual(first["noted"], first["instances"])
+        self.assertEqual(first["instances"], len(self.objects()))
+        _, second = self.verify(code=0)
+        self.assertEqual(second["noted"], 0)
+        self.assertEqual(self.report()["found"], 0)
+
+    def test_each_kind_of_damage_is_found(self):
+        files = self.objects()
+        self.flip(files[0], -5)
+        self.flip(files[1], 60)  # the preamble
+        os.truncate(files[2], files[2].stat().st_size - 1)
+        files[3].unlink()
+        files[4].write_bytes(b"")
+        shutil.copy(files[5], files[5].with_name("0" * 32 + ".dcm"))
+        (files[5].parent / "notes.txt").write_text("mine", encoding="utf-8")
+        found, _ = self.verify(code=1)
+        by_path = {one["path"]: one["kind"] for one in found}
+        self.assertEqual(by_path, {
+            str(files[0]): "changed", str(files[1]): "changed", str(files[2]): "length",
+            str(files[3]): "missing", str(files[4]): "length",
+            str(files[5].with_name("0" * 32 + ".dcm")): "stray",
+            str(files[5].parent / "notes.txt"): "stray"})
+        self.assertTrue(all(one["SOPInstanceUID"] for one in found if one["kind"] != "stray"))
+        self.assertEqual(len(self.report()["findings"]), 7)
+
+    def test_a_byte_of_the_head_is_missed_by_no_second_run(self):
+        self.verify(code=0)
+        files = self.objects()
+        at = files[0].read_bytes().index(b"MURPACS", 128)  # name of the implementation
+        self.flip(files[0], at)
+        found, _ = self.verify(code=1)
+        self.assertEqual([one["kind"] for one in found], ["changed"])
+
+    def test_manifest_and_tables_are_compared(self):
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+        stored = [i for i, line in enumerate(lines) if '"event":"stored"' in line]
+        instance = json.loads(lines[stored[0]])["instance"]
+        digest = json.loads(lines[stored[0]])["xxh128"]
+        lines[stored[0]] = lines[stored[0]].replace(digest, "0" * 32)
+        lines[stored[1]] = " " * (len(lines[stored[1]]) - 1) + "\n"
+        manifest.write_text("".join(lines), encoding="utf-8")
+        table = sorted((self.data_dir / "isa").rglob("a_*.txt"))[0]
+        self.flip(table, -3)
+        found, _ = self.verify(code=1)
+        kinds = sorted(one["kind"] for one in found)
+        self.assertEqual(kinds, ["manifest", "manifest", "manifest", "tables"], found)
+        self.assertIn(instance, [one["SOPInstanceUID"] for one in found])
+
+    def test_shares_read_everything_once_a_round_and_keep_what_they_found(self):
+        self.flip(self.objects()[0], -5)
+        total = found = 0
+        for night in range(4):
+            done = node.murpacs("verify", "--json", "--share", "1/4", "--data-dir", self.data_dir,
+                                check=False)
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual(done.returncode, 1 if len(lines) > 1 else 0)
+            self.assertEqual(lines[-1]["share"], night + 1)
+            total += lines[-1]["instances"]
+            found += len(lines) - 1
+            self.assertEqual(len(self.report()["findings"]), found)
+        self.assertEqual((total, found), (len(self.objects()), 1))
+
+    def test_a_damaged_instance_is_named_and_the_others_are_delivered(self):
+        with sqlite3.connect(self.data_dir / "index.sqlite") as index:
+            study, = index.execute(
+                "SELECT study_uid FROM study WHERE instance_count > 1 ORDER BY id").fetchone()
+            uids = [row[0] for row in index.execute(
+                "SELECT sop_uid FROM instance i JOIN series e ON e.id = i.series"
+                " JOIN study s ON s.id = e.study WHERE study_uid = ?", (study,))]
+        with node.serving(self.data_dir) as server:
+            path = next(path for path in self.objects() if any(
+                uid.encode() in path.read_bytes() for uid in uids[:1]))
+            self.flip(path, -5)
+            found, summary = self.verify("--study", study, code=1)
+            self.assertEqual(summary["instances"], len(uids))
+            bad = found[0]["SOPInstanceUID"]
+            got = server.get(self.data_dir.with_name("got"), f"StudyInstanceUID={study}", check=False)
+            self.assertEqual(len(got), len(uids) - 1)
+            self.assertNotIn(bad, " ".join(path.name for path in got))
+            self.assertIn(bad, server.log_text())
+
+    def test_a_study_that_is_not_there_and_a_wrong_share_are_errors(self):
+        for words, code in ((("--study", "1.2.3"), 20), (("--share", "2/3"), 1), (("x",), 1)):
+            done = node.murpacs("verify", "--data-dir", self.data_dir, *words, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
