@@ -83,16 +83,21 @@ enum mur_status mur_exchange_uid(char **out, const struct mur_exchange *exchange
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
+/* Makes it the exchange's, or destroys it. */
 static enum mur_status take_response(struct mur_exchange *exchange, unsigned code, const char *type,
                                      struct MHD_Response *response, struct mur_error *error)
 {
     if (response == NULL)
         return mur_error_no_memory(error);
+    if (type != NULL && MHD_add_response_header(response, "Content-Type", type) != MHD_YES) {
+        MHD_destroy_response(response);
+        return mur_error_set(error, MUR_INTERNAL, "\"%s\" cannot be a Content-Type", type);
+    }
     if (exchange->response != NULL)
         MHD_destroy_response(exchange->response);
     exchange->response = response;
     exchange->code = code;
-    return type == NULL ? MUR_OK : mur_answer_header(exchange, "Content-Type", type, error);
+    return MUR_OK;
 }
 
 enum mur_status mur_answer(struct mur_exchange *exchange, unsigned code, const char *type,
@@ -125,14 +130,14 @@ enum mur_status mur_answer_file(struct mur_exchange *exchange, unsigned code, co
 {
     /* With length 0 the library would send the whole file. */
     if (length == 0) {
-        enum mur_status status = mur_answer(exchange, code, type, mur_slice_of(""), error);
-        if (status == MUR_OK)
-            (void)close(descriptor);
-        return status;
+        (void)close(descriptor);
+        return mur_answer(exchange, code, type, mur_slice_of(""), error);
     }
-    return take_response(exchange, code, type,
-                         MHD_create_response_from_fd_at_offset64(length, descriptor, offset),
-                         error);
+    struct MHD_Response *response =
+        MHD_create_response_from_fd_at_offset64(length, descriptor, offset);
+    if (response == NULL)
+        (void)close(descriptor);
+    return take_response(exchange, code, type, response, error);
 }
 
 static ssize_t read_stream(void *user, uint64_t position, char *bytes, size_t room)
@@ -151,7 +156,8 @@ static ssize_t read_stream(void *user, uint64_t position, char *bytes, size_t ro
 static void free_stream(void *user)
 {
     struct mur_stream *stream = user;
-    stream->free(stream->user);
+    if (stream->free != NULL)
+        stream->free(stream->user);
     free(stream);
 }
 
@@ -159,17 +165,20 @@ enum mur_status mur_answer_stream(struct mur_exchange *exchange, unsigned code, 
                                   int64_t length, const struct mur_stream *stream,
                                   struct mur_error *error)
 {
-    MUR_AUTO_FREE struct mur_stream *copy = malloc(sizeof *copy);
+    struct mur_stream *copy = malloc(sizeof *copy);
     if (copy == NULL)
         return mur_error_no_memory(error);
     *copy = *stream;
+    copy->free = NULL; /* the caller's, until there is an answer */
     struct MHD_Response *response =
         MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length,
                                           MUR_STREAM_BLOCK, read_stream, copy, free_stream);
     if (response == NULL)
-        return mur_error_no_memory(error);
-    (void)MUR_STEAL(copy);
-    return take_response(exchange, code, type, response, error);
+        free(copy);
+    enum mur_status status = take_response(exchange, code, type, response, error);
+    if (status == MUR_OK)
+        copy->free = stream->free;
+    return status;
 }
 
 enum mur_status mur_answer_header(struct mur_exchange *exchange, const char *name,

@@ -63,7 +63,7 @@ struct mur_exchange {
     struct mur_archive *archive;
     const struct mur_config *config;
     const char *method;
-    const char *path; /**< decoded */
+    const char *path; /**< decoded; without scheme and host where a client sends them */
     const struct mur_route *route;
     struct mur_slice parts[MUR_EXCHANGE_PARTS]; /**< what stood for "{}" and "*" */
     size_t part_count;
@@ -72,6 +72,7 @@ struct mur_exchange {
     void *state;       /**< the receiver's */
     uint64_t received; /**< bytes of the body */
     uint64_t wasted;   /**< of these, after the answer was known */
+    bool torn;         /**< where the request ends is not certain: nothing more is read */
     unsigned code;     /**< of the answer */
     struct MHD_Connection *connection;
     struct MHD_Response *response; /**< NULL: not answered yet */
@@ -104,7 +105,7 @@ enum mur_status mur_answer(struct mur_exchange *exchange, unsigned code, const c
 MUR_NODISCARD
 enum mur_status mur_answer_buffer(struct mur_exchange *exchange, unsigned code, const char *type,
                                   struct mur_buffer *body, struct mur_error *error);
-/** @p length bytes of a file from @p offset; the descriptor is the answer's on success. */
+/** @p length bytes of a file from @p offset. The descriptor is the answer's, also on failure. */
 MUR_NODISCARD
 enum mur_status mur_answer_file(struct mur_exchange *exchange, unsigned code, const char *type,
                                 int descriptor, uint64_t offset, uint64_t length,

@@ -138,12 +138,20 @@ static enum mur_status pass(size_t *used, struct mur_multipart_reader *reader, c
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
+static bool has_control(const char *line)
+{
+    for (; *line != '\0'; line++)
+        if (((unsigned char)*line < ' ' && *line != '\t') || *line == 0x7F)
+            return true;
+    return false;
+}
+
 /* "Name: value"; values are cut out of the text in place. */
 static enum mur_status read_header(char **type, char **encoding, char *line,
                                    struct mur_error *error)
 {
     char *colon = strchr(line, ':');
-    if (colon == NULL || colon == line || strpbrk(line, " \t") == line)
+    if (colon == NULL || colon == line || strpbrk(line, " \t") == line || has_control(line))
         return mur_error_set(error, MUR_PARSE, "\"%.80s\" is no header of a part", line);
     *colon = '\0';
     struct mur_slice value = mur_slice_trim(mur_slice_of(colon + 1));

@@ -90,6 +90,8 @@ static enum MHD_Result take_parameter(void *user, enum MHD_ValueKind kind, const
     struct mur_exchange *exchange = user;
     if (strlen(name) != name_size || exchange->parameter_count == MUR_EXCHANGE_PARAMETERS)
         return MHD_NO;
+    if (name_size == 0 && value == NULL)
+        return MHD_YES; /* "a=b&&c=d" */
     exchange->parameters[exchange->parameter_count++] = (struct mur_parameter){
         .name = name,
         .value = {.data = value == NULL ? "" : value, .length = value == NULL ? 0 : value_size}};
@@ -113,6 +115,20 @@ static enum mur_status read_parameters(struct mur_exchange *exchange, struct mur
     return MUR_OK;
 }
 
+/* "http://node/studies", as it is sent to proxies, is "/studies" (RFC 9112 3.2.2). */
+static const char *without_host(const char *path)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < MUR_COUNT(schemes); i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncasecmp(path, schemes[i], length) != 0)
+            continue;
+        path += length + strcspn(path + length, "/");
+        return *path == '\0' ? "/" : path;
+    }
+    return path;
+}
+
 static enum mur_status exchange_create(struct mur_exchange **out, struct mur_web *web,
                                        struct MHD_Connection *connection, const char *path,
                                        const char *method, struct mur_error *error)
@@ -125,9 +141,59 @@ static enum mur_status exchange_create(struct mur_exchange **out, struct mur_web
     exchange->config = web->config;
     exchange->connection = connection;
     exchange->method = method;
-    exchange->path = path;
+    exchange->path = without_host(path);
     *out = exchange;
     return MUR_OK;
+}
+
+/* ---- requests that may mean two things ------------------------------------------------------- */
+
+static char hidden; /* its address stands for an exchange whose path has a NUL */
+
+/* Sees the address before it is decoded: a NUL would hide what follows it. */
+static void *note_address(void *user, const char *address, struct MHD_Connection *connection)
+{
+    (void)user;
+    (void)connection;
+    return memmem(address, strcspn(address, "?"), "%00", 3) != NULL ? &hidden : NULL;
+}
+
+struct framing {
+    unsigned hosts, lengths, encodings;
+    bool chunked;
+};
+
+static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    struct framing *framing = user;
+    if (mur_ascii_equal_ignore_case(name, "Host"))
+        framing->hosts++;
+    else if (mur_ascii_equal_ignore_case(name, "Content-Length"))
+        framing->lengths++;
+    else if (mur_ascii_equal_ignore_case(name, "Transfer-Encoding")) {
+        framing->encodings++;
+        framing->chunked = value != NULL && mur_ascii_equal_ignore_case(value, "chunked");
+    }
+    return MHD_YES;
+}
+
+/* RFC 9112 3.2, 6.1 and 6.3: a proxy before us might take them for something else than we do. */
+static enum mur_status check_framing(struct mur_exchange *exchange, struct mur_error *error)
+{
+    struct framing framing = {.hosts = 0};
+    (void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &framing);
+    if (framing.hosts > 1)
+        return mur_error_set(error, MUR_INVALID, "the request names more than one Host");
+    exchange->torn =
+        framing.lengths + framing.encodings > 1 || (framing.encodings == 1 && !framing.chunked);
+    return exchange->torn
+               ? mur_error_set(error, MUR_INVALID,
+                               "the length of the body is told in more than one way, or in one "
+                               "that is not known here: one Content-Length, or "
+                               "\"Transfer-Encoding: chunked\"")
+               : MUR_OK;
 }
 
 /* A failure as an answer, with its message for the person who asked. */
@@ -155,7 +221,8 @@ static enum MHD_Result send_answer(struct mur_exchange *exchange)
         return MHD_NO;
     struct mur_error error = MUR_ERROR_INIT;
     /* Nothing that we send is to be taken for another type than we say (RFC 9110 8.3). */
-    if (mur_answer_header(exchange, "X-Content-Type-Options", "nosniff", &error) != MUR_OK ||
+    if ((exchange->torn && mur_answer_header(exchange, "Connection", "close", &error) != MUR_OK) ||
+        mur_answer_header(exchange, "X-Content-Type-Options", "nosniff", &error) != MUR_OK ||
         mur_cors_add_headers(exchange, &error) != MUR_OK)
         mur_log_warning(MUR_LOG_WEB, "%s", error.message);
     mur_activity_count(exchange->web->activity, exchange->code);
@@ -163,23 +230,38 @@ static enum MHD_Result send_answer(struct mur_exchange *exchange)
     return MHD_queue_response(exchange->connection, exchange->code, exchange->response);
 }
 
+/* The methods of an address: to who asks for them, or for one that it does not have. */
+static enum mur_status answer_allowed(struct mur_exchange *exchange, const char *allowed,
+                                      struct mur_error *error)
+{
+    char methods[80];
+    (void)snprintf(methods, sizeof methods, "%s%s", allowed,
+                   strstr(allowed, "OPTIONS") == NULL ? ", OPTIONS" : "");
+    enum mur_status status =
+        strcmp(exchange->method, "OPTIONS") == 0
+            ? mur_answer(exchange, MHD_HTTP_NO_CONTENT, NULL, mur_slice_of(""), error)
+            : mur_answer(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8",
+                         mur_slice_of("this address does not take that method\n"), error);
+    return status == MUR_OK ? mur_answer_header(exchange, "Allow", methods, error) : status;
+}
+
 /* Finds out whether there will be an answer, before a body is read. */
 static enum mur_status begin(struct mur_exchange *exchange, struct mur_error *error)
 {
     char allowed[64];
     bool answered = false;
-    enum mur_status status = mur_route_find(exchange, allowed, error);
+    enum mur_status status = check_framing(exchange, error);
+    if (status != MUR_OK)
+        return status;
+    status = mur_route_find(exchange, allowed, error);
     if (status == MUR_OK || allowed[0] != '\0') { /* preflights carry no credentials */
         const char *methods = allowed[0] != '\0' ? allowed : "GET, HEAD, OPTIONS";
         enum mur_status preflight = mur_cors_preflight(&answered, exchange, methods, error);
         if (preflight != MUR_OK || answered)
             return preflight;
     }
-    if (status == MUR_NOT_FOUND && allowed[0] != '\0') {
-        status = mur_answer(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8",
-                            mur_slice_of("this address does not take that method\n"), error);
-        return status == MUR_OK ? mur_answer_header(exchange, "Allow", allowed, error) : status;
-    }
+    if (status == MUR_NOT_FOUND && allowed[0] != '\0')
+        return answer_allowed(exchange, allowed, error);
     if (status == MUR_OK)
         status = mur_auth_check(exchange->web->auth, exchange, error);
     if (status == MUR_OK && exchange->response != NULL)
@@ -209,6 +291,8 @@ static enum mur_status receive(struct mur_exchange *exchange, const char *bytes,
 static bool shall_drain(const struct mur_exchange *exchange)
 {
     uint64_t length = 0;
+    if (exchange->torn)
+        return false;
     const char *announced =
         MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     if (MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect") != NULL)
@@ -226,16 +310,19 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     (void)version;
     struct mur_web *web = user;
     struct mur_error error = MUR_ERROR_INIT;
-    struct mur_exchange *exchange = *of;
+    bool is_hidden = *of == &hidden;
+    struct mur_exchange *exchange = is_hidden ? NULL : *of;
     enum mur_status status = MUR_OK;
     if (exchange == NULL) {
+        *of = NULL;
         status = exchange_create(&exchange, web, connection, path, method, &error);
         if (status != MUR_OK) {
             mur_log_error(MUR_LOG_WEB, "%s %s: %s", method, path, error.message);
             return MHD_NO;
         }
         *of = exchange;
-        status = begin(exchange, &error);
+        status = is_hidden ? mur_error_set(&error, MUR_INVALID, "the address holds a NUL")
+                           : begin(exchange, &error);
         if (status != MUR_OK)
             answer_failure(exchange, &error);
         bool goes_on = exchange->response == NULL ? status == MUR_OK : shall_drain(exchange);
@@ -267,7 +354,8 @@ static void completed(void *user, struct MHD_Connection *connection, void **of,
     (void)user;
     (void)connection;
     (void)why;
-    exchange_free(*of);
+    if (*of != &hidden)
+        exchange_free(*of);
     *of = NULL;
 }
 
@@ -322,8 +410,8 @@ enum mur_status mur_web_start(struct mur_web *web, struct mur_error *error)
         (unsigned)web->config->web_max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)web->config->web_idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HEADER_LIMIT, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, completed, web,
-        MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, note_address, web,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, web, MHD_OPTION_END);
     if (web->daemon == NULL)
         return mur_error_set(error, MUR_IO, "the HTTP service cannot be started at %s port %u",
                              web->config->web_bind, (unsigned)web->port);

@@ -319,7 +319,8 @@ static const char *const answer_types[] = {"application/dicom+json", "applicatio
 static enum mur_status refuse_type(struct mur_exchange *exchange, const char *why,
                                    struct mur_error *error)
 {
-    mur_log_info(MUR_LOG_WEB, "%s %s: 415: %s", exchange->method, exchange->path, why);
+    mur_log_info(MUR_LOG_WEB, "%s %s: 415: %.*s", exchange->method, exchange->path,
+                 (int)strcspn(why, "\n"), why);
     enum mur_status status = mur_answer(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                         "text/plain; charset=utf-8", mur_slice_of(why), error);
     return status == MUR_OK ? mur_answer_header(exchange, "Accept-Post",

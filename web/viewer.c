@@ -54,11 +54,8 @@ static enum mur_status answer_file(struct mur_exchange *exchange, const char *pa
         return mur_error_set_errno(error, errno, "%s", path);
     if (!S_ISREG(info.st_mode))
         return mur_error_set(error, MUR_NOT_FOUND, "the viewer has no %s", path);
-    status = mur_answer_file(exchange, MHD_HTTP_OK, type_of(path), file, 0, (uint64_t)info.st_size,
-                             error);
-    if (status == MUR_OK)
-        (void)mur_steal_descriptor(&file);
-    return status;
+    return mur_answer_file(exchange, MHD_HTTP_OK, type_of(path), mur_steal_descriptor(&file), 0,
+                           (uint64_t)info.st_size, error);
 }
 
 /* OHIF's settings in place of the file that comes with it, which names a server of the makers:

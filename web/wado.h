@@ -116,7 +116,7 @@ enum mur_status mur_answer_validators(struct mur_exchange *exchange, const char 
 bool mur_wado_is_immutable(const struct mur_exchange *exchange);
 
 /** Answers with a body, or with the range of it that the request asks for: 206 or 416. Validators
- * are added. The content of the body is the answer's on success. */
+ * are added. What the answer takes of the body is gone from it; the rest is the caller's. */
 MUR_NODISCARD
 enum mur_status mur_answer_ranged(struct mur_exchange *exchange, const char *type,
                                   struct mur_body *body, const char *etag, bool immutable,

@@ -112,14 +112,9 @@ enum mur_status mur_answer_body(struct mur_exchange *exchange, unsigned code, co
         part = &all;
     if (body->descriptor < 0 && part == &all)
         return mur_answer_buffer(exchange, code, type, &body->memory, error);
-    if (body->descriptor >= 0 && body->runs == NULL) {
-        enum mur_status status =
-            mur_answer_file(exchange, code, type, body->descriptor, body->run.offset + part->offset,
-                            part->length, error);
-        if (status == MUR_OK)
-            (void)mur_steal_descriptor(&body->descriptor);
-        return status;
-    }
+    if (body->descriptor >= 0 && body->runs == NULL)
+        return mur_answer_file(exchange, code, type, mur_steal_descriptor(&body->descriptor),
+                               body->run.offset + part->offset, part->length, error);
     struct sending *sending = malloc(sizeof *sending);
     if (sending == NULL)
         return mur_error_no_memory(error);

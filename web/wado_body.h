@@ -36,7 +36,8 @@ MUR_NODISCARD
 enum mur_status mur_body_read(size_t *length, const struct mur_body *body, uint64_t position,
                               void *bytes, size_t room, struct mur_error *error);
 
-/** Answers with all of it, or with a part. The content is the answer's on success. */
+/** Answers with all of it, or with a part. What the answer takes is gone from the body; the rest is
+ * the caller's. */
 MUR_NODISCARD
 enum mur_status mur_answer_body(struct mur_exchange *exchange, unsigned code, const char *type,
                                 struct mur_body *body, const struct mur_run *part,

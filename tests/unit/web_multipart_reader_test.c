@@ -103,6 +103,8 @@ static void malformed_bodies_are_refused(void **state)
     assert_fails("--b1\n\none\n--b1--\n", MUR_PARSE); /* LF */
     assert_fails("--b1\r\nno colon\r\n\r\none\r\n--b1--", MUR_PARSE);
     assert_fails("--b1\r\nA: b\r\n folded\r\n\r\none\r\n--b1--", MUR_PARSE);
+    assert_fails("--b1\r\nA: b\rC: d\r\n\r\none\r\n--b1--", MUR_PARSE);
+    assert_fails("--b1\r\nA: b\nC: d\r\n\r\none\r\n--b1--", MUR_PARSE);
     assert_fails("--b1\r\n\r\none\r\n--b1x\r\n\r\n--b1--", MUR_PARSE);
     assert_fails("--b1\r\n\r\none\r\n--b1-\r\n", MUR_PARSE);
     assert_fails("one", MUR_PARSE);
