@@ -11,50 +11,54 @@
 #include "web/multipart_writer.h"
 #include "web/route.h"
 
-enum { OFFERS = 2, LIST_LIMIT = 1 << 16 };
+enum { OFFERS = 3, LIST_LIMIT = 1 << 16 };
 
 static const char raw_type[] = "application/octet-stream";
 
 /* ---- what can be given ----------------------------------------------------------------------- */
 
-/* PS3.18 Tables 8.7.3-4 and 8.7.3-5: what a frame in a transfer syntax is called. Where viewers go
- * by anything, it is by the transfer syntax beside it. */
-static const char *media_type_of(const char *transfer_syntax)
+/* What a frame in a transfer syntax is called. Where viewers go by anything, it is by the transfer
+ * syntax beside it. */
+struct codec {
+    const char *transfer_syntax;
+    const char *media_type; /* PS3.18 Tables 8.7.3-4 and 8.7.3-5 */
+    const char *older;      /* as earlier editions and npm's dicomweb-client have it; NULL: none */
+};
+
+static const struct codec *codec_of(const char *transfer_syntax)
 {
-    static const struct {
-        const char *transfer_syntax, *media_type;
-    } types[] = {
-        {mur_uid_JPEGBaseline8Bit, "image/jpeg"},
-        {mur_uid_JPEGExtended12Bit, "image/jpeg"},
-        {mur_uid_JPEGLossless, "image/jpeg"},
-        {mur_uid_JPEGLosslessSV1, "image/jpeg"},
-        {mur_uid_JPEGLSLossless, "image/jls"},
-        {mur_uid_JPEGLSNearLossless, "image/jls"},
-        {mur_uid_JPEG2000Lossless, "image/jp2"},
-        {mur_uid_JPEG2000, "image/jp2"},
-        {mur_uid_JPEG2000MCLossless, "image/jpx"},
-        {mur_uid_JPEG2000MC, "image/jpx"},
-        {mur_uid_JPEGXLLossless, "image/jxl"},
-        {mur_uid_JPEGXLJPEGRecompression, "image/jxl"},
-        {mur_uid_JPEGXL, "image/jxl"},
-        {mur_uid_HTJ2KLossless, "image/jphc"},
-        {mur_uid_HTJ2KLosslessRPCL, "image/jphc"},
-        {mur_uid_HTJ2K, "image/jphc"},
-        {mur_uid_RLELossless, "image/dicom-rle"},
-        {mur_uid_MPEG2MPML, "video/mpeg"},
-        {mur_uid_MPEG2MPHL, "video/mpeg"},
-        {mur_uid_MPEG4HP41, "video/mp4"},
-        {mur_uid_MPEG4HP41BD, "video/mp4"},
-        {mur_uid_MPEG4HP422D, "video/mp4"},
-        {mur_uid_MPEG4HP423D, "video/mp4"},
-        {mur_uid_MPEG4HP42STEREO, "video/mp4"},
-        {mur_uid_HEVCMP51, "video/mp4"},
-        {mur_uid_HEVCM10P51, "video/mp4"},
+    static const struct codec codecs[] = {
+        {mur_uid_JPEGBaseline8Bit, "image/jpeg", NULL},
+        {mur_uid_JPEGExtended12Bit, "image/jpeg", NULL},
+        {mur_uid_JPEGLossless, "image/jpeg", NULL},
+        {mur_uid_JPEGLosslessSV1, "image/jpeg", NULL},
+        {mur_uid_JPEGLSLossless, "image/jls", "image/x-jls"},
+        {mur_uid_JPEGLSNearLossless, "image/jls", "image/x-jls"},
+        {mur_uid_JPEG2000Lossless, "image/jp2", NULL},
+        {mur_uid_JPEG2000, "image/jp2", NULL},
+        {mur_uid_JPEG2000MCLossless, "image/jpx", NULL},
+        {mur_uid_JPEG2000MC, "image/jpx", NULL},
+        {mur_uid_JPEGXLLossless, "image/jxl", NULL},
+        {mur_uid_JPEGXLJPEGRecompression, "image/jxl", NULL},
+        {mur_uid_JPEGXL, "image/jxl", NULL},
+        {mur_uid_HTJ2KLossless, "image/jphc", "image/jhc"},
+        {mur_uid_HTJ2KLosslessRPCL, "image/jphc", "image/jhc"},
+        {mur_uid_HTJ2K, "image/jphc", "image/jhc"},
+        {mur_uid_RLELossless, "image/dicom-rle", "image/x-dicom-rle"},
+        {mur_uid_MPEG2MPML, "video/mpeg", NULL},
+        {mur_uid_MPEG2MPHL, "video/mpeg", NULL},
+        {mur_uid_MPEG4HP41, "video/mp4", NULL},
+        {mur_uid_MPEG4HP41BD, "video/mp4", NULL},
+        {mur_uid_MPEG4HP422D, "video/mp4", NULL},
+        {mur_uid_MPEG4HP423D, "video/mp4", NULL},
+        {mur_uid_MPEG4HP42STEREO, "video/mp4", NULL},
+        {mur_uid_HEVCMP51, "video/mp4", NULL},
+        {mur_uid_HEVCM10P51, "video/mp4", NULL},
     };
-    for (size_t i = 0; i < MUR_COUNT(types); i++)
-        if (strcmp(types[i].transfer_syntax, transfer_syntax) == 0)
-            return types[i].media_type;
-    return raw_type;
+    for (size_t i = 0; i < MUR_COUNT(codecs); i++)
+        if (strcmp(codecs[i].transfer_syntax, transfer_syntax) == 0)
+            return &codecs[i];
+    return NULL;
 }
 
 static size_t make_offers(struct mur_representation offers[OFFERS], const struct mur_image *image,
@@ -72,11 +76,18 @@ static size_t make_offers(struct mur_representation offers[OFFERS], const struct
         offers[count++] = offer;
     if (!image->encapsulated)
         return count;
-    offer.media_type = media_type_of(instance->transfer_syntax);
+    const struct codec *codec = codec_of(instance->transfer_syntax);
+    if (codec != NULL)
+        offer.media_type = codec->media_type;
     offer.transfer_syntax = instance->transfer_syntax;
     offer.stored = true;
     offer.usual = !decodes;
     offers[count++] = offer;
+    if (codec != NULL && codec->older != NULL) {
+        offer.media_type = codec->older;
+        offer.usual = false;
+        offers[count++] = offer;
+    }
     return count;
 }
 

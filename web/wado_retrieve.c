@@ -144,8 +144,9 @@ static void make_etag(char out[MUR_ETAG_SIZE], const struct retrieval *retrieval
     mur_wado_plan_etag(out, &retrieval->plan, representation);
 }
 
+/* @param immutable  the address never means other bytes: that of an instance */
 static enum mur_status answer_many(struct mur_exchange *exchange, struct retrieval *retrieval,
-                                   const struct mur_accept *accept, bool *taken,
+                                   const struct mur_accept *accept, bool immutable, bool *taken,
                                    struct mur_error *error)
 {
     bool whole = false;
@@ -157,14 +158,14 @@ static enum mur_status answer_many(struct mur_exchange *exchange, struct retriev
     bool known = !exchange->config->export_coerce;
     bool answered = false;
     if (known)
-        status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+        status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     const struct mur_parts parts = {.next = next_part, .free = free_retrieval, .user = retrieval};
     status = mur_answer_multipart(exchange, whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT,
                                   dicom_type, &parts, error);
     *taken = status == MUR_OK;
-    return status == MUR_OK ? mur_answer_validators(exchange, known ? etag : NULL, false, error)
+    return status == MUR_OK ? mur_answer_validators(exchange, known ? etag : NULL, immutable, error)
                             : status;
 }
 
@@ -176,9 +177,10 @@ static enum mur_status retrieve_many(struct mur_exchange *exchange, enum mur_lev
         return mur_error_no_memory(error);
     retrieval->exchange = exchange;
     bool taken = false;
+    bool immutable = level == MUR_LEVEL_IMAGE && mur_wado_is_immutable(exchange);
     enum mur_status status = mur_wado_plan(&retrieval->plan, exchange, level, error);
     if (status == MUR_OK)
-        status = answer_many(exchange, retrieval, accept, &taken, error);
+        status = answer_many(exchange, retrieval, accept, immutable, &taken, error);
     if (!taken)
         free_retrieval(retrieval);
     return status;

@@ -495,7 +495,10 @@ class WadoTest(unittest.TestCase):
             code, again, body = self.get(target, accept, If_None_Match=f'"x", {headers["ETag"]}')
             self.assertEqual((code, body, again["ETag"]), (304, b"", headers["ETag"]), target)
             self.assertEqual(self.get(target, accept, If_None_Match='"x"')[0], 200)
-        self.assertIn("immutable", self.fetch(self.path("ct1"), "application/dicom")[0]["Cache-Control"])
+        for accept in ("application/dicom", OHIF_OBJECT):
+            self.assertIn("immutable", self.fetch(self.path("ct1"), accept)[0]["Cache-Control"])
+        series, _ = self.fetch("/studies/2.25.770/series/2.25.771", OHIF_OBJECT)
+        self.assertNotIn("immutable", series["Cache-Control"])
 
     def test_media_types_that_cannot_be_given(self):
         for name, rest, accept in (("ct1", "", "application/dicom+xml"),
@@ -506,6 +509,9 @@ class WadoTest(unittest.TestCase):
                                    ("ct1", "/bulkdata/00291001", "image/png"),
                                    ("many", "/frames/1", RAW + ";q=0")):
             self.assertEqual(self.get(self.path(name, rest), accept)[0], 406, (name, rest, accept))
+        for name, older in (("jls", "image/x-jls"), ("rle", "image/x-dicom-rle")):
+            accepted = self.fetch(self.path(name, "/frames/1"), f'multipart/related; type="{older}"')[0]
+            self.assertIn(f'type="{older}"', accepted["Content-Type"])
         accepted = self.fetch(self.path("jls", "/frames/1"), "image/jp2, image/jls;q=0.5")[0]
         self.assertEqual(accepted["Content-Type"], f"image/jls; transfer-syntax={JPEG_LS}")
         accepted = self.fetch(self.path("jls", "/frames/1"),
