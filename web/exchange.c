@@ -124,6 +124,17 @@ enum mur_status mur_answer_buffer(struct mur_exchange *exchange, unsigned code, 
     return take_response(exchange, code, type, response, error);
 }
 
+enum mur_status mur_answer_shared(struct mur_exchange *exchange, unsigned code, const char *type,
+                                  struct mur_slice bytes, void (*release)(void *user), void *user,
+                                  struct mur_error *error)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        bytes.length, (void *)(uintptr_t)bytes.data, release, user);
+    if (response == NULL)
+        release(user);
+    return take_response(exchange, code, type, response, error);
+}
+
 enum mur_status mur_answer_file(struct mur_exchange *exchange, unsigned code, const char *type,
                                 int descriptor, uint64_t offset, uint64_t length,
                                 struct mur_error *error)

@@ -105,6 +105,12 @@ enum mur_status mur_answer(struct mur_exchange *exchange, unsigned code, const c
 MUR_NODISCARD
 enum mur_status mur_answer_buffer(struct mur_exchange *exchange, unsigned code, const char *type,
                                   struct mur_buffer *body, struct mur_error *error);
+/** Bytes that others use too: not copied. @param release  gives them back when the answer has been
+ * sent, also on failure */
+MUR_NODISCARD
+enum mur_status mur_answer_shared(struct mur_exchange *exchange, unsigned code, const char *type,
+                                  struct mur_slice bytes, void (*release)(void *user), void *user,
+                                  struct mur_error *error);
 /** @p length bytes of a file from @p offset. The descriptor is the answer's, also on failure. */
 MUR_NODISCARD
 enum mur_status mur_answer_file(struct mur_exchange *exchange, unsigned code, const char *type,

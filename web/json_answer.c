@@ -1,6 +1,5 @@
 #include "web/json_answer.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/own.h"
@@ -83,9 +82,11 @@ static enum mur_status write_sequence(struct mur_json_writer *json, const struct
 
 static void begin_element(struct mur_json_writer *json, uint32_t tag, enum mur_vr vr)
 {
-    char key[9];
-    (void)snprintf(key, sizeof key, "%08X", (unsigned)tag);
-    mur_json_key(json, key);
+    static const char digits[] = "0123456789ABCDEF";
+    char key[8];
+    for (size_t i = sizeof key; i-- > 0; tag >>= 4)
+        key[i] = digits[tag & 0xF];
+    mur_json_key_slice(json, (struct mur_slice){.data = key, .length = sizeof key});
     mur_json_begin_object(json);
     mur_json_member_string(json, "vr", mur_vr_name(vr));
 }
@@ -118,15 +119,16 @@ static enum mur_status write_retrieve_url(struct mur_json_writer *json,
                                           const struct mur_search *search,
                                           const struct mur_value *values, struct mur_error *error)
 {
-    static const char *const resources[] = {"studies", "series", "instances"};
+    static const char *const resources[] = {"/studies/", "/series/", "/instances/"};
     MUR_AUTO_BUFFER struct mur_buffer url = MUR_BUFFER_INIT;
     enum mur_status status = mur_buffer_append_text(&url, MUR_DICOMWEB_ROOT, error);
     for (int level = MUR_LEVEL_STUDY; status == MUR_OK && level <= (int)search->query.level;
          level++) {
         size_t at = (size_t)(level - MUR_LEVEL_STUDY);
         const struct mur_value *uid = &values[search->uids[at]];
-        status = mur_buffer_append_format(&url, error, "/%s/%s", resources[at],
-                                          uid->text != NULL ? uid->text : "");
+        status = mur_buffer_append_text(&url, resources[at], error);
+        if (status == MUR_OK && uid->text != NULL)
+            status = mur_buffer_append(&url, uid->text, uid->length, error);
     }
     if (status != MUR_OK)
         return status;

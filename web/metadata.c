@@ -213,6 +213,7 @@ static enum mur_status make(struct made *out, const struct mur_exchange *exchang
 
 struct kept {
     struct mur_cached cached;
+    struct mur_cache *cache; /* that it is in */
     struct mur_buffer bytes;
     bool gzip;
 };
@@ -224,47 +225,10 @@ static void free_kept(struct mur_cached *cached)
     free(kept);
 }
 
-struct serving {
-    struct mur_cache *cache;
-    struct kept *kept;
-    size_t position;
-};
-
-static enum mur_status read_kept(void *user, size_t *length, void *bytes, size_t room,
-                                 struct mur_error *error)
+static void release_kept(void *user)
 {
-    (void)error;
-    struct serving *serving = user;
-    size_t left = serving->kept->bytes.length - serving->position;
-    size_t count = left < room ? left : room;
-    if (count > 0)
-        memcpy(bytes, serving->kept->bytes.data + serving->position, count);
-    serving->position += count;
-    *length = count;
-    return MUR_OK;
-}
-
-static void free_serving(void *user)
-{
-    struct serving *serving = user;
-    mur_cache_release(serving->cache, &serving->kept->cached);
-    free(serving);
-}
-
-/* Takes over the caller's reference on success. */
-static enum mur_status answer_kept(struct mur_exchange *exchange, const char *type,
-                                   struct kept *kept, struct mur_error *error)
-{
-    struct serving *serving = malloc(sizeof *serving);
-    if (serving == NULL)
-        return mur_error_no_memory(error);
-    *serving = (struct serving){.cache = mur_wado_metadata(exchange), .kept = kept};
-    const struct mur_stream stream = {.read = read_kept, .free = free_serving, .user = serving};
-    enum mur_status status =
-        mur_answer_stream(exchange, MHD_HTTP_OK, type, (int64_t)kept->bytes.length, &stream, error);
-    if (status != MUR_OK)
-        free(serving);
-    return status;
+    struct kept *kept = user;
+    mur_cache_release(kept->cache, &kept->cached);
 }
 
 /* @param[out] out  NULL: too large to be kept; else made is empty then */
@@ -283,6 +247,7 @@ static enum mur_status keep(struct kept **out, struct made *made, const char *ke
     kept->cached.bytes = made->body.memory.capacity + sizeof *kept + strlen(key);
     kept->cached.free = free_kept;
     kept->cached.references = 1;
+    kept->cache = cache;
     kept->bytes = made->body.memory;
     kept->gzip = made->gzip;
     made->body.memory = (struct mur_buffer)MUR_BUFFER_INIT;
@@ -367,9 +332,8 @@ static enum mur_status answer_series(struct mur_exchange *exchange, const char *
     }
     bool is_gzip = kept != NULL ? kept->gzip : made.gzip;
     if (status == MUR_OK && kept != NULL) {
-        status = answer_kept(exchange, type, kept, error);
-        if (status != MUR_OK)
-            mur_cache_release(cache, &kept->cached);
+        const struct mur_slice bytes = {.data = kept->bytes.data, .length = kept->bytes.length};
+        status = mur_answer_shared(exchange, MHD_HTTP_OK, type, bytes, release_kept, kept, error);
     } else if (status == MUR_OK) {
         status = mur_answer_body(exchange, MHD_HTTP_OK, type, &made.body, NULL, error);
     }

@@ -64,11 +64,29 @@ static void a_file_is_closed_once_by_every_answer(void **state)
     }
 }
 
+static void shared_bytes_are_given_back_once_by_every_answer(void **state)
+{
+    (void)state;
+    int ends = 0;
+    struct mur_exchange exchange = {.code = 0};
+    struct mur_error error = MUR_ERROR_INIT;
+    const struct mur_slice bytes = mur_slice_of("shared");
+    assert_int_equal(mur_answer_shared(&exchange, 200, bad_type, bytes, count_end, &ends, &error),
+                     MUR_INTERNAL);
+    assert_int_equal(ends, 1);
+    assert_int_equal(
+        mur_answer_shared(&exchange, 200, "text/plain", bytes, count_end, &ends, &error), MUR_OK);
+    assert_int_equal(ends, 1);
+    MHD_destroy_response(exchange.response);
+    assert_int_equal(ends, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_stays_the_callers_until_there_is_an_answer),
         cmocka_unit_test(a_file_is_closed_once_by_every_answer),
+        cmocka_unit_test(shared_bytes_are_given_back_once_by_every_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
