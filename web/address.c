@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <string.h>
 
 static bool is_local_v4(uint32_t address)
 {
@@ -19,6 +20,29 @@ bool mur_address_is_local(const struct sockaddr *address)
     uint32_t four;
     memcpy(&four, six->s6_addr + 12, sizeof four);
     return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && is_local_v4(four));
+}
+
+bool mur_host_is_local(const char *host)
+{
+    static const char name[] = "localhost";
+    char text[INET6_ADDRSTRLEN];
+    bool bracketed = host[0] == '[';
+    const char *begin = bracketed ? host + 1 : host;
+    size_t length = strcspn(begin, bracketed ? "]" : ":");
+    size_t used = (size_t)(begin - host) + length + (bracketed ? 1 : 0);
+    if (length >= sizeof text || (bracketed && begin[length] != ']') ||
+        (host[used] != '\0' && host[used] != ':'))
+        return false;
+    memcpy(text, begin, length);
+    text[length] = '\0';
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    if (bracketed)
+        return inet_pton(AF_INET6, text, &six.sin6_addr) == 1 &&
+               mur_address_is_local((const struct sockaddr *)(const void *)&six);
+    return mur_ascii_equal_ignore_case(text, name) ||
+           (inet_pton(AF_INET, text, &four.sin_addr) == 1 &&
+            mur_address_is_local((const struct sockaddr *)(const void *)&four));
 }
 
 void mur_exchange_peer(char out[NI_MAXHOST], const struct mur_exchange *exchange)

@@ -316,11 +316,27 @@ static void log_failure(const struct mur_exchange *exchange)
                     forwarded != NULL ? forwarded : "", forwarded != NULL ? ")" : "");
 }
 
+/* Where nobody has to say who they are, a page from elsewhere must not come in by a name of its own
+ * that it has made to mean this machine (DNS rebinding): to the browser it is the same origin. */
+static enum mur_status check_host(const struct mur_exchange *exchange, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *host = NULL;
+    enum mur_status status = mur_exchange_header(&host, exchange, "Host", error);
+    if (status != MUR_OK || host == NULL || mur_host_is_local(host))
+        return status;
+    return mur_error_set(error, MUR_DENIED,
+                         "\"%.200s\" is not how this machine is called by those at it: ask for "
+                         "http://127.0.0.1, or set web.users_file",
+                         host);
+}
+
 enum mur_status mur_auth_check(struct mur_auth *auth, struct mur_exchange *exchange,
                                struct mur_error *error)
 {
-    if (auth == NULL || exchange->route->access == MUR_ACCESS_OPEN)
+    if (exchange->route->access == MUR_ACCESS_OPEN)
         return MUR_OK;
+    if (auth == NULL)
+        return check_host(exchange, error);
     MUR_AUTO_FREE char *header = NULL;
     const struct user *user = NULL;
     enum mur_status status = mur_exchange_header(&header, exchange, "Authorization", error);

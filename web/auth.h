@@ -25,7 +25,7 @@ void mur_auth_free(struct mur_auth *auth);
 MUR_DEFINE_AUTO(mur_auth, mur_auth_free)
 
 /** Answers with 401 or 403 unless the exchange may have what its route is.
- * @param auth  NULL: it may */
+ * @param auth  NULL: it may, when it was sent to this machine by its own name */
 MUR_NODISCARD
 enum mur_status mur_auth_check(struct mur_auth *auth, struct mur_exchange *exchange,
                                struct mur_error *error);

@@ -170,6 +170,41 @@ static void a_file_that_is_open_to_others_or_wrong_is_refused(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static int code_for_host(const struct site *site, const char *target, const char *host)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    assert_int_equal(
+        mur_buffer_append_format(
+            &text, NULL, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target, host),
+        MUR_OK);
+    AUTO_HTTP struct http_answer answer = http_exchange(site, text.data, text.length);
+    return answer.code;
+}
+
+static void without_users_only_names_of_this_machine_are_served(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        int code;
+    } hosts[] = {
+        {"localhost", 200},      {"LocalHost:8042", 200},
+        {"127.0.0.1", 200},      {"127.9.9.9:1", 200},
+        {"[::1]", 200},          {"[::1]:8042", 200},
+        {"evil.example", 403},   {"localhost.evil", 403},
+        {"127.0.0.1.evil", 403}, {"10.0.0.1:8042", 403},
+        {"[2001:db8::1]", 403},  {"[::1", 403},
+        {"[::1]evil", 403},      {"", 403},
+    };
+    struct site site;
+    start_site(&site, NULL);
+    for (size_t i = 0; i < MUR_COUNT(hosts); i++) {
+        assert_int_equal(code_for_host(&site, STUDIES, hosts[i].host), hosts[i].code);
+        assert_int_equal(code_for_host(&site, "/health", hosts[i].host), 200);
+    }
+    stop_site(&site);
+}
+
 /* ---- pages from elsewhere -------------------------------------------------------------------- */
 
 #define VIEWER "Origin: https://viewer.example\r\n"
@@ -184,7 +219,7 @@ static void pages_from_elsewhere_get_nothing_unless_listed(void **state)
     assert_false(has_header(&answer, "Access-Control-"));
     assert_int_equal(code_of(&site, "POST", STUDIES, VIEWER), 403);
     assert_int_equal(code_of(&site, "POST", STUDIES, "Origin: null\r\n"), 403);
-    assert_int_equal(code_of(&site, "POST", STUDIES, "Origin: http://node\r\n"), 415);
+    assert_int_equal(code_of(&site, "POST", STUDIES, "Origin: http://localhost\r\n"), 415);
     AUTO_HTTP struct http_answer preflight =
         http_request(&site, "OPTIONS", STUDIES, VIEWER PREFLIGHT);
     assert_int_equal(preflight.code, 204);
@@ -238,6 +273,7 @@ int main(void)
         cmocka_unit_test(wrong_credentials_are_refused),
         cmocka_unit_test(a_public_address_without_users_is_refused),
         cmocka_unit_test(a_file_that_is_open_to_others_or_wrong_is_refused),
+        cmocka_unit_test(without_users_only_names_of_this_machine_are_served),
         cmocka_unit_test(pages_from_elsewhere_get_nothing_unless_listed),
         cmocka_unit_test(a_listed_page_may_ask_and_store),
         cmocka_unit_test(any_page_may_ask_when_a_star_is_listed),

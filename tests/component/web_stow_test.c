@@ -40,7 +40,7 @@ static struct http_answer post_as(const struct site *site, const char *target, c
     MUR_AUTO_BUFFER struct mur_buffer request = MUR_BUFFER_INIT;
     assert_int_equal(
         mur_buffer_append_format(&request, NULL,
-                                 "POST %s HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+                                 "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                                  "Content-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
                                  target, type, announced, more),
         MUR_OK);
@@ -305,7 +305,7 @@ static void a_request_that_breaks_off_leaves_nothing(void **state)
         MUR_AUTO_CLOSE int client = http_connect(&site);
         MUR_AUTO_BUFFER struct mur_buffer request = MUR_BUFFER_INIT;
         assert_int_equal(mur_buffer_append_format(&request, NULL,
-                                                  "POST " STUDIES " HTTP/1.1\r\nHost: node\r\n"
+                                                  "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\n"
                                                   "Content-Type: " RELATED
                                                   "\r\nContent-Length: %zu\r\n\r\n",
                                                   whole),
@@ -368,7 +368,7 @@ static void chunked_bodies_are_bounded_too(void **state)
     struct site site;
     start_site(&site, "web.max_body=1K");
     MUR_AUTO_BUFFER struct mur_buffer request = MUR_BUFFER_INIT;
-    add_text(&request, "POST " STUDIES " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+    add_text(&request, "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                        "Content-Type: " RELATED "\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 8; i++)
         assert_int_equal(mur_buffer_append_format(&request, NULL, "200\r\n%0*d\r\n", 512, i),
@@ -389,7 +389,7 @@ static void idle_and_slow_clients_keep_nobody_waiting(void **state)
     struct site site;
     start_site(&site, NULL);
     int clients[CLIENTS];
-    static const char begun[] = "POST " STUDIES " HTTP/1.1\r\nHost: node\r\nContent-Type: " RELATED
+    static const char begun[] = "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " RELATED
                                 "\r\nContent-Length: 100000\r\n\r\n--b1\r\nConte";
     for (size_t i = 0; i < CLIENTS; i++) {
         clients[i] = http_connect(&site);
@@ -414,9 +414,9 @@ static void malformed_requests_are_refused_and_the_node_goes_on(void **state)
     static const char *const requests[] = {
         "NONSENSE\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
-        "POST " STUDIES " HTTP/1.1\r\nHost: node\r\nContent-Length: -5\r\n\r\n",
-        "POST " STUDIES " HTTP/1.1\r\nHost: node\r\nContent-Length: 99999999999999999999\r\n\r\n",
-        "POST " STUDIES " HTTP/1.1\r\nHost: node\r\nContent-Type: " RELATED
+        "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " RELATED
         "\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     };
     struct site site;

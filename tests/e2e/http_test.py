@@ -14,7 +14,7 @@ import node
 import stow_test
 
 STUDIES = b"/dicom-web/studies"
-HOST = b"Host: node"
+HOST = b"Host: localhost"
 CLOSE = b"Connection: close"
 STOW = b"POST " + STUDIES + b" HTTP/1.1"
 RELATED = b"Content-Type: " + stow_test.RELATED.encode()
@@ -125,7 +125,7 @@ class HttpTest(unittest.TestCase):
             self.assertNotIn(b"root:", body)
         for path in (b"/dicom-web/studies%00", b"/dicom-web/studies%00.json?limit=1", b"/%00"):
             self.assert_refused(get(path))
-        self.assertEqual(self.say(get(b"http://node" + STUDIES))[0], 200)
+        self.assertEqual(self.say(get(b"http://localhost" + STUDIES))[0], 200)
         self.assert_unharmed()
 
     def test_no_header_can_be_slipped_in(self):

@@ -172,7 +172,7 @@ class StowTest(unittest.TestCase):
     def test_a_body_that_is_cut_leaves_no_row_and_no_file(self):
         self.serve()
         body = join(*(make_object(number, size=300)[0] for number in range(1, 11)))
-        head = (f"POST {ROOT} HTTP/1.1\r\nHost: x\r\nContent-Type: {RELATED}\r\n"
+        head = (f"POST {ROOT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {RELATED}\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n").encode()
         for share in (0.1, 0.5, 0.9, 0.9999):
             with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:

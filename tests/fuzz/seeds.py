@@ -770,7 +770,7 @@ def addresses():
 
 def http_requests():
     def request(line, *headers, body=b""):
-        return b"\r\n".join([line, b"Host: node", *headers, b"", b""]) + body
+        return b"\r\n".join([line, b"Host: localhost", *headers, b"", b""]) + body
     stow = b"POST /dicom-web/studies HTTP/1.1"
     of_body = related((b"Content-Type: application/dicom\r\n", dict(files())["explicit"]))
     length = b"Content-Length: %d"
@@ -794,7 +794,7 @@ def http_requests():
     yield "two-hosts", request(b"GET /health HTTP/1.1", b"Host: other")
     yield "length-and-chunks", request(stow, length % 3, b"Transfer-Encoding: chunked",
                                        body=b"3\r\nabc\r\n0\r\n\r\n")
-    yield "absolute", request(b"GET http://node/health HTTP/1.1")
+    yield "absolute", request(b"GET http://localhost/health HTTP/1.1")
     yield "old", b"GET /health HTTP/1.0\n\n"
     yield "tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
