@@ -77,8 +77,9 @@ struct client {
 static uint64_t digest_of(const struct site *site, const char *target)
 {
     char request[300];
-    int length = snprintf(request, sizeof request,
-                          "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
+    int length =
+        snprintf(request, sizeof request,
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons(mur_web_port(site->web)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -155,7 +156,8 @@ static void leave_early(const struct site *site, const char *target)
 {
     char request[300];
     char piece[100];
-    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+    int length =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
     MUR_AUTO_CLOSE int client = http_connect(site);
     assert_int_equal(send(client, request, (size_t)length, MSG_NOSIGNAL), length);
     assert_true(recv(client, piece, sizeof piece, 0) > 0);
