@@ -81,7 +81,7 @@ static enum mur_status send_request(const struct connection *connection, const s
                                     struct mur_error *error)
 {
     char text[4096];
-    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: bench\r\nAccept: %s\r\n\r\n",
+    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n\r\n",
                           line->target, line->accept);
     if (length >= (int)sizeof text)
         return mur_error_set(error, MUR_LIMIT, "a request exceeds %zu bytes", sizeof text);

@@ -174,10 +174,12 @@ def json_instances(_, body):
 def measure_one(bench, server, work, connections):
     questions = bench.folder / "requests"
     questions.write_text(work.lines(), encoding="ascii")
-    repeat = bench.scaled(work.repeat * (10 if isinstance(server, Murpacs) else 1))
+    repeat = work.repeat * (10 if isinstance(server, Murpacs) else 1)
+    if bench.options.quick:
+        repeat //= 5
     before = server.cpu_seconds()
     result = bench.load("http", "--port", server.web_port, "--questions", questions, "--repeat",
-                        max(repeat // connections, 5), "--associations", connections)
+                        max(repeat // connections, 3), "--associations", connections)
     cpu = 1e3 * (server.cpu_seconds() - before) / result["done"]
     bench.note(work.name, f"{work.case}, {connections} conn.", server.name,
                per_second=result["per_second"], cpu_ms=cpu, p50_ms=result["p50_ms"],
