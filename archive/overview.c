@@ -28,6 +28,24 @@ enum mur_status mur_archive_arrivals(struct mur_arrivals *out, struct mur_archiv
     return status;
 }
 
+enum mur_status mur_archive_backlog(struct mur_backlog *out, struct mur_archive *archive,
+                                    struct mur_error *error)
+{
+    struct mur_backlog backlog = {.unsettled = 0};
+    struct mur_database *reader = NULL;
+    enum mur_status status = mur_reader_take(&reader, archive, error);
+    if (status == MUR_OK)
+        status = mur_database_count_commitments(&backlog.commitments, reader, error);
+    mur_reader_return(archive, reader);
+    if (status != MUR_OK)
+        return status;
+    (void)pthread_mutex_lock(&archive->mutex);
+    backlog.unsettled = archive->queued;
+    (void)pthread_mutex_unlock(&archive->mutex);
+    *out = backlog;
+    return MUR_OK;
+}
+
 enum mur_status mur_archive_disk_free(uint64_t *out, const struct mur_archive *archive,
                                       struct mur_error *error)
 {

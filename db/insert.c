@@ -265,11 +265,12 @@ static enum mur_status series_row(int64_t *series, bool *made, int64_t study, in
 }
 
 static enum mur_status add_pending(struct mur_database *database, int64_t series, int64_t study,
-                                   int64_t patient, struct mur_error *error)
+                                   int64_t patient, int64_t bytes, struct mur_error *error)
 {
     for (size_t i = database->pending_count; i > 0; i--)
         if (database->pending[i - 1].series == series) {
             database->pending[i - 1].instances++;
+            database->pending[i - 1].bytes += bytes;
             return MUR_OK;
         }
     if (database->pending_count == database->pending_capacity) {
@@ -281,7 +282,7 @@ static enum mur_status add_pending(struct mur_database *database, int64_t series
         database->pending_capacity = capacity;
     }
     database->pending[database->pending_count++] = (struct mur_pending_count){
-        .series = series, .study = study, .patient = patient, .instances = 1};
+        .series = series, .study = study, .patient = patient, .instances = 1, .bytes = bytes};
     return MUR_OK;
 }
 
@@ -410,7 +411,8 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
         status = mur_add_attributes(database, MUR_LEVEL_IMAGE, row, record->values,
                                     record->value_count, error);
     if (status == MUR_OK)
-        status = add_pending(database, series.series, series.study, series.patient, error);
+        status = add_pending(database, series.series, series.study, series.patient,
+                             (int64_t)(instance->offset + instance->length), error);
     bool linked = false;
     if (status == MUR_OK && known->key != key)
         status = link_new(&linked, database, series.series, made, record, error);

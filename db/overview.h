@@ -17,7 +17,7 @@ enum mur_grouping {
 /** Texts are borrowed for the call. */
 struct mur_group {
     const char *name; /**< "" where a series does not say */
-    int64_t studies, series, instances;
+    int64_t studies, series, instances, bytes;
 };
 enum { MUR_GROUPS = 50 }; /**< at most, the largest first */
 
@@ -33,10 +33,16 @@ enum { MUR_ARRIVALS = 100000 }; /**< most that are counted */
 /** What came lately, from whatever process. */
 struct mur_arrivals {
     int64_t count;   /**< since the time that was asked for; at most MUR_ARRIVALS */
+    int64_t bytes;   /**< of their files */
     int64_t last_us; /**< when the last one came, microseconds since 1970 UTC; 0 = never */
 };
 MUR_NODISCARD
 enum mur_status mur_database_arrivals(struct mur_arrivals *out, struct mur_database *database,
                                       int64_t since_us, struct mur_error *error);
+
+/** Answers to requests for storage commitment that peers have not got yet. */
+MUR_NODISCARD
+enum mur_status mur_database_count_commitments(int64_t *out, struct mur_database *database,
+                                               struct mur_error *error);
 
 #endif

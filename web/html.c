@@ -86,5 +86,5 @@ void mur_html_bytes(struct mur_html *html, uint64_t bytes)
         value /= 1e3;
     char text[40];
     (void)snprintf(text, sizeof text, "%.1f %s", value, units[unit]);
-    mur_html_raw(html, text);
+    mur_html_raw(html, bytes == 0 ? "0" : text);
 }

@@ -1,6 +1,5 @@
 /* The status page, for the person who runs the node: plain HTML, no script. */
 #include <microhttpd.h>
-#include <stdio.h>
 
 #include "archive/overview.h"
 #include "core/clock.h"
@@ -9,47 +8,31 @@
 #include "web/html.h"
 #include "web/internal.h"
 #include "web/route.h"
+#include "web/status_reports.h"
 #include "web/status_search.h"
 
 enum { MINUTE_US = 60 * 1000000 };
 
-static const char style[] =
-    ":root{color-scheme:light dark;--line:#ccc;--soft:#666;--link:#0645ad;--bad:#b00020}\n"
-    "@media (prefers-color-scheme:dark){:root{--line:#444;--soft:#aaa;--link:#8ab4f8;--bad:#ff8a80}"
-    "body{background:#151515;color:#e6e6e6}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{font:16px/1.45 system-ui,sans-serif;max-width:62rem;margin:0 auto;padding:1rem}\n"
-    "h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:1.6rem 0 .4rem}\n"
-    "a{color:var(--link)}small,th{color:var(--soft);font-weight:normal}.bad{color:var(--bad)}\n"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;"
-    "padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line)}\n"
-    ".n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}\n"
-    "form{display:flex;gap:.5rem;flex-wrap:wrap;margin:1rem 0}"
-    "input,button{font:inherit;padding:.5rem}input{flex:1 1 16rem;min-width:0}\n"
-    ".why{overflow-wrap:anywhere}\n";
-
-enum mur_status mur_web_status_style(struct mur_exchange *exchange, struct mur_error *error)
+/* The beginning of a tile; its number follows. */
+static void write_tile(struct mur_html *html, const char *what)
 {
-    return mur_answer(exchange, MHD_HTTP_OK, "text/css; charset=utf-8",
-                      (struct mur_slice){.data = style, .length = sizeof style - 1}, error);
+    mur_html_raw(html, "<div><dt>");
+    mur_html_raw(html, what);
+    mur_html_raw(html, "</dt><dd>");
 }
 
 static void write_count(struct mur_html *html, const char *what, int64_t count)
 {
-    mur_html_raw(html, "<tr><td>");
-    mur_html_raw(html, what);
-    mur_html_raw(html, "</td><td class=\"n\">");
+    write_tile(html, what);
     mur_html_number(html, count);
-    mur_html_raw(html, "</td></tr>\n");
+    mur_html_raw(html, "</dd></div>\n");
 }
 
 static void write_size(struct mur_html *html, const char *what, uint64_t bytes)
 {
-    mur_html_raw(html, "<tr><td>");
-    mur_html_raw(html, what);
-    mur_html_raw(html, "</td><td class=\"n\">");
+    write_tile(html, what);
     mur_html_bytes(html, bytes);
-    mur_html_raw(html, "</td></tr>\n");
+    mur_html_raw(html, "</dd></div>\n");
 }
 
 static enum mur_status write_stored(struct mur_html *html, const struct mur_exchange *exchange,
@@ -62,14 +45,14 @@ static enum mur_status write_stored(struct mur_html *html, const struct mur_exch
         status = mur_archive_disk_free(&space, exchange->archive, error);
     if (status != MUR_OK)
         return status;
-    mur_html_raw(html, "<h2>Stored</h2>\n<table><tbody>\n");
-    write_count(html, "Patients (animals)", counts.patients);
+    mur_html_raw(html, "<section><h2>Stored</h2>\n<dl class=\"tiles\">\n");
+    write_count(html, "Animals", counts.patients);
     write_count(html, "Studies", counts.studies);
     write_count(html, "Series", counts.series);
     write_count(html, "Instances", counts.instances);
     write_size(html, "Their files", (uint64_t)counts.bytes);
     write_size(html, "Free on the disk", space);
-    mur_html_raw(html, "</tbody></table>\n");
+    mur_html_raw(html, "</dl></section>\n");
     return MUR_OK;
 }
 
@@ -85,19 +68,24 @@ static enum mur_status write_group(void *user, const struct mur_group *one, stru
     struct groups *groups = user;
     struct mur_html *html = groups->html;
     if (!groups->begun) {
-        mur_html_raw(html, "<h2>");
+        mur_html_raw(html, "<section><h2>");
         mur_html_raw(html, groups->heading);
-        mur_html_raw(html, "</h2>\n<table><thead><tr><th><th class=\"n\">Studies"
-                           "<th class=\"n\">Series<th class=\"n\">Instances</tr></thead><tbody>\n");
+        mur_html_raw(
+            html,
+            "</h2>\n<table><thead><tr><th><th class=\"n\">Studies"
+            "<th class=\"n less\">Series<th class=\"n\">Instances<th class=\"n\">Size</tr></thead>"
+            "<tbody>\n");
         groups->begun = true;
     }
     const int64_t counts[] = {one->studies, one->series, one->instances};
     mur_html_raw(html, "<tr><td>");
     mur_html_text(html, one->name[0] != '\0' ? one->name : "(not said)");
     for (size_t i = 0; i < MUR_COUNT(counts); i++) {
-        mur_html_raw(html, "</td><td class=\"n\">");
+        mur_html_raw(html, i == 1 ? "</td><td class=\"n less\">" : "</td><td class=\"n\">");
         mur_html_number(html, counts[i]);
     }
+    mur_html_raw(html, "</td><td class=\"n\">");
+    mur_html_bytes(html, (uint64_t)one->bytes);
     mur_html_raw(html, "</td></tr>\n");
     return MUR_OK;
 }
@@ -114,41 +102,9 @@ static enum mur_status write_groups(struct mur_html *html, const struct mur_exch
         status = mur_archive_each_group(exchange->archive, (enum mur_grouping)i, write_group,
                                         &groups, error);
         if (groups.begun)
-            mur_html_raw(html, "</tbody></table>\n");
+            mur_html_raw(html, "</tbody></table></section>\n");
     }
     return status;
-}
-
-static void write_time(struct mur_html *html, int64_t time_us)
-{
-    char text[MUR_ISO_SIZE];
-    mur_clock_format_us(text, time_us);
-    text[10] = ' ';
-    text[19] = '\0'; /* seconds are enough */
-    mur_html_raw(html, text);
-    mur_html_raw(html, " UTC");
-}
-
-static void write_failures(struct mur_html *html, struct mur_activity *activity)
-{
-    struct mur_failure failures[MUR_ACTIVITY_FAILURES];
-    size_t count = mur_activity_failures(failures, activity);
-    mur_html_raw(html, "<h2>Last warnings and errors</h2>\n");
-    if (count == 0) {
-        mur_html_raw(html, "<p>None since the start.</p>\n");
-        return;
-    }
-    mur_html_raw(html, "<table><tbody>\n");
-    for (size_t i = 0; i < count; i++) {
-        mur_html_raw(html, "<tr><td><small>");
-        write_time(html, failures[i].time_us);
-        mur_html_raw(html, failures[i].level == MUR_LOG_LEVEL_ERROR
-                               ? "</small></td><td class=\"why bad\">"
-                               : "</small></td><td class=\"why\">");
-        mur_html_text(html, failures[i].text);
-        mur_html_raw(html, "</td></tr>\n");
-    }
-    mur_html_raw(html, "</tbody></table>\n");
 }
 
 static enum mur_status write_activity(struct mur_html *html, const struct mur_exchange *exchange,
@@ -156,22 +112,58 @@ static enum mur_status write_activity(struct mur_html *html, const struct mur_ex
 {
     const struct mur_web *web = exchange->web;
     struct mur_arrivals arrivals;
+    struct mur_backlog backlog;
     enum mur_status status =
         mur_archive_arrivals(&arrivals, exchange->archive, mur_clock_now_us() - MINUTE_US, error);
+    if (status == MUR_OK)
+        status = mur_archive_backlog(&backlog, exchange->archive, error);
     if (status != MUR_OK)
         return status;
-    mur_html_raw(html, "<h2>Now</h2>\n<table><tbody>\n");
+    mur_html_raw(html, "<section><h2>Now</h2>\n<dl class=\"tiles\">\n");
     if (web->node.associations != NULL)
         write_count(html, "DICOM associations", (int64_t)web->node.associations(web->node.user));
-    write_count(html, "Instances that came in the last minute", arrivals.count);
-    mur_html_raw(html, "<tr><td>The last one came</td><td class=\"n\">");
+    write_count(html, "Came in the last minute", arrivals.count);
+    write_size(html, "Their bytes", (uint64_t)arrivals.bytes);
+    write_count(html, "Waiting for the disk", (int64_t)backlog.unsettled);
+    write_count(html, "Commitments to be told", backlog.commitments);
+    mur_html_raw(html, "</dl>\n<p class=\"soft\">The last instance came: ");
     if (arrivals.last_us != 0)
-        write_time(html, arrivals.last_us);
+        mur_status_time(html, arrivals.last_us);
     else
         mur_html_raw(html, "never");
-    mur_html_raw(html, "</td></tr>\n</tbody></table>\n");
-    write_failures(html, web->activity);
+    mur_html_raw(html, "</p></section>\n");
     return MUR_OK;
+}
+
+static enum mur_status write_columns(struct mur_html *html, const struct mur_exchange *exchange,
+                                     struct mur_error *error)
+{
+    mur_html_raw(html, "<div class=\"columns\">\n");
+    enum mur_status status = write_groups(html, exchange, error);
+    if (status == MUR_OK)
+        status = mur_status_imports(html, exchange->archive, error);
+    mur_status_verify(html, exchange->archive);
+    mur_status_failures(html, exchange->web->activity);
+    mur_html_raw(html, "</div>\n");
+    return status;
+}
+
+/* What may be asked for, each as a link that asks it. */
+static void write_examples(struct mur_html *html)
+{
+    static const char *const examples[] = {"StrainDescription=C57BL*", "Modality=CT",
+                                           "AdmittingDiagnosesDescription=*carcinoma*",
+                                           "Characteristics[Sex]=female"};
+    mur_html_raw(html, "<small>Attributes of DICOM by keyword, columns of the ISA-Tab by their "
+                       "headings; several by ; &middot; ");
+    for (size_t i = 0; i < MUR_COUNT(examples); i++) {
+        mur_html_raw(html, i > 0 ? ", <a href=\"/status?q=" : "<a href=\"/status?q=");
+        mur_html_url(html, examples[i]);
+        mur_html_raw(html, "\">");
+        mur_html_text(html, examples[i]);
+        mur_html_raw(html, "</a>");
+    }
+    mur_html_raw(html, "</small>\n");
 }
 
 /* The box, and what was found. @param[out] code  of the whole page */
@@ -188,12 +180,13 @@ static enum mur_status write_search(struct mur_html *html, unsigned *code,
                        "StrainDescription=C57BL*; Factor Value[diet]=western*\" value=\"");
     mur_html_text(html, text != NULL ? text : "");
     mur_html_raw(html, "\"><button>Find studies</button></form>\n");
+    write_examples(html);
     if (status != MUR_OK || asked == NULL)
         return status;
     status = mur_status_search(html, exchange, asked->value, error);
     if (status != MUR_INVALID)
         return status;
-    mur_html_raw(html, "<p class=\"bad why\">");
+    mur_html_raw(html, "<p class=\"bad\">");
     mur_html_text(html, error->message);
     mur_html_raw(html, "</p>\n");
     *code = MHD_HTTP_BAD_REQUEST;
@@ -207,14 +200,14 @@ static void write_head(struct mur_html *html, const struct mur_config *config)
                        "<title>");
     mur_html_text(html, config->node_ae_title);
     mur_html_raw(html, ": status</title><link rel=\"stylesheet\" href=\"/status.css\"></head>\n"
-                       "<body><h1>");
+                       "<body><header><h1>");
     mur_html_text(html, config->node_ae_title);
-    mur_html_raw(html, "</h1>\n<small>");
-    write_time(html, mur_clock_now_us());
-    mur_html_raw(html, "</small>");
+    mur_html_raw(html, "</h1>");
     if (config->web_viewer_dir[0] != '\0')
-        mur_html_raw(html, " &middot; <a href=\"/\">Viewer</a>");
-    mur_html_raw(html, " &middot; <a href=\"/metrics\">Metrics</a>\n");
+        mur_html_raw(html, "<a href=\"/\">Viewer</a>");
+    mur_html_raw(html, "<a href=\"/status\">Status</a><a href=\"/metrics\">Metrics</a><small>");
+    mur_status_time(html, mur_clock_now_us());
+    mur_html_raw(html, "</small></header>\n");
 }
 
 enum mur_status mur_web_status(struct mur_exchange *exchange, struct mur_error *error)
@@ -229,11 +222,11 @@ enum mur_status mur_web_status(struct mur_exchange *exchange, struct mur_error *
     write_head(&html, exchange->config);
     enum mur_status status = write_search(&html, &code, exchange, error);
     if (status == MUR_OK)
-        status = write_activity(&html, exchange, error);
-    if (status == MUR_OK)
         status = write_stored(&html, exchange, error);
     if (status == MUR_OK)
-        status = write_groups(&html, exchange, error);
+        status = write_activity(&html, exchange, error);
+    if (status == MUR_OK)
+        status = write_columns(&html, exchange, error);
     mur_html_raw(&html, "</body></html>\n");
     if (status == MUR_OK && html.status != MUR_OK)
         status = mur_error_set(error, html.status, "%s", html.error.message);

@@ -1,5 +1,6 @@
 #include "web/status_search.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/own.h"
@@ -105,8 +106,11 @@ static enum mur_status read_conditions(struct conditions *out, struct mur_slice 
         size_t used = length < text.length ? length + 1 : length;
         text = (struct mur_slice){.data = text.data + used, .length = text.length - used};
     }
-    out->parameters[out->count++] = (struct mur_parameter){
-        .name = "includefield", .value = mur_slice_of("StudyDescription,StrainDescription")};
+    out->parameters[out->count++] =
+        (struct mur_parameter){.name = "includefield",
+                               .value = mur_slice_of("StudyDescription,StrainDescription,"
+                                                     "AdmittingDiagnosesDescription,"
+                                                     "ClinicalTrialTimePointID")};
     out->parameters[out->count++] =
         (struct mur_parameter){.name = "limit", .value = mur_slice_of(ROWS)};
     return status;
@@ -122,12 +126,52 @@ static const char *text_of(const struct mur_search *search, const struct mur_val
     return "";
 }
 
+/* 20210913 as 2021-09-13. */
+static void write_date(struct mur_html *html, const char *date)
+{
+    char text[11];
+    if (strlen(date) == 8) {
+        (void)snprintf(text, sizeof text, "%.4s-%.2s-%.2s", date, date + 4, date + 6);
+        mur_html_text(html, text);
+    } else {
+        mur_html_text(html, date);
+    }
+}
+
+/* Several values, which a backslash separates. */
+static void write_values(struct mur_html *html, const char *text)
+{
+    while (*text != '\0') {
+        char one[64];
+        size_t length = strcspn(text, "\\");
+        (void)snprintf(one, sizeof one, "%.*s", (int)length, text);
+        mur_html_text(html, one);
+        text += length;
+        if (*text == '\\') {
+            mur_html_raw(html, ", ");
+            text++;
+        }
+    }
+}
+
+static const struct {
+    uint32_t tag;
+    const char *heading;
+    const char *attribute; /* of the cell */
+    void (*write)(struct mur_html *html, const char *text);
+} cells[] = {
+    {MUR_TAG_PatientID, "Animal", "", mur_html_text},
+    {MUR_TAG_AdmittingDiagnosesDescription, "Disease model", "", mur_html_text},
+    {MUR_TAG_StrainDescription, "Strain", " class=\"k\"", mur_html_text},
+    {MUR_TAG_ClinicalTrialTimePointID, "Time point", "", mur_html_text},
+    {MUR_TAG_StudyDate, "Date", " class=\"k\"", write_date},
+    {MUR_TAG_ModalitiesInStudy, "Modalities", " class=\"k\"", write_values},
+    {MUR_TAG_NumberOfStudyRelatedInstances, "Instances", " class=\"n\"", mur_html_text},
+};
+
 static void write_row(struct mur_html *html, const struct mur_search *search,
                       const struct mur_value *values, bool viewer)
 {
-    static const uint32_t cells[] = {MUR_TAG_PatientID, MUR_TAG_StudyDate,
-                                     MUR_TAG_StrainDescription, MUR_TAG_ModalitiesInStudy,
-                                     MUR_TAG_NumberOfStudyRelatedInstances};
     const char *uid = text_of(search, values, MUR_TAG_StudyInstanceUID);
     const char *description = text_of(search, values, MUR_TAG_StudyDescription);
     mur_html_raw(html, viewer ? "<tr><td><a href=\"/viewer?StudyInstanceUIDs="
@@ -137,8 +181,12 @@ static void write_row(struct mur_html *html, const struct mur_search *search,
     mur_html_text(html, description[0] != '\0' ? description : uid);
     mur_html_raw(html, "</a></td>");
     for (size_t i = 0; i < MUR_COUNT(cells); i++) {
-        mur_html_raw(html, "<td>");
-        mur_html_text(html, text_of(search, values, cells[i]));
+        mur_html_raw(html, "<td data-is=\"");
+        mur_html_raw(html, cells[i].heading);
+        mur_html_raw(html, "\"");
+        mur_html_raw(html, cells[i].attribute);
+        mur_html_raw(html, ">");
+        cells[i].write(html, text_of(search, values, cells[i].tag));
         mur_html_raw(html, "</td>");
     }
     mur_html_raw(html, "</tr>\n");
@@ -180,21 +228,27 @@ enum mur_status mur_status_search(struct mur_html *html, const struct mur_exchan
     if (status != MUR_OK)
         return status;
     size_t count = mur_cursor_count(cursor);
-    mur_html_raw(html, "<p>");
+    mur_html_raw(html, "<section class=\"found\"><h2>");
     mur_html_number(html, (int64_t)count);
     mur_html_raw(html, count > MUR_SEARCH_COUNTED ? " or more" : "");
     mur_html_raw(html, count == 1 ? " study" : " studies");
-    mur_html_raw(html, count > search.limit ? "; the first " ROWS ":</p>\n" : "</p>\n");
+    mur_html_raw(html, count > search.limit ? "; the first " ROWS ":</h2>\n" : "</h2>\n");
     if (count == 0) {
         mur_html_raw(html, exchange->config->find_fold_case
-                               ? "<p>* stands for any characters.</p>\n"
+                               ? "<p>* stands for any characters.</p></section>\n"
                                : "<p>* stands for any characters; upper and lower case are told "
-                                 "apart.</p>\n");
+                                 "apart.</p></section>\n");
         return MUR_OK;
     }
-    mur_html_raw(html, "<div class=\"wide\"><table><thead><tr><th>Study<th>Animal<th>Date<th>Strain"
-                       "<th>Modalities<th>Instances</tr></thead><tbody>\n");
+    mur_html_raw(html, "<table><thead><tr><th>Study");
+    for (size_t i = 0; i < MUR_COUNT(cells); i++) {
+        mur_html_raw(html, "<th");
+        mur_html_raw(html, cells[i].attribute);
+        mur_html_raw(html, ">");
+        mur_html_raw(html, cells[i].heading);
+    }
+    mur_html_raw(html, "</tr></thead><tbody>\n");
     status = write_rows(html, &search, cursor, exchange->config->web_viewer_dir[0] != '\0', error);
-    mur_html_raw(html, "</tbody></table></div>\n");
+    mur_html_raw(html, "</tbody></table></section>\n");
     return status;
 }

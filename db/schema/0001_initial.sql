@@ -64,6 +64,7 @@ CREATE TABLE series (
   body_part_examined TEXT NOT NULL DEFAULT '',
   frame_of_reference_uid TEXT NOT NULL DEFAULT '',
   instance_count INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,      -- of their files
   isa_scan INTEGER REFERENCES isa_scan(id),
   link INTEGER NOT NULL DEFAULT 0,       -- who says so: 0 nobody, 1 a rule, 2 the tables, 3 somebody by hand
   segmentation INTEGER NOT NULL DEFAULT 0, -- of that scan, not its image
