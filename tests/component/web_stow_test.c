@@ -389,8 +389,9 @@ static void idle_and_slow_clients_keep_nobody_waiting(void **state)
     struct site site;
     start_site(&site, NULL);
     int clients[CLIENTS];
-    static const char begun[] = "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " RELATED
-                                "\r\nContent-Length: 100000\r\n\r\n--b1\r\nConte";
+    static const char begun[] =
+        "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " RELATED
+        "\r\nContent-Length: 100000\r\n\r\n--b1\r\nConte";
     for (size_t i = 0; i < CLIENTS; i++) {
         clients[i] = http_connect(&site);
         size_t length = i % 3 == 0 ? 0 : i % 3 == 1 ? 20 : sizeof begun - 1;
@@ -415,7 +416,8 @@ static void malformed_requests_are_refused_and_the_node_goes_on(void **state)
         "NONSENSE\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
         "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
-        "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "POST " STUDIES
+        " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
         "POST " STUDIES " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " RELATED
         "\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     };

@@ -117,10 +117,11 @@ static inline struct http_answer http_request(const struct site *site, const cha
                                               const char *target, const char *headers)
 {
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    assert_int_equal(mur_buffer_append_format(
-                         &text, NULL, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n",
-                         method, target, headers != NULL ? headers : ""),
-                     MUR_OK);
+    assert_int_equal(
+        mur_buffer_append_format(&text, NULL,
+                                 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n",
+                                 method, target, headers != NULL ? headers : ""),
+        MUR_OK);
     return http_exchange(site, text.data, text.length);
 }
 
