@@ -181,9 +181,10 @@ enum mur_status mur_answer_stream(struct mur_exchange *exchange, unsigned code, 
         return mur_error_no_memory(error);
     *copy = *stream;
     copy->free = NULL; /* the caller's, until there is an answer */
+    size_t block = length >= 0 && length < MUR_STREAM_BLOCK ? (size_t)length : MUR_STREAM_BLOCK;
     struct MHD_Response *response =
         MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length,
-                                          MUR_STREAM_BLOCK, read_stream, copy, free_stream);
+                                          block > 0 ? block : 1, read_stream, copy, free_stream);
     if (response == NULL)
         free(copy);
     enum mur_status status = take_response(exchange, code, type, response, error);

@@ -7,7 +7,8 @@
 
 #include "core/digest.h"
 
-enum { BOUNDARY_BYTES = 16 };
+/* Up to this an answer of one part is read whole, and goes out with its headers at once. */
+enum { BOUNDARY_BYTES = 16, WHOLE_ANSWER = 256 * 1024 };
 
 struct multipart {
     struct mur_parts parts;
@@ -150,6 +151,28 @@ static enum mur_status begin(struct multipart *multipart, struct mur_error *erro
     return begin_part(multipart, true, error);
 }
 
+static enum mur_status answer_whole(struct mur_exchange *exchange, unsigned code, const char *type,
+                                    struct multipart *multipart, size_t length,
+                                    struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_reserve(&body, length, error);
+    for (size_t got = 1; status == MUR_OK && got > 0; body.length += got)
+        status =
+            read_multipart(multipart, &got, body.data + body.length, length - body.length, error);
+    return status == MUR_OK ? mur_answer_buffer(exchange, code, type, &body, error) : status;
+}
+
+/* The length of one part is known. @return -1: it is not */
+static int64_t length_of(const struct multipart *multipart)
+{
+    const size_t last_line = strlen("\r\n----\r\n") + strlen(multipart->boundary);
+    return multipart->has_following || multipart->late.status != MUR_OK
+               ? -1
+               : (int64_t)(multipart->text.length + last_line +
+                           mur_body_length(&multipart->part.body));
+}
+
 enum mur_status mur_answer_multipart(struct mur_exchange *exchange, unsigned code, const char *type,
                                      const struct mur_parts *parts, struct mur_error *error)
 {
@@ -165,20 +188,18 @@ enum mur_status mur_answer_multipart(struct mur_exchange *exchange, unsigned cod
         status =
             mur_text_format(&content_type, error, "multipart/related; type=\"%s\"; boundary=%s",
                             type, multipart->boundary);
-    if (status == MUR_OK) {
-        /* The length of one part is known. */
-        const size_t last_line = strlen("\r\n----\r\n") + strlen(multipart->boundary);
-        int64_t length = multipart->has_following || multipart->late.status != MUR_OK
-                             ? -1
-                             : (int64_t)(multipart->text.length + last_line +
-                                         mur_body_length(&multipart->part.body));
+    int64_t length = status == MUR_OK ? length_of(multipart) : -1;
+    bool whole = length >= 0 && length <= WHOLE_ANSWER;
+    if (status == MUR_OK && whole) {
+        status = answer_whole(exchange, code, content_type, multipart, (size_t)length, error);
+    } else if (status == MUR_OK) {
         const struct mur_stream stream = {
             .read = read_multipart, .free = free_multipart, .user = multipart};
         status = mur_answer_stream(exchange, code, content_type, length, &stream, error);
     }
-    if (status != MUR_OK) {
+    if (status != MUR_OK)
         multipart->parts.free = NULL; /* the caller's still */
+    if (status != MUR_OK || whole)
         free_multipart(multipart);
-    }
     return status;
 }
