@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/json_write.h"
 #include "core/log.h"
@@ -21,8 +22,9 @@
 #include "web/stow.h"
 
 enum {
-    HELD = 256,           /* instances of one request, each with an open file */
-    HELD_BY_ALL = 2048,   /* of all requests */
+    HELD = 4096,          /* instances of one request, each with an open file and some 30 KiB */
+    HELD_BY_ALL = 8192,   /* of all requests, and */
+    SHARE_OF_FILES = 2,   /* a half of those that may be open at most */
     UNDER_WAY = 64,       /* submitted and not waited for */
     INSTANCES = 65536,    /* of one request */
     HEAD_SIZE = 16 * 1024 /* see mur_part10_parse() */
@@ -59,6 +61,7 @@ struct stow {
     bool has_head;
     struct part *parts; /* the last one is being read */
     size_t count, capacity;
+    int held_most;    /* by all requests */
     size_t submitted; /* parts before this one were; each index: the next one */
     size_t settled;
 };
@@ -190,7 +193,7 @@ static enum mur_status begin_part(void *user, const char *type, const char *enco
     struct stow *stow = user;
     if (stow->count == INSTANCES)
         return mur_error_set(error, MUR_LIMIT, "a request has at most %d parts", (int)INSTANCES);
-    advance(stow, atomic_load(&held_by_all) < HELD_BY_ALL ? HELD - 1 : 0);
+    advance(stow, atomic_load(&held_by_all) < stow->held_most ? HELD - 1 : 0);
     if (stow->count == stow->capacity) {
         size_t capacity = stow->capacity == 0 ? 16 : stow->capacity * 2;
         struct part *parts = realloc(stow->parts, capacity * sizeof *parts);
@@ -379,12 +382,22 @@ static enum mur_status check_length(const struct mur_exchange *exchange, struct 
     return status;
 }
 
+static int find_held_most(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    rlim_t share = limit.rlim_cur / SHARE_OF_FILES;
+    return share < HELD_BY_ALL ? (int)share : HELD_BY_ALL;
+}
+
 static enum mur_status begin(struct mur_exchange *exchange, struct mur_error *error)
 {
     MUR_AUTO(stow) *stow = calloc(1, sizeof *stow);
     if (stow == NULL)
         return mur_error_no_memory(error);
     mur_exchange_peer(stow->peer, exchange);
+    stow->held_most = find_held_most();
     MUR_AUTO_ACCEPT struct mur_accept accept = {.parameter = {.count = 0}};
     size_t type = 0;
     enum mur_status status = check_length(exchange, error);

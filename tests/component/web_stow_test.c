@@ -1,6 +1,8 @@
 /* STOW-RS over raw HTTP. */
 #include "web_support.h"
 
+#include <sys/resource.h>
+
 #include "dicom/dictionary.h"
 
 #define STUDIES "/dicom-web/studies"
@@ -134,12 +136,17 @@ static void a_request_may_be_larger_than_what_is_held_back(void **state)
 {
     (void)state;
     struct site site;
+    struct rlimit before, few;
     start_site(&site, NULL);
     MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
     char uid[32];
     struct object object = CT_OBJECT;
     object.sop_instance = uid;
     object.pixels = 64;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 300; /* a half of which may be held back */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     for (int i = 0; i < 400; i++) {
         (void)snprintf(uid, sizeof uid, "1.2.3.4.1.1.%d", i + 1);
         add_part(&body, &object);
@@ -148,6 +155,7 @@ static void a_request_may_be_larger_than_what_is_held_back(void **state)
     assert_int_equal(store(&answer, &site, STUDIES "/1.2.3.4.1", &body), 200);
     assert_int_equal(count_of(answer, REFERENCED_SOP), 400);
     assert_int_equal(instances_of(&site.node), 400);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     stop_site(&site);
 }
 

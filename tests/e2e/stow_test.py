@@ -183,6 +183,15 @@ class StowTest(unittest.TestCase):
         self.assert_nothing_stored()
         self.assertEqual(self.ask("POST", ROOT, body, {"Content-Type": RELATED})[0], 200)
 
+    def test_a_long_series_that_is_cut_leaves_nothing_either(self):
+        self.serve()
+        body = join(*(make_object(number, size=8)[0] for number in range(1, 1001)))
+        code, _, answer = self.ask("POST", ROOT, body[:int(0.9 * len(body))], {"Content-Type": RELATED})
+        self.assertEqual(code, 400, answer)
+        self.assert_nothing_stored()
+        self.assertEqual(self.ask("POST", ROOT, body, {"Content-Type": RELATED})[0], 200)
+        self.assertEqual(len(node.indexed_instances(self.data)), 1000)
+
     def test_failures_are_told_one_by_one(self):
         self.serve()
         good, _ = make_object(1)
