@@ -287,20 +287,19 @@ static enum mur_status receive(struct mur_exchange *exchange, const char *bytes,
     return MUR_OK;
 }
 
-/* Whether the body is taken before the answer, which is known, is sent. */
+/* Whether the body, if there is one, is taken before the answer, which is known, is sent: then the
+ * connection can be used again. */
 static bool shall_drain(const struct mur_exchange *exchange)
 {
     uint64_t length = 0;
     if (exchange->torn)
         return false;
-    const char *announced =
-        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
     if (MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Expect") != NULL)
         return false; /* it listens */
-    if (announced == NULL)
-        return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
-                                           "Transfer-Encoding") != NULL;
-    return mur_parse_uint64(&length, mur_slice_of(announced), 1, WASTED_LIMIT, NULL) == MUR_OK;
+    const char *announced =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
+    return announced == NULL ||
+           mur_parse_uint64(&length, mur_slice_of(announced), 0, WASTED_LIMIT, NULL) == MUR_OK;
 }
 
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *path,

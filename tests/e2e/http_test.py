@@ -3,6 +3,7 @@
 meanwhile. Requests are written by hand, byte by byte."""
 import contextlib
 import gzip
+import http.client
 import pathlib
 import re
 import socket
@@ -150,6 +151,24 @@ class HttpTest(unittest.TestCase):
         self.assert_refused(get(b"/dicom-web/studies/1.2/series/1.2/instances/1.2/frames/" +
                                 b"1," * 30000), 400, 404, 413)
         self.assert_unharmed()
+
+    def test_a_connection_goes_on_after_a_refusal(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.connect()
+        first = connection.sock
+        for method, target, body, code in (("GET", "/dicom-web/nothing", None, 404),
+                                           ("DELETE", "/dicom-web/studies", None, 405),
+                                           ("OPTIONS", "/dicom-web/studies", None, 204),
+                                           ("GET", "/dicom-web/studies?x=y", None, 400),
+                                           ("POST", "/dicom-web/studies", b"x" * 9999, 415),
+                                           ("POST", "/dicom-web/studies", b"", 415),
+                                           ("GET", "/dicom-web/studies", None, 200)):
+            connection.request(method, target, body)
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, code, (method, target))
+            self.assertIs(connection.sock, first, (method, target))
 
     def test_methods(self):
         code, head, _ = self.say(request(b"OPTIONS " + STUDIES + b" HTTP/1.1", HOST, CLOSE))
