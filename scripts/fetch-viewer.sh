@@ -26,7 +26,7 @@ else
   command -v npm >/dev/null || die "npm is missing (Debian: apt-get install npm). Or get $file from
   https://registry.npmjs.org/@ohif/app/-/app-3.13.2.tgz and say: $0 $folder $file"
   echo "Getting $package from npm (50 MB)" >&2
-  (cd "$work" && npm pack --silent "$package" >/dev/null) || die "npm cannot get $package: is there a network?"
+  (cd "$work" && npm pack --loglevel=error "$package" >/dev/null) || die "npm cannot get $package, see above"
   archive=$work/$file
 fi
 found=$(sha256sum "$archive" | cut -d' ' -f1)

@@ -48,11 +48,14 @@ enum mur_status mur_web_metrics(struct mur_exchange *exchange, struct mur_error 
     const struct mur_web *web = exchange->web;
     struct mur_counts counts;
     struct mur_arrivals arrivals;
+    struct mur_backlog backlog;
     uint64_t space = 0;
     enum mur_status status = mur_archive_count(&counts, exchange->archive, error);
     if (status == MUR_OK)
         status = mur_archive_arrivals(&arrivals, exchange->archive, mur_clock_now_us() - MINUTE_US,
                                       error);
+    if (status == MUR_OK)
+        status = mur_archive_backlog(&backlog, exchange->archive, error);
     if (status == MUR_OK)
         status = mur_archive_disk_free(&space, exchange->archive, error);
     if (status != MUR_OK)
@@ -66,6 +69,11 @@ enum mur_status mur_web_metrics(struct mur_exchange *exchange, struct mur_error 
         {"disk_free_bytes", "gauge", "Room that the disk has left.", space},
         {"arrived_last_minute", "gauge", "Instances that came within a minute.",
          (uint64_t)arrivals.count},
+        {"arrived_bytes_last_minute", "gauge", "Bytes of the instances that came within a minute.",
+         (uint64_t)arrivals.bytes},
+        {"unsettled", "gauge", "Instances that wait to be written for good.", backlog.unsettled},
+        {"commitments_pending", "gauge", "Answers to storage commitment that peers have not got.",
+         (uint64_t)backlog.commitments},
         {"last_arrival_seconds", "gauge", "When the last instance came, since 1970; 0: never.",
          (uint64_t)(arrivals.last_us / 1000000)},
         {"failures_total", "counter", "Warnings and errors of this process.",

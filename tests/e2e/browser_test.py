@@ -260,7 +260,7 @@ class BrowserTest(unittest.TestCase):
     def test_the_list_has_all_studies_with_their_descriptions(self):
         self.assertEqual(self.seen["list"]["total"],
                          self.expected["total"]["studies"] + len(self.made.studies))
-        self.assertIn("Western diet with and without oat beta-glucan", self.seen["list"]["text"])
+        self.assertIn("WD-OBG-2019: MASH, w24, C57BL/6J", self.seen["list"]["text"])
 
     def test_images_of_each_kind_are_shown(self):
         for name, seen in self.seen["studies"].items():
