@@ -318,6 +318,11 @@ enum mur_status mur_cursor_next(const struct mur_value **values, bool *found,
     return MUR_OK;
 }
 
+size_t mur_cursor_count(const struct mur_cursor *cursor)
+{
+    return mur_find_count(cursor->find);
+}
+
 void mur_cursor_free(struct mur_cursor *cursor)
 {
     if (cursor == NULL)

@@ -102,6 +102,10 @@ enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *ar
                                  const char *transfer_syntax, const struct mur_origin *origin,
                                  struct mur_error *error);
 
+/** The Data Set must be of this study, else it is refused as MUR_MISMATCH at the end.
+ * @param study  borrowed until it is submitted */
+void mur_ingest_require_study(struct mur_ingest *ingest, const char *study);
+
 /** Takes bytes of the encoded Data Set as they come; memory stays constant. On failure the ingest
  * is only good for mur_ingest_free(). */
 MUR_NODISCARD
@@ -128,6 +132,9 @@ enum mur_status mur_ingest_submit(struct mur_ingest *ingest, struct mur_error *e
 MUR_NODISCARD
 enum mur_status mur_ingest_wait(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
                                 struct mur_error *error);
+
+/** What the Data Set says of itself, once it was submitted: its UIDs. Borrowed. */
+const struct mur_instance *mur_ingest_instance(const struct mur_ingest *ingest);
 
 /** Submit and wait. */
 MUR_NODISCARD

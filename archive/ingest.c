@@ -61,6 +61,16 @@ enum mur_status mur_ingest_begin(struct mur_ingest **out, struct mur_archive *ar
     return MUR_OK;
 }
 
+void mur_ingest_require_study(struct mur_ingest *ingest, const char *study)
+{
+    ingest->study = study;
+}
+
+const struct mur_instance *mur_ingest_instance(const struct mur_ingest *ingest)
+{
+    return &ingest->record.instance;
+}
+
 enum mur_status mur_ingest_write(struct mur_ingest *ingest, const void *bytes, size_t length,
                                  struct mur_error *error)
 {
@@ -101,6 +111,9 @@ static enum mur_status check_uids(struct mur_ingest *ingest, struct mur_error *e
         if (uids[i].out != NULL)
             memcpy(uids[i].out, uid.data, uid.length + 1);
     }
+    if (ingest->study != NULL && strcmp(instance->study_instance, ingest->study) != 0)
+        return mur_error_set(error, MUR_MISMATCH, "it is of another study: %s",
+                             instance->study_instance);
     return MUR_OK;
 }
 

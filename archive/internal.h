@@ -18,7 +18,8 @@ enum { MUR_READERS = 64, MUR_BATCH = 256 };
 struct mur_ingest {
     struct mur_archive *archive; /**< borrowed */
     struct mur_origin origin;
-    char *path; /**< copy of the origin's, or NULL */
+    char *path;        /**< copy of the origin's, or NULL */
+    const char *study; /**< that it must be of; borrowed; NULL = any */
     struct mur_object *object;
     struct mur_object *replaced[2]; /**< file and sidecar of what it replaces, or NULL */
     struct mur_header *header;

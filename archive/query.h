@@ -35,6 +35,9 @@ enum mur_status mur_archive_find(struct mur_cursor **out, struct mur_archive *ar
 MUR_NODISCARD
 enum mur_status mur_cursor_next(const struct mur_value **values, bool *found,
                                 struct mur_cursor *cursor, struct mur_error *error);
+/** How many rows matched, those that were handed out included; with a limit at most query->limit
+ * and query->counted together. Rows may be gone when their turn comes. */
+size_t mur_cursor_count(const struct mur_cursor *cursor);
 void mur_cursor_free(struct mur_cursor *cursor);
 MUR_DEFINE_AUTO(mur_cursor, mur_cursor_free)
 

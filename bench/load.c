@@ -21,6 +21,7 @@ static const char usage_text[] =
     "  sink    takes C-STOREs and drops them until standard input ends\n"
     "  idle    --associations that say nothing until standard input ends\n"
     "  floor   --count files of --bytes in --folder, fdatasync each, --associations threads\n"
+    "  http    --repeat requests of the file --questions over each of --associations connections\n"
     "options: --host 127.0.0.1 --port N --aec TITLE --aet TITLE --kind mr|ct|tiny|large\n"
     "  --first 0 --count 1000 --associations 1 --per-series 50 --series-per-study 2 --seed 1\n"
     "  --query study|patient|accession|instance|series|images|date|name|list|rows --repeat 100\n"
@@ -32,8 +33,9 @@ static const struct {
     enum mur_status (*run)(bool *good, struct mur_json_writer *json,
                            const struct load_options *options, struct mur_error *error);
 } commands[] = {
-    {"store", load_store}, {"find", load_find}, {"ask", load_ask},   {"get", load_get},
-    {"move", load_move},   {"sink", load_sink}, {"idle", load_idle}, {"floor", load_floor},
+    {"store", load_store}, {"find", load_find},   {"ask", load_ask},
+    {"get", load_get},     {"move", load_move},   {"sink", load_sink},
+    {"idle", load_idle},   {"floor", load_floor}, {"http", load_http},
 };
 
 enum option_key {

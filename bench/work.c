@@ -96,6 +96,8 @@ static enum mur_status connect_share(struct load_share *share, const struct load
                                      struct mur_error *error)
 {
     const struct load_options *options = job->options;
+    if (job->contexts == NULL)
+        return MUR_OK;
     const struct mur_association_options request = {
         .host = options->host,
         .port = options->port,

@@ -19,7 +19,7 @@ struct load_options {
     unsigned associations;
     unsigned repeat;
     const char *query;     /**< what find asks, see find.c */
-    const char *questions; /**< file of what ask asks, see questions.c */
+    const char *questions; /**< file of what ask and http ask, see questions.c and http.c */
     uint16_t sink_port;    /**< 0 = any */
     const char *sink_title;
     const char *folder; /**< floor: where it writes */
@@ -63,7 +63,7 @@ struct load_share {
 
 struct load_job {
     const struct load_options *options;
-    const struct mur_context_proposal *contexts;
+    const struct mur_context_proposal *contexts; /**< NULL: there is to be no association */
     size_t context_count;
     uint64_t first, count; /**< to be divided; each share is a run of numbers */
     uint64_t unit;         /**< shares are multiples of it: whole Studies */
@@ -117,6 +117,9 @@ enum mur_status load_sink(bool *good, struct mur_json_writer *json,
                           const struct load_options *options, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status load_idle(bool *good, struct mur_json_writer *json,
+                          const struct load_options *options, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status load_http(bool *good, struct mur_json_writer *json,
                           const struct load_options *options, struct mur_error *error);
 MUR_NODISCARD
 enum mur_status load_floor(bool *good, struct mur_json_writer *json,

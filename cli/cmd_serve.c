@@ -3,6 +3,7 @@
 #include <pthread.h> /* ci-allow: signals are blocked in all threads but this one */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "archive/archive.h"
 #include "cli/archive.h"
@@ -10,15 +11,25 @@
 #include "core/audit.h"
 #include "core/log.h"
 #include "scp/scp.h"
+#include "web/web.h"
 
 enum { GRACE_MS = 5000 };
 
 struct poptOption mur_serve_options[] = {POPT_TABLEEND};
 
+static enum mur_status say_address(struct mur_buffer *text, const struct mur_web *web,
+                                   struct mur_error *error)
+{
+    bool ipv6 = strchr(mur_web_address(web), ':') != NULL;
+    return mur_buffer_append_format(text, error, "serving HTTP at http://%s%s%s:%u/\n",
+                                    ipv6 ? "[" : "", mur_web_address(web), ipv6 ? "]" : "",
+                                    (unsigned)mur_web_port(web));
+}
+
 static enum mur_status say_what_is_served(const struct mur_cli *cli,
                                           const struct mur_config *config,
                                           struct mur_archive *archive, const struct mur_scp *scp,
-                                          struct mur_error *error)
+                                          const struct mur_web *web, struct mur_error *error)
 {
     struct mur_counts counts;
     enum mur_status status = mur_archive_count(&counts, archive, error);
@@ -36,6 +47,8 @@ static enum mur_status say_what_is_served(const struct mur_cli *cli,
         status =
             mur_buffer_append_format(&text, error, "serving DICOM by TLS at %s port %u\n",
                                      mur_scp_tls_address(scp), (unsigned)mur_scp_tls_port(scp));
+    if (status == MUR_OK && web != NULL)
+        status = say_address(&text, web, error);
     if (status == MUR_OK)
         (void)mur_cli_print(cli, &text);
     return status;
@@ -70,6 +83,11 @@ static void note_taken_out(void *user, const char *sop_instance, const char *why
     mur_log_warning(MUR_LOG_ARCHIVE, "%s is taken out again: it %s", sop_instance, why);
 }
 
+static unsigned count_associations(void *user)
+{
+    return mur_scp_association_count(user);
+}
+
 int mur_command_serve(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
@@ -88,6 +106,7 @@ int mur_command_serve(struct mur_cli *cli)
 
     MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     MUR_AUTO(mur_scp) *scp = NULL;
+    MUR_AUTO(mur_web) *web = NULL;
     enum mur_status status = mur_cli_load_links(&of, config, &error);
     struct mur_archive_options options = mur_cli_archive_options(config, &of);
     options.serving = true;
@@ -99,14 +118,21 @@ int mur_command_serve(struct mur_cli *cli)
         status = mur_archive_open(&of.archive, &options, &error);
     if (status == MUR_OK)
         status = mur_scp_create(&scp, config, of.archive, &error);
+    struct mur_web_node node = {.associations = count_associations, .user = scp};
+    if (status == MUR_OK && config->web_enabled)
+        status = mur_web_create(&web, config, of.archive, &node, &error);
     if (status == MUR_OK)
         status = mur_scp_start(scp, &error);
+    if (status == MUR_OK && web != NULL)
+        status = mur_web_start(web, &error);
     if (status == MUR_OK)
-        status = say_what_is_served(cli, config, of.archive, scp, &error);
+        status = say_what_is_served(cli, config, of.archive, scp, web, &error);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
     wait_for_the_end(&signals, scp);
     mur_scp_stop(scp, GRACE_MS);
+    if (web != NULL)
+        mur_web_stop(web);
     mur_audit_close();
     return MUR_EXIT_OK;
 }

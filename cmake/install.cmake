@@ -7,6 +7,7 @@ install(FILES etc/murpacs.cfg etc/isa-mapping.cfg etc/organs.cfg etc/murpacs.dic
         DESTINATION ${CMAKE_INSTALL_DATADIR}/murpacs)
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
 install(FILES README.md CHANGELOG.md LICENSE ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES etc/nginx.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES systemd/murpacs.sysusers DESTINATION lib/sysusers.d RENAME murpacs.conf)
 install(FILES systemd/murpacs.tmpfiles DESTINATION lib/tmpfiles.d RENAME murpacs.conf)
 install(FILES systemd/murpacs.socket systemd/murpacs-tls.socket systemd/murpacs-verify.timer

@@ -46,9 +46,10 @@ mur_room(db ROOMS core dicom isa LIBRARIES PkgConfig::SQLITE)
 mur_room(converters ROOMS core dicom LIBRARIES nifti2)
 mur_room(archive ROOMS core dicom isa mapping db store)
 mur_room(scp ROOMS core dicom archive)
+mur_room(web ROOMS core dicom archive LIBRARIES PkgConfig::MICROHTTPD PkgConfig::JPEG PkgConfig::PNG)
 mur_room(scu ROOMS core dicom)
 mur_room(workflow ROOMS core dicom isa mapping db store archive converters scu)
-mur_room(cli ROOMS scp scu workflow archive converters mapping isa db store dicom core
+mur_room(cli ROOMS scp web scu workflow archive converters mapping isa db store dicom core
          LIBRARIES PkgConfig::POPT)
 
 target_include_directories(mur_dicom SYSTEM PRIVATE ${DCMTK_INCLUDE_DIRS})

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +30,11 @@ static atomic_int current_level = MUR_LOG_LEVEL_INFO;
 static atomic_int current_format = MUR_LOG_FORMAT_TEXT;
 static atomic_int journal = JOURNAL_UNKNOWN;
 static _Thread_local char current_association[MUR_LOG_ASSOCIATION_SIZE];
+
+/* Who is told, under a flag that is held for as long as it takes to tell: rare, and short. */
+static atomic_flag watch_busy = ATOMIC_FLAG_INIT;
+static mur_log_watcher *watcher_function;
+static void *watcher_user;
 
 /* A line in the making: what does not fit is dropped, but room for the end is always kept. */
 struct line {
@@ -209,6 +215,45 @@ static void write_line(const struct line *line)
     }
 }
 
+static void lock_watch(void)
+{
+    while (atomic_flag_test_and_set_explicit(&watch_busy, memory_order_acquire))
+        (void)sched_yield();
+}
+
+static void unlock_watch(void)
+{
+    atomic_flag_clear_explicit(&watch_busy, memory_order_release);
+}
+
+void mur_log_watch(mur_log_watcher *watcher, void *user)
+{
+    lock_watch();
+    watcher_function = watcher;
+    watcher_user = user;
+    unlock_watch();
+}
+
+void mur_log_unwatch(const void *user)
+{
+    lock_watch();
+    if (watcher_user == user) {
+        watcher_function = NULL;
+        watcher_user = NULL;
+    }
+    unlock_watch();
+}
+
+static void tell_watcher(enum mur_log_level level, const char *message)
+{
+    if (level > MUR_LOG_LEVEL_WARNING)
+        return;
+    lock_watch();
+    if (watcher_function != NULL)
+        watcher_function(watcher_user, level, message);
+    unlock_watch();
+}
+
 void mur_log(enum mur_log_level level, enum mur_log_category category, const char *format, ...)
 {
     if (!mur_log_enabled(level))
@@ -226,5 +271,6 @@ void mur_log(enum mur_log_level level, enum mur_log_category category, const cha
                stderr_is_journal(), mur_clock_now_us(), current_association, message);
     mur_progress_line_hide();
     write_line(&line);
+    tell_watcher(level, message);
     errno = saved_errno;
 }

@@ -60,6 +60,14 @@ void mur_log_set_association(const char *association);
 void mur_log(enum mur_log_level level, enum mur_log_category category, const char *format, ...)
     MUR_PRINTF(3, 4);
 
+/** Is told of warnings and errors that are written, from the threads that write them; must not log.
+ */
+typedef void mur_log_watcher(void *user, enum mur_log_level level, const char *message);
+/** One at a time: the last one counts. */
+void mur_log_watch(mur_log_watcher *watcher, void *user);
+/** When the watcher is this user's it ends; returns when nobody is in it any more. */
+void mur_log_unwatch(const void *user);
+
 #define mur_log_error(category, ...) mur_log(MUR_LOG_LEVEL_ERROR, category, __VA_ARGS__)
 #define mur_log_warning(category, ...) mur_log(MUR_LOG_LEVEL_WARNING, category, __VA_ARGS__)
 #define mur_log_info(category, ...) mur_log(MUR_LOG_LEVEL_INFO, category, __VA_ARGS__)

@@ -673,19 +673,24 @@ static enum mur_status add_moments(struct mur_condition *condition, const struct
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Where the node was told so (find.unknown_matches), a row that does not know the value matches. */
-static enum mur_status add_unknown(struct mur_condition *condition, struct mur_database *database,
-                                   const struct mur_query_key *key,
-                                   const struct mur_attribute *attribute, enum mur_level level,
-                                   struct mur_error *error)
+/* Whether the index can tell that there is no value. */
+static bool has_own_value(const struct mur_attribute *attribute)
 {
-    if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
-        return mur_condition_add(condition, error, ")");
+    return attribute == NULL || attribute->storage == MUR_STORAGE_TABLE ||
+           (attribute->storage == MUR_STORAGE_COLUMN && attribute->tag != MUR_TAG_SOPClassUID);
+}
+
+/* Matches rows that have no value of the key. */
+static enum mur_status add_valueless(struct mur_condition *condition, struct mur_database *database,
+                                     const struct mur_query_key *key,
+                                     const struct mur_attribute *attribute, enum mur_level level,
+                                     struct mur_error *error)
+{
+    if (!has_own_value(attribute))
+        return mur_condition_add(condition, error, "0");
     if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
-        return attribute->tag == MUR_TAG_SOPClassUID
-                   ? mur_condition_add(condition, error, ")")
-                   : mur_buffer_append_format(&condition->sql, error, " OR %s.%s = '')",
-                                              mur_level_alias(level), attribute->column);
+        return mur_buffer_append_format(&condition->sql, error, "%s.%s = ''",
+                                        mur_level_alias(level), attribute->column);
     char path_text[MUR_ATTRIBUTE_PATH_SIZE];
     int64_t path = 0;
     enum mur_status status =
@@ -693,12 +698,27 @@ static enum mur_status add_unknown(struct mur_condition *condition, struct mur_d
     if (status == MUR_OK)
         status = mur_buffer_append_format(
             &condition->sql, error,
-            " OR NOT EXISTS (SELECT 1 FROM attribute u WHERE u.level = ? AND u.owner = %s.id"
-            " AND u.path = ? AND u.hidden = 0))",
+            "NOT EXISTS (SELECT 1 FROM attribute u WHERE u.level = ? AND u.owner = %s.id"
+            " AND u.path = ? AND u.hidden = 0)",
             mur_level_alias(level));
     if (status == MUR_OK)
         status = bind_integer(condition, level, error);
     return status == MUR_OK ? bind_integer(condition, path, error) : status;
+}
+
+/* Where the node was told so (find.unknown_matches), a row that does not know the value matches. */
+static enum mur_status add_unknown(struct mur_condition *condition, struct mur_database *database,
+                                   const struct mur_query_key *key,
+                                   const struct mur_attribute *attribute, enum mur_level level,
+                                   struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (has_own_value(attribute)) {
+        status = mur_condition_add(condition, error, " OR ");
+        if (status == MUR_OK)
+            status = add_valueless(condition, database, key, attribute, level, error);
+    }
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
 static bool is_unique_key(const struct mur_query_key *key)
@@ -725,11 +745,11 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
         status = mur_condition_add_scan_keys(condition, database, query, done, error);
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
-        if (done[i] || mur_is_universal(mur_slice_of(key->text)) ||
+        if (done[i] || (mur_is_universal(mur_slice_of(key->text)) && !key->empty) ||
             (only_unique && !is_unique_key(key)) ||
             mur_query_key_support(query, i) != MUR_KEY_MATCHED)
             continue;
-        bool unknown = database->unknown_matches && !only_unique;
+        bool unknown = database->unknown_matches && !only_unique && !key->empty;
         status = mur_condition_add(condition, error, unknown ? " AND (" : " AND ");
         if (status != MUR_OK)
             break;
@@ -737,7 +757,9 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
             key->path.depth == 1 ? mur_attribute_find(key->path.tags[0]) : NULL;
         enum mur_level level =
             attribute != NULL ? attribute->level : mur_attribute_key_find(&key->path)->level;
-        if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
+        if (key->empty)
+            status = add_valueless(condition, database, key, attribute, level, error);
+        else if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN)
             status = add_column_key(condition, database, attribute, key, error);
         else if (attribute != NULL && attribute->storage == MUR_STORAGE_COMPUTED)
             status = add_computed_key(condition, key, error);

@@ -635,8 +635,9 @@ enum mur_status mur_count_pending(struct mur_database *database, struct mur_erro
     for (size_t i = 0; status == MUR_OK && i < database->pending_count; i++) {
         const struct mur_pending_count *pending = &database->pending[i];
         status = MUR_RUN(database, error,
-                         "UPDATE series SET instance_count = instance_count + ? WHERE id = ?",
-                         MUR_I(pending->instances), MUR_I(pending->series));
+                         "UPDATE series SET instance_count = instance_count + ?,"
+                         " bytes = bytes + ? WHERE id = ?",
+                         MUR_I(pending->instances), MUR_I(pending->bytes), MUR_I(pending->series));
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
                              "UPDATE study SET instance_count = instance_count + ? WHERE id = ?",
@@ -687,7 +688,7 @@ enum mur_status mur_database_count(struct mur_counts *out, struct mur_database *
         {"SELECT count(*) FROM study", 0},
         {"SELECT count(*) FROM series", 0},
         {"SELECT coalesce(sum(instance_count), 0) FROM patient", 0},
-        {"SELECT coalesce(sum(data_length + data_offset), 0) FROM instance", 0},
+        {"SELECT coalesce(sum(bytes), 0) FROM series", 0},
     };
     for (size_t i = 0; i < MUR_COUNT(counts); i++) {
         enum mur_status status = read_pragma(&counts[i].value, database, counts[i].sql, error);

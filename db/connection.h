@@ -27,7 +27,7 @@ struct mur_known_series {
 /** Instances added since begin, counted at commit: one UPDATE a series instead of one an instance.
  */
 struct mur_pending_count {
-    int64_t series, study, patient, instances;
+    int64_t series, study, patient, instances, bytes;
 };
 
 /** A row that something was linked in, moved to or from, or taken out of. */

@@ -155,6 +155,18 @@ enum mur_status mur_database_each_header(
     int64_t *last, struct mur_database *database, int64_t after, bool every_instance, size_t most,
     enum mur_status (*each)(void *user, const struct mur_header_row *row, struct mur_error *error),
     void *user, struct mur_error *error);
+/** Appends the header of an instance as DICOM JSON. @param[out] complete  false: large sequences
+ * are left out here, the whole stands beside the object. @retval MUR_NOT_FOUND  it is not there */
+MUR_NODISCARD
+enum mur_status mur_database_read_header(bool *complete, struct mur_buffer *out,
+                                         struct mur_database *database, int64_t instance,
+                                         struct mur_error *error);
+/** How many instances a series has, of whichever patients, and the row of the newest: both stay the
+ * same only as long as nothing comes, goes or is replaced, since rows are never used again. */
+MUR_NODISCARD
+enum mur_status mur_database_series_state(int64_t *count, int64_t *newest,
+                                          struct mur_database *database, const char *study_uid,
+                                          const char *series_uid, struct mur_error *error);
 /** Adds rows of attributes that a site added (index.attributes) to what the owners have. */
 MUR_NODISCARD
 enum mur_status mur_database_add_attributes(struct mur_database *database, const int64_t owners[4],

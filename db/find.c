@@ -44,6 +44,7 @@ struct mur_find {
     const char *ae_title;          /* borrowed */
     int64_t *ids;
     size_t id_count;
+    size_t row_count; /* of those that are handed out */
     size_t next;
     char *page_sql;
     struct column *columns; /* one a key */
@@ -150,9 +151,9 @@ static enum mur_status find_ids(struct mur_find *find, struct mur_database *data
         status = mur_buffer_append_format(&sql, error, " WHERE 1%s%s",
                                           mur_buffer_text(&condition.sql), order_of(query->level));
     if (status == MUR_OK && (query->limit != 0 || query->offset != 0))
-        status = mur_buffer_append_format(&sql, error, " LIMIT %lld OFFSET %zu",
-                                          query->limit != 0 ? (long long)query->limit : -1LL,
-                                          query->offset);
+        status = mur_buffer_append_format(
+            &sql, error, " LIMIT %lld OFFSET %zu",
+            query->limit != 0 ? (long long)(query->limit + query->counted) : -1LL, query->offset);
     sqlite3_stmt *row = NULL;
     MUR_AUTO_BUFFER struct mur_buffer ids = MUR_BUFFER_INIT;
     if (status == MUR_OK)
@@ -174,6 +175,8 @@ static enum mur_status find_ids(struct mur_find *find, struct mur_database *data
     if (status == MUR_OK) {
         find->ids = (int64_t *)(void *)bytes;
         find->id_count = length / sizeof(int64_t);
+        find->row_count =
+            query->limit != 0 && query->limit < find->id_count ? query->limit : find->id_count;
     }
     return status;
 }
@@ -479,12 +482,12 @@ enum mur_status mur_find_page(const struct mur_value **values, size_t *rows, str
     size_t filled = 0;
     sqlite3_stmt *row = NULL;
     enum mur_status status = MUR_OK;
-    if (find->next < find->id_count) {
+    if (find->next < find->row_count) {
         status = mur_run(database, "BEGIN", NULL, 0, error);
         if (status == MUR_OK)
             status = mur_statement_get(&row, database, find->page_sql, error);
     }
-    while (status == MUR_OK && filled < most && find->next < find->id_count) {
+    while (status == MUR_OK && filled < most && find->next < find->row_count) {
         status = mur_bind_all(database, row, &MUR_I(find->ids[find->next]), 1, error);
         if (status != MUR_OK)
             break;

@@ -60,3 +60,55 @@ enum mur_status mur_database_add_attributes(struct mur_database *database, const
                                     error);
     return status;
 }
+
+enum mur_status mur_database_read_header(bool *complete, struct mur_buffer *out,
+                                         struct mur_database *database, int64_t instance,
+                                         struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum mur_status status = mur_statement_get(
+        &row, database, "SELECT form, complete, json FROM header WHERE instance = ?", error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(instance), 1, error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(row);
+        if (result == SQLITE_DONE)
+            status = mur_error_set(error, MUR_NOT_FOUND, "the index has no such header");
+        else if (result != SQLITE_ROW)
+            status = mur_sqlite_error(error, database, result, "reading a header");
+    }
+    if (status == MUR_OK)
+        status = mur_header_unpack(out, sqlite3_column_int(row, 0), sqlite3_column_blob(row, 2),
+                                   (size_t)sqlite3_column_bytes(row, 2), error);
+    if (status == MUR_OK)
+        *complete = sqlite3_column_int(row, 1) != 0;
+    mur_statement_done(database, row);
+    return status;
+}
+
+enum mur_status mur_database_series_state(int64_t *count, int64_t *newest,
+                                          struct mur_database *database, const char *study_uid,
+                                          const char *series_uid, struct mur_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    const struct mur_bind binds[] = {MUR_T(series_uid), MUR_T(study_uid)};
+    enum mur_status status =
+        mur_statement_get(&row, database,
+                          "SELECT count(*), ifnull(max(i.id), 0) FROM series e"
+                          " JOIN study s ON s.id = e.study JOIN instance i ON i.series = e.id"
+                          " WHERE e.series_uid = ? AND s.study_uid = ?",
+                          error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds, MUR_COUNT(binds), error);
+    if (status == MUR_OK) {
+        int result = sqlite3_step(row);
+        if (result != SQLITE_ROW)
+            status = mur_sqlite_error(error, database, result, "looking at a series");
+    }
+    if (status == MUR_OK) {
+        *count = sqlite3_column_int64(row, 0);
+        *newest = sqlite3_column_int64(row, 1);
+    }
+    mur_statement_done(database, row);
+    return status;
+}

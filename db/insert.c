@@ -265,11 +265,12 @@ static enum mur_status series_row(int64_t *series, bool *made, int64_t study, in
 }
 
 static enum mur_status add_pending(struct mur_database *database, int64_t series, int64_t study,
-                                   int64_t patient, struct mur_error *error)
+                                   int64_t patient, int64_t bytes, struct mur_error *error)
 {
     for (size_t i = database->pending_count; i > 0; i--)
         if (database->pending[i - 1].series == series) {
             database->pending[i - 1].instances++;
+            database->pending[i - 1].bytes += bytes;
             return MUR_OK;
         }
     if (database->pending_count == database->pending_capacity) {
@@ -281,7 +282,7 @@ static enum mur_status add_pending(struct mur_database *database, int64_t series
         database->pending_capacity = capacity;
     }
     database->pending[database->pending_count++] = (struct mur_pending_count){
-        .series = series, .study = study, .patient = patient, .instances = 1};
+        .series = series, .study = study, .patient = patient, .instances = 1, .bytes = bytes};
     return MUR_OK;
 }
 
@@ -388,18 +389,16 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
     if (status == MUR_OK)
         status = MUR_RUN(
             database, error,
-            "INSERT INTO instance(id, series, sop_uid, sop_class, transfer_syntax, "
-            "instance_number, "
-            "rows,"
-            " columns, number_of_frames, data_offset, data_length, digest,"
-            " received_us, origin, path, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?,"
-            " ?)",
+            "INSERT INTO instance(id, series, sop_uid, sop_class, transfer_syntax,"
+            " instance_number, rows, columns, number_of_frames, bits_allocated, data_offset,"
+            " data_length, digest, received_us, origin, path, version)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             MUR_I(row), MUR_I(series.series), MUR_T(instance->sop_instance),
             MUR_I(series.sop_class), MUR_I(series.transfer_syntax),
             MUR_T(series_value(record, MUR_TAG_InstanceNumber)),
             MUR_T(series_value(record, MUR_TAG_Rows)), MUR_T(series_value(record, MUR_TAG_Columns)),
-            MUR_T(series_value(record, MUR_TAG_NumberOfFrames)), MUR_I(instance->offset),
+            MUR_T(series_value(record, MUR_TAG_NumberOfFrames)),
+            MUR_T(series_value(record, MUR_TAG_BitsAllocated)), MUR_I(instance->offset),
             MUR_I(instance->length), MUR_B(instance->digest, sizeof instance->digest),
             MUR_I(record->received_us), MUR_I(series.origin), MUR_T(record->path),
             MUR_I(instance->version));
@@ -412,7 +411,8 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
         status = mur_add_attributes(database, MUR_LEVEL_IMAGE, row, record->values,
                                     record->value_count, error);
     if (status == MUR_OK)
-        status = add_pending(database, series.series, series.study, series.patient, error);
+        status = add_pending(database, series.series, series.study, series.patient,
+                             (int64_t)(instance->offset + instance->length), error);
     bool linked = false;
     if (status == MUR_OK && known->key != key)
         status = link_new(&linked, database, series.series, made, record, error);

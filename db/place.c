@@ -308,7 +308,8 @@ static enum mur_status move_series(int64_t *out, struct mur_database *database, 
         if (status == MUR_OK)
             status = MUR_RUN(database, error,
                              "UPDATE series SET instance_count = instance_count +"
-                             " (SELECT instance_count FROM series WHERE id = ?1) WHERE id = ?2",
+                             " (SELECT instance_count FROM series WHERE id = ?1), bytes = bytes +"
+                             " (SELECT bytes FROM series WHERE id = ?1) WHERE id = ?2",
                              MUR_I(series), MUR_I(other));
         if (status == MUR_OK)
             status = MUR_RUN(database, error, "DELETE FROM attribute WHERE level = 2 AND owner = ?",

@@ -29,6 +29,8 @@ struct mur_query_key {
                       item must have its own; else 0 */
     char *text;    /**< owned; UTF-8; values separated by backslash as in the Data Set */
     bool returned; /**< false: matches only (its sequence is returned as a whole) */
+    bool empty;    /**< with text "": matches what has no value (PS3.4 C.2.2.2.7); false after
+                      mur_query_add(); not for our private block and what comes from scans */
 };
 
 enum {
@@ -45,6 +47,7 @@ struct mur_query {
     size_t key_count;
     size_t text_length; /**< of all keys together */
     size_t limit;       /**< 0 = all */
+    size_t counted;     /**< matches beyond the limit that are counted, but not handed out */
     size_t offset;
     bool combined_datetime; /**< date and time ranges are one range (PS3.4 C.5.1.1, negotiated) */
 };

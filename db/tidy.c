@@ -135,8 +135,9 @@ enum mur_status mur_database_remove_instance(bool *found, struct mur_instance *o
                          MUR_I(instance.id));
     if (status == MUR_OK)
         status = MUR_RUN(database, error,
-                         "UPDATE series SET instance_count = instance_count - 1 WHERE id = ?",
-                         MUR_I(instance.series));
+                         "UPDATE series SET instance_count = instance_count - 1,"
+                         " bytes = bytes - ? WHERE id = ?",
+                         MUR_I(instance.offset + instance.length), MUR_I(instance.series));
     for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(of_empty_series); i++)
         status = MUR_RUN(database, error, of_empty_series[i], MUR_I(instance.series));
     if (status == MUR_OK && scan != 0)

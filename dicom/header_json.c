@@ -7,12 +7,10 @@
 
 #include "core/buffer.h"
 #include "dicom/charset.h"
+#include "dicom/json_text.h"
 
 enum {
-    TAG_LIMIT = 16384,   /* elements of one level that are remembered */
-    DIGITS_SAFE = 15,    /* integers of this many digits are exact in every JSON reader */
-    EXPONENT_DIGITS = 2, /* larger ones overflow a double */
-    PERSON_NAME_GROUPS = 3,
+    TAG_LIMIT = 16384, /* elements of one level that are remembered */
 };
 
 /* The tags seen in an item, sorted: two members of one name would be no JSON. */
@@ -133,114 +131,6 @@ static enum mur_status is_wanted(bool *out, struct mur_header_json *writer,
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Whether the text is a number by the grammar of JSON (RFC 8259 6) that every reader can hold. */
-static bool is_json_number(struct mur_slice text)
-{
-    size_t at = 0;
-    if (at < text.length && text.data[at] == '-')
-        at++;
-    size_t whole = at;
-    while (at < text.length && is_digit(text.data[at]))
-        at++;
-    size_t count = at - whole;
-    if (count == 0 || (count > 1 && text.data[whole] == '0') || count > DIGITS_SAFE)
-        return false;
-    if (at < text.length && text.data[at] == '.') {
-        size_t fraction = ++at;
-        while (at < text.length && is_digit(text.data[at]))
-            at++;
-        if (at == fraction)
-            return false;
-    }
-    if (at < text.length && (text.data[at] == 'e' || text.data[at] == 'E')) {
-        at++;
-        if (at < text.length && (text.data[at] == '+' || text.data[at] == '-'))
-            at++;
-        size_t exponent = at;
-        while (at < text.length && is_digit(text.data[at]))
-            at++;
-        if (at == exponent || at - exponent > EXPONENT_DIGITS)
-            return false;
-    }
-    return at == text.length;
-}
-
-/* Cuts what pads a single value (PS3.5 6.2). */
-static struct mur_slice trim_value(struct mur_slice value, enum mur_vr vr)
-{
-    while (value.length > 0 && value.data[value.length - 1] == ' ')
-        value.length--;
-    bool leading = vr == MUR_VR_AE || vr == MUR_VR_CS || vr == MUR_VR_DS || vr == MUR_VR_IS ||
-                   vr == MUR_VR_LO || vr == MUR_VR_SH;
-    while (leading && value.length > 0 && value.data[0] == ' ') {
-        value.data++;
-        value.length--;
-    }
-    return value;
-}
-
-/* Components that are empty at the end of a group may be left out (PS3.5 6.2.1.1). */
-static struct mur_slice trim_group(struct mur_slice group)
-{
-    while (group.length > 0 &&
-           (group.data[group.length - 1] == '^' || group.data[group.length - 1] == ' '))
-        group.length--;
-    return group;
-}
-
-static bool is_empty_value(struct mur_slice value, enum mur_vr vr)
-{
-    value = trim_value(value, vr);
-    if (vr != MUR_VR_PN)
-        return value.length == 0;
-    for (size_t i = 0; i < value.length; i++)
-        if (memchr("^= ", value.data[i], 3) == NULL)
-            return false;
-    return true;
-}
-
-static void write_person_name(struct mur_json_writer *json, struct mur_slice value)
-{
-    static const char *const groups[PERSON_NAME_GROUPS] = {"Alphabetic", "Ideographic", "Phonetic"};
-    mur_json_begin_object(json);
-    for (unsigned i = 0; i < PERSON_NAME_GROUPS; i++) {
-        const char *equals =
-            i + 1 < PERSON_NAME_GROUPS ? memchr(value.data, '=', value.length) : NULL;
-        struct mur_slice group = {.data = value.data,
-                                  .length = equals != NULL ? (size_t)(equals - value.data)
-                                                           : value.length};
-        struct mur_slice shown = trim_group(group);
-        if (shown.length > 0) {
-            mur_json_key(json, groups[i]);
-            mur_json_slice(json, shown);
-        }
-        if (equals == NULL)
-            break;
-        value.length -= group.length + 1;
-        value.data = equals + 1;
-    }
-    mur_json_end_object(json);
-}
-
-static void write_text_value(struct mur_json_writer *json, struct mur_slice value, enum mur_vr vr)
-{
-    bool is_empty = is_empty_value(value, vr);
-    value = trim_value(value, vr);
-    if (is_empty)
-        mur_json_null(json);
-    else if (vr == MUR_VR_PN)
-        write_person_name(json, value);
-    else if ((vr == MUR_VR_DS || vr == MUR_VR_IS) && is_json_number(value))
-        mur_json_raw(json, value);
-    else
-        mur_json_slice(json, value);
-}
-
 static enum mur_status write_text(struct mur_header_json *writer,
                                   const struct mur_scan_element *element, struct mur_error *error)
 {
@@ -255,23 +145,9 @@ static enum mur_status write_text(struct mur_header_json *writer,
                                      error);
     if (status != MUR_OK)
         return status;
-    struct mur_slice rest = {.data = mur_buffer_text(&writer->text), .length = writer->text.length};
-    if (is_empty_value(rest, element->vr))
-        return MUR_OK;
-    mur_json_key(writer->json, "Value");
-    mur_json_begin_array(writer->json);
-    for (;;) {
-        const char *separator = traits->multi ? memchr(rest.data, '\\', rest.length) : NULL;
-        struct mur_slice value = {.data = rest.data,
-                                  .length = separator != NULL ? (size_t)(separator - rest.data)
-                                                              : rest.length};
-        write_text_value(writer->json, value, element->vr);
-        if (separator == NULL)
-            break;
-        rest.length -= value.length + 1;
-        rest.data = separator + 1;
-    }
-    mur_json_end_array(writer->json);
+    mur_json_write_values(
+        writer->json, element->vr,
+        (struct mur_slice){.data = mur_buffer_text(&writer->text), .length = writer->text.length});
     return MUR_OK;
 }
 

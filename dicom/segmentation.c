@@ -214,11 +214,11 @@ static void put_background(struct mur_put *top)
 static void put_segments(struct mur_put *top, const struct mur_segmentation *given)
 {
     bool binary = given->kind == MUR_SEGMENTATION_BINARY;
-    if (!binary)
-        put_background(top);
     for (size_t index = 0; top->status == MUR_OK && index < given->segment_count; index++)
         put_segment(top, &given->segments[index],
                     binary ? index + 1 : given->segments[index].number);
+    if (!binary) /* last: OHIF takes the first colour for segment 1 */
+        put_background(top);
 }
 
 static void put_references(struct mur_put *top, const struct mur_segmentation *given)

@@ -28,8 +28,12 @@ fi
 missing=()
 optional=()
 while read -r name; do
-  is_installed "${name%\?}" && continue
-  if [[ $name == *\? ]]; then optional+=("${name%\?}"); else missing+=("$name"); fi
+  is_installed "${name%[?!]}" && continue
+  case $name in
+  *\?) optional+=("${name%\?}") ;;
+  *!) command -v "${name%!}" >/dev/null || missing+=("${name%!}") ;;
+  *) missing+=("$name") ;;
+  esac
 done < <(wanted)
 # What is optional alone is no reason to ask the network at every start.
 ((${#missing[@]})) || exit 0

@@ -73,6 +73,12 @@ if [[ -d $testdata ]]; then
   chroot_environment+=(MURPACS_TESTDATA=/testdata)
 fi
 
+# Who this machine's Node.js trusts beyond others: npm asks the same registry there.
+if [[ -n ${NODE_EXTRA_CA_CERTS:-} ]]; then
+  cp "$NODE_EXTRA_CA_CERTS" "$root/etc/node-ca.crt"
+  chroot_environment+=(NODE_EXTRA_CA_CERTS=/etc/node-ca.crt)
+fi
+
 # A copy of what is in the tree now, committed or not; what was built there before is kept.
 tree=$root/murpacs
 mkdir -p "$tree"

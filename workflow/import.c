@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/reports.h"
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "isa/isa.h"
@@ -15,9 +17,41 @@ struct dataset_run {
     struct mur_import_job job;
     const struct mur_import_options *options;
     struct mur_import_summary *summary;
+    struct mur_import_report report;
+    size_t reason_count;
     size_t done;
-    pthread_mutex_t mutex; /* guards summary, done and the callbacks */
+    pthread_mutex_t mutex; /* guards all from summary on, and the callbacks */
 };
+
+/* What the archive keeps of an import; without it the import is as good. */
+static void note_import(struct mur_import_report *report, struct mur_archive *archive,
+                        const struct mur_import_summary *summary, const char *source,
+                        bool cancelled)
+{
+    report->imported = (int64_t)summary->imported;
+    report->unchanged = (int64_t)summary->unchanged;
+    report->failed = (int64_t)summary->failed;
+    report->instances = (int64_t)summary->instances;
+    report->cancelled = cancelled;
+    struct mur_slice name = mur_slice_of(source);
+    size_t length = mur_utf8_cut(name, sizeof report->source - 1);
+    memcpy(report->source, name.data, length);
+    report->source[length] = '\0';
+    mur_clock_format_us(report->ended, mur_clock_now_us());
+    (void)!mur_archive_note_import(archive, report, NULL);
+}
+
+static void note_reason(struct mur_import_report *report, size_t *count, const char *what,
+                        const char *why)
+{
+    MUR_AUTO_FREE char *text = NULL;
+    if (*count == MUR_REPORT_REASONS || mur_text_format(&text, NULL, "%s: %s", what, why) != MUR_OK)
+        return;
+    char *out = report->reasons[(*count)++];
+    size_t length = mur_utf8_cut(mur_slice_of(text), MUR_REPORT_REASON - 1);
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
 
 static bool is_cancelled(const bool *flag)
 {
@@ -44,6 +78,8 @@ static void import_one(void *user, size_t index)
         break;
     case MUR_IMPORT_FAILED:
         run->summary->failed++;
+        note_reason(&run->report, &run->reason_count, result.scan->assay,
+                    result.reason_count > 0 ? result.reasons[0] : "");
         break;
     }
     mur_progress_update(&run->options->progress, run->done, run->job.scans->count,
@@ -109,9 +145,12 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
         .options = options,
         .summary = &summary,
     };
+    mur_clock_format_us(run.report.started, mur_clock_now_us());
     (void)pthread_mutex_init(&run.mutex, NULL);
     mur_parallel(scans->count, options->threads, import_one, &run);
     (void)pthread_mutex_destroy(&run.mutex);
+    if (!options->dry_run)
+        note_import(&run.report, archive, &summary, dataset, is_cancelled(options->cancelled));
     *out = summary;
     return MUR_OK;
 }
@@ -125,6 +164,8 @@ struct tree_run {
     struct mur_archive *archive;
     const struct mur_import_tree_options *options;
     struct mur_import_summary *summary;
+    struct mur_import_report report;
+    size_t reason_count;
     char **paths;
     size_t count;
     size_t capacity;
@@ -163,6 +204,8 @@ static void report_file(struct tree_run *run, const char *path, enum mur_import_
     run->summary->unchanged += status == MUR_IMPORT_UNCHANGED ? 1 : 0;
     run->summary->failed += status == MUR_IMPORT_FAILED ? 1 : 0;
     run->summary->instances += status == MUR_IMPORTED ? 1 : 0;
+    if (status == MUR_IMPORT_FAILED)
+        note_reason(&run->report, &run->reason_count, mur_path_base(path), reason);
     mur_progress_update(&run->options->progress, run->done, run->count, mur_path_base(path));
     if (run->options->on_file != NULL)
         run->options->on_file(run->options->user, &(struct mur_import_file){path, status, reason});
@@ -224,6 +267,7 @@ enum mur_status mur_import_tree(struct mur_import_summary *out, struct mur_archi
         return mur_error_set(error, MUR_NOT_FOUND, "%s: no such folder", options->directory);
     struct mur_import_summary summary = {0};
     struct tree_run run = {.archive = archive, .options = options, .summary = &summary};
+    mur_clock_format_us(run.report.started, mur_clock_now_us());
     (void)pthread_mutex_init(&run.mutex, NULL);
     enum mur_status status = mur_directory_walk(options->directory, note_path, &run, error);
     if (status == MUR_OK && run.count == 0)
@@ -236,6 +280,10 @@ enum mur_status mur_import_tree(struct mur_import_summary *out, struct mur_archi
         free(run.paths[i]);
     free(run.paths);
     (void)pthread_mutex_destroy(&run.mutex);
+    if (status == MUR_OK && !options->dry_run)
+        note_import(&run.report, archive, &summary,
+                    options->shown != NULL ? options->shown : options->directory,
+                    is_cancelled(options->cancelled));
     if (status == MUR_OK)
         *out = summary;
     return status;

@@ -64,6 +64,7 @@ CREATE TABLE series (
   body_part_examined TEXT NOT NULL DEFAULT '',
   frame_of_reference_uid TEXT NOT NULL DEFAULT '',
   instance_count INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,      -- of their files
   isa_scan INTEGER REFERENCES isa_scan(id),
   link INTEGER NOT NULL DEFAULT 0,       -- who says so: 0 nobody, 1 a rule, 2 the tables, 3 somebody by hand
   segmentation INTEGER NOT NULL DEFAULT 0, -- of that scan, not its image
@@ -114,6 +115,7 @@ CREATE TABLE instance (
   rows TEXT NOT NULL DEFAULT '',
   columns TEXT NOT NULL DEFAULT '',
   number_of_frames TEXT NOT NULL DEFAULT '',
+  bits_allocated TEXT NOT NULL DEFAULT '',
   data_offset INTEGER NOT NULL,          -- where the Data Set begins in the file
   data_length INTEGER NOT NULL,          -- its bytes
   digest BLOB NOT NULL,                  -- XXH3-128 of the Data Set's bytes

@@ -53,6 +53,7 @@ static void the_data_set_is_kept_byte_by_byte(void **state)
     (void)close(fd);
     free(bytes);
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
 }
 
 static void the_same_content_again_is_unchanged_in_whatever_encoding(void **state)
@@ -68,6 +69,7 @@ static void the_same_content_again_is_unchanged_in_whatever_encoding(void **stat
     assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
     assert_int_equal(outcome, MUR_UNCHANGED);
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
 }
 
@@ -85,6 +87,7 @@ static void other_content_under_a_stored_uid_is_refused_and_the_first_kept(void 
     const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {0}};
     assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "a study");
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
 }
 
@@ -104,6 +107,7 @@ static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **s
     const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {0}};
     assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "another");
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
     struct mur_instance instance;
     bool found = false;
@@ -116,6 +120,7 @@ static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **s
     assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
     assert_int_equal(outcome, MUR_STORED);
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
 }
 
@@ -143,6 +148,7 @@ static void missing_or_other_uids_are_a_mismatch_and_leave_nothing(void **state)
                                   bytes.data, bytes.length, &error),
                      MUR_MISMATCH);
     assert_counts(f->archive, 0, 0, 0, 0);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 0);
 }
 
@@ -170,6 +176,7 @@ static void a_cut_data_set_is_refused_wherever_it_is_cut(void **state)
     }
     assert_int_equal(stored_files(f), 0);
     assert_counts(f->archive, 0, 0, 0, 0);
+    assert_bytes_counted(f->archive);
 }
 
 static void an_ingest_given_up_leaves_nothing(void **state)
@@ -227,6 +234,7 @@ static void many_senders_of_one_study_give_exact_counts(void **state)
     }
     assert_int_equal(failures, 0);
     assert_counts(f->archive, 1, 1, 4, SENDERS * OBJECTS_EACH);
+    assert_bytes_counted(f->archive);
     const struct element keys[] = {{MUR_TAG_NumberOfStudyRelatedInstances, MUR_VR_IS, ""}, {0}};
     assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "320");
     const struct element series[] = {{MUR_TAG_NumberOfSeriesRelatedInstances, MUR_VR_IS, ""}, {0}};
@@ -244,13 +252,16 @@ static void removed_objects_are_gone_with_what_they_leave_empty(void **state)
     const char *uids[] = {"1.2.1.2.1", "1.9.9"};
     assert_int_equal(mur_archive_remove(f->archive, uids, 2, "test", NULL), MUR_OK);
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
     uids[0] = "1.2.1.1.1";
     assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
     assert_counts(f->archive, 0, 0, 0, 0);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 0);
     store(f->archive, &first); /* and may come again */
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
 }
 
 /* A header beyond what the index holds: the whole goes to a sidecar, what can be searched stays. */
@@ -329,7 +340,8 @@ static void two_patients_under_one_study_uid_are_both_kept(void **state)
     store(f->archive, &second);
     store(f->archive, &nobody);
     store(f->archive, &nobody_else);
-    assert_counts(f->archive, 4, 4, 4, 4); /* no Patient ID: never one animal in silence */
+    assert_counts(f->archive, 4, 4, 4, 4);
+    assert_bytes_counted(f->archive); /* no Patient ID: never one animal in silence */
     const struct element keys[] = {
         {MUR_TAG_PatientID, MUR_VR_LO, ""}, {MUR_TAG_StudyInstanceUID, MUR_VR_UI, "1.2.1"}, {0}};
     assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "P1|P2");
@@ -386,6 +398,7 @@ static void odd_numbers_in_a_header_do_no_harm(void **state)
     set_text(&object, MUR_TAG_PatientWeight, MUR_VR_DS, "heavy");
     store(f->archive, &object);
     assert_counts(f->archive, 3, 3, 3, 3);
+    assert_bytes_counted(f->archive);
 }
 
 /* ---- unclean ends ---------------------------------------------------------------------------- */
@@ -453,6 +466,7 @@ static void a_killed_process_leaves_only_what_it_had_acknowledged(void **state)
     assert_int_equal(status, 0);
     f->archive = open_archive(f->folder);
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
 }
 

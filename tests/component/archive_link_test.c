@@ -34,6 +34,7 @@ static void what_only_the_header_says_of_the_animal_stays(void **state)
     store(f->archive, &object);
     link_scan(f->archive, "1.2.1.1", false, "one", animal, MUR_COUNT(animal));
     assert_counts(f->archive, 1, 1, 1, 1);
+    assert_bytes_counted(f->archive);
     assert_animal(f, MUR_TAG_PatientBirthDate, MUR_VR_DA, "20210130");
     assert_animal(f, MUR_TAG_EthnicGroup, MUR_VR_SH, "colony 7");
     assert_animal(f, MUR_TAG_PatientName, MUR_VR_PN, "Mouse_01^LIV");

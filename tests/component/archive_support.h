@@ -14,6 +14,7 @@
 
 #include "archive/archive.h"
 #include "core/buffer.h"
+#include "core/file.h"
 #include "dicom/encoder.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
@@ -229,6 +230,17 @@ static inline void assert_answer(struct mur_archive *archive, enum mur_level lev
     free(got);
 }
 
+static inline enum mur_status add_size(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                       struct mur_error *error)
+{
+    (void)skip;
+    (void)error;
+    size_t length = strlen(entry->path);
+    if (entry->kind == MUR_WALK_FILE && length > 4 && strcmp(entry->path + length - 4, ".dcm") == 0)
+        *(int64_t *)user += entry->details.st_size;
+    return MUR_OK;
+}
+
 static inline void assert_counts(struct mur_archive *archive, int patients, int studies, int series,
                                  int instances)
 {
@@ -238,6 +250,18 @@ static inline void assert_counts(struct mur_archive *archive, int patients, int 
     assert_int_equal(counts.studies, studies);
     assert_int_equal(counts.series, series);
     assert_int_equal(counts.instances, instances);
+}
+
+/** The bytes that are counted are those of the files. */
+static inline void assert_bytes_counted(struct mur_archive *archive)
+{
+    struct mur_counts counts;
+    assert_int_equal(mur_archive_count(&counts, archive, NULL), MUR_OK);
+    int64_t bytes = 0;
+    char objects[512];
+    (void)snprintf(objects, sizeof objects, "%s/objects", mur_archive_directory(archive));
+    assert_int_equal(mur_directory_walk(objects, add_size, &bytes, NULL), MUR_OK);
+    assert_int_equal(counts.bytes, bytes);
 }
 
 #endif

@@ -364,7 +364,7 @@ class Segmentations(Folder):
                                       seg.HighBit, seg.PixelPaddingValue),
                                      ("LABELMAP", bits, bits, bits - 1, 0))
                     self.assertEqual(len(frames), shape[2] - 1)  # the empty one is left out
-                    self.assertEqual([s.SegmentNumber for s in seg.SegmentSequence], [0, *values])
+                    self.assertEqual([s.SegmentNumber for s in seg.SegmentSequence], [*values, 0])
                     # What a dciodvfy from before Supplement 243 cannot know, and nothing else.
                     done = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True,
                                           check=False)

@@ -234,7 +234,7 @@ class MainJob(unittest.TestCase):
         names = {path.name for path in self.data_dir.iterdir()}
         self.assertLessEqual(names - {"index.sqlite-wal", "index.sqlite-shm"},
                              {"index.sqlite", "objects", "isa", "certificates",
-                              "manifest.jsonl", "lock"})
+                              "manifest.jsonl", "imports.jsonl", "lock"})
 
     def test_a_second_import_changes_no_row_and_no_byte(self):
         before = node.tree_digest(self.data_dir / "objects")

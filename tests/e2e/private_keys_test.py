@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """Private attributes of other creators, as a site names them (index.attributes): found whatever block the
 object or the query has, over Explicit and Implicit VR, and for what was stored before."""
+import json
 import pathlib
 import re
 import tempfile
 import unittest
+import urllib.parse
+import urllib.request
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -119,6 +122,38 @@ class PrivateKeysTest(unittest.TestCase):
             answer = (done.stdout + done.stderr).partition("Find Response")[2]
             self.assertIn(f"(0029,0044) LO [{ACME}", answer)
             self.assertIn("(0029,4411) LO [fast mode", answer)
+
+    def test_searches_by_http_name_them_in_each_way(self):
+        port = node.free_port()
+
+        def search(*pairs):
+            target = f"http://127.0.0.1:{port}/dicom-web/series?{urllib.parse.urlencode(pairs)}"
+            with urllib.request.urlopen(target, timeout=60) as answer:
+                found = json.load(answer)
+                return "".join(sorted(one["0020000D"]["Value"][0][-1] for one in found)), found, \
+                    answer.headers["Warning"]
+
+        with node.serving(self.root / "data", "--set", f"index.attributes={ATTRIBUTES}", "--set",
+                          "web.enabled=true", "--set", f"web.port={port}") as served:
+            self.store(served, 1, False, private(0x10, "12.5", "fast mode", 3))
+            self.store(served, 2, True, private(0x21, "12.50", "slow", 7))
+            for block in ("10", "37"):
+                creator = (f"002900{block}", ACME)
+                self.assertEqual(search(creator, (f"0029{block}11", "fast*"))[0], "1")
+                self.assertEqual(search(creator, (f"0029{block}10", "12.50"))[0], "12")
+                self.assertEqual(search(creator, (f"0029{block}12.0029{block}13", "7"))[0], "2")
+                _, (answer, _), warning = search(creator, ("includefield", f"0029{block}11"))
+                self.assertEqual(answer[f"002900{block}"], {"vr": "LO", "Value": [ACME]})
+                self.assertIn(answer[f"0029{block}11"]["Value"][0], ("fast mode", "slow"))
+                self.assertIsNone(warning)
+            self.assertEqual(search((f"[{ACME}]0029xx11", "slow"))[0], "2")
+            found, (answer,), _ = search((f"[{ACME}]0029xx12.[{ACME}]0029xx13", "3"),
+                                         ("includefield", f"Modality,[{ACME}]0029xx10"))
+            self.assertEqual(found, "1")
+            self.assertEqual(answer["00291010"], {"vr": "DS", "Value": [12.5]})
+            found, _, warning = search(("00290010", "SOMEBODY ELSE"), ("00291011", "slow"))
+            self.assertEqual(found, "12")
+            self.assertIn("not been matched: 00291011", warning)
 
     def test_wrong_names_are_refused_at_the_start(self):
         for wrong in ("00291010", "[ACME]00281010", "[ACME", "[ACME]0029xx10/ZZ",

@@ -719,6 +719,116 @@ def zips():
     yield "lying", make(tables).replace(b"\x0e\0\0\0", b"\xfe\xff\xff\xff")
 
 
+# ---- HTTP -----------------------------------------------------------------------------------------
+
+RELATED = b'multipart/related; type="application/dicom"; boundary=abc'
+
+
+def related(*parts, boundary=b"abc"):
+    return b"".join(b"--" + boundary + b"\r\n" + head + b"\r\n" + content + b"\r\n"
+                    for head, content in parts) + b"--" + boundary + b"--\r\n"
+
+
+def multiparts():
+    dicom = b"Content-Type: application/dicom\r\n"
+    yield "two", b"abc\n" + related((dicom, b"one"), (dicom + b"Content-Encoding: gzip\r\n", b"2"))
+    yield "no-headers", b"abc\n" + related((b"", b"content"))
+    yield "empty-part", b"abc\n" + related((dicom, b""))
+    yield "preamble", b"abc\npreamble\r\n" + related((dicom, b"x")) + b"after"
+    yield "almost", b"abc\n" + related((dicom, b"\r\n--ab\r\n--abd\r\r\n\r\n-\r\n--ab"))
+    yield "padding", b"abc\n--abc \t \r\n\r\nx\r\n--abc-- \r\n"
+    yield "characters", b"a'b()+_,-./:=? c\n" + related((b"", b"x"), boundary=b"a'b()+_,-./:=? c")
+    yield "line-feeds", b"abc\n--abc\n\nx\n--abc--\n"
+    yield "cut", b"abc\n" + related((dicom, b"x"))[:-6]
+    yield "folded", b"abc\n" + related((b"Content-Type: a\r\n b\r\n", b"x"))
+    yield "no-colon", b"abc\n" + related((b"Content-Type\r\n", b"x"))
+    yield "long", b"a" * 71 + b"\n--"
+
+
+def accepts():
+    texts = ("application/dicom+json", "*/*", "*", "image/*;q=0.5, image/png; q=0", "",
+             'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+             "multipart/related; type=application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1",
+             'application/dicom; transfer-syntax="*", application/json;q=0.001;q=1',
+             'a/b; c="d\\"e,f;g"; h="', "text/html,,;q=1,;,/x,x/, a b/c, image/jpeg;q=1e9,image/png;q=-1",
+             ",".join(["a/b"] * 65), "a/b" + ";c=d" * 9, "application/dicom json", "image/jls;;;")
+    for number, text in enumerate(texts):
+        yield f"{number:02}", text.encode()
+
+
+def addresses():
+    image = "/dicom-web/studies/1.2.9/series/1.2.9.3/instances/1.2.9.3.4"
+    texts = {
+        "studies": "/dicom-web/studies?PatientName=m*&StudyDate=20240101-&includefield=all&limit=2",
+        "series": "/dicom-web/studies/1.2.1/series?Modality=MR,CT&00201209=&fuzzymatching=true",
+        "instances": "/dicom-web/instances?SOPClassUID=1.2,1.3%5C1.4&offset=1&limit=0",
+        "many": "/dicom-web/studies?multiplevaluematching=true&ModalitiesInStudy=CT%5CMR",
+        "empty": "/dicom-web/studies?emptyvaluematching=true&AccessionNumber=%22%22",
+        "private": "/dicom-web/series?00990010=MURPACS%20ISA%201.0&00991001=factor:diet=h*"
+                   "&00991002.00991004=diet&00110010=SOMEBODY&00111001=x",
+        "own": "/dicom-web/series?ISAAttribute=a:b=c&ISAAttribute=*&%5BACME%201.1%5D0029xx10=5",
+        "sequences": "/dicom-web/series?SegmentSequence.SegmentLabel=*l*&00102202.00080104=Mus*"
+                     "&RequestAttributesSequence.ScheduledProcedureStepID=1&includefield=00400275",
+        "names": "/dicom-web/studies?PatientNam=x&includefield=foo",
+        "times": "/dicom-web/studies?StudyDate=20240506-20240507&StudyTime=1015-&TimezoneOffsetFromUTC=x",
+        "escapes": "/dicom%2Dweb/studies?%50atientID=M%2D%00%zz%&&=&accept=application/dicom+json",
+        "metadata": image + "/metadata",
+        "study-metadata": "/dicom-web/studies/1.2.1/metadata?accept=application/json",
+        "series-metadata": "/dicom-web/studies/1.2.1/series/1.2.2.3/metadata",
+        "object": image + "?accept=application/dicom;transfer-syntax=*",
+        "frames": image + "/frames/2,1?accept=multipart/related;type=application/octet-stream",
+        "frame": image + "/frames/1?accept=application/octet-stream",
+        "rendered": image + "/rendered?window=5,20,linear&viewport=16,9,1,1,6,6&quality=80&frame=2",
+        "png": image + "/frames/2/rendered?accept=image/png&window=0,0,sigmoid",
+        "thumbnail": image + "/thumbnail?viewport=3,3",
+        "series-thumbnail": "/dicom-web/studies/1.2.9/series/1.2.9.3/thumbnail",
+        "bulk": image + "/bulkdata/00291001",
+        "nested-bulk": image + "/bulkdata/00081140/2/00291001",
+        "outside": image + "/bulkdata/../../../../etc/passwd",
+        "no-uid": "/dicom-web/studies/../series/x",
+        "status": "/status?q=PatientID=M*;%20Factor%20Value%5Bdiet%5D=west*",
+        "viewer": "/viewer?StudyInstanceUIDs=1.2.9",
+        "file": "/..%2f..%2fetc/passwd",
+        "metrics": "/metrics", "health": "/health/ready", "nothing": "",
+    }
+    for name, text in texts.items():
+        yield name, b"\0" + text.encode()
+    yield "options", b"\2/dicom-web/?accept=application/json"
+    yield "head", b"\1/dicom-web/studies"
+    yield "delete", b"\4/dicom-web/studies/1.2.9"
+
+
+def http_requests():
+    def request(line, *headers, body=b""):
+        return b"\r\n".join([line, b"Host: localhost", *headers, b"", b""]) + body
+    stow = b"POST /dicom-web/studies HTTP/1.1"
+    of_body = related((b"Content-Type: application/dicom\r\n", dict(files())["explicit"]))
+    length = b"Content-Length: %d"
+    for name, data in addresses():
+        yield name, request(b"GET " + data[1:].replace(b" ", b"") + b" HTTP/1.1", b"Accept: */*")
+    yield "store", request(stow, b"Content-Type: " + RELATED, length % len(of_body), body=of_body)
+    yield "store-cut", request(stow, b"Content-Type: " + RELATED, length % len(of_body),
+                               body=of_body[:-40])
+    yield "store-chunks", request(stow, b"Content-Type: " + RELATED, b"Transfer-Encoding: chunked",
+                                  body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(of_body), of_body))
+    yield "store-zipped", request(stow, b"Content-Type: " + RELATED, b"Content-Encoding: gzip",
+                                  length % 9, body=b"123456789")
+    yield "range", request(b"GET /dicom-web/studies/1.2.0/series/1.2.0.3/instances/1.2.0.3.4 HTTP/1.1",
+                           b"Range: bytes=5-9", b"If-Range: \"x\"", b"If-None-Match: W/\"a\", *")
+    yield "preflight", request(b"OPTIONS /dicom-web/studies HTTP/1.1", b"Origin: http://a",
+                               b"Access-Control-Request-Method: POST")
+    yield "two", request(b"GET /health HTTP/1.1") + request(b"GET /metrics HTTP/1.1",
+                                                            b"Connection: close")
+    yield "user", request(b"GET /status HTTP/1.1", b"Authorization: Basic YTpi", b"Accept-Encoding: gzip")
+    yield "two-lengths", request(stow, length % 3, length % 4, body=b"abcd")
+    yield "two-hosts", request(b"GET /health HTTP/1.1", b"Host: other")
+    yield "length-and-chunks", request(stow, length % 3, b"Transfer-Encoding: chunked",
+                                       body=b"3\r\nabc\r\n0\r\n\r\n")
+    yield "absolute", request(b"GET http://localhost/health HTTP/1.1")
+    yield "old", b"GET /health HTTP/1.0\n\n"
+    yield "tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
 SEEDS = {
     "archive_ingest": files,
     "archive_manifest": manifests,
@@ -736,6 +846,10 @@ SEEDS = {
     "mapping_isa": isa_tabs,
     "scp_find": identifiers,
     "scp_session": lambda: [*sessions(), *conversations()],
+    "web_accept": accepts,
+    "web_address": addresses,
+    "web_multipart": multiparts,
+    "web_request": http_requests,
 }
 
 

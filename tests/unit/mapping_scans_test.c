@@ -220,7 +220,7 @@ static void the_session_and_the_trial_are_described(void **state)
     (void)state;
     struct archive archive = open_archive(MAPPING, CASES "mice");
     const struct mur_scan *scan = scan_named(&archive, "m1-w24-ct");
-    expect(scan, "StudyDescription", "Livers of mice on western diet, w24");
+    expect(scan, "StudyDescription", "LIV-1: MASH, w24, C57BL/6J");
     expect(scan, "StudyID", "LIV-1");
     expect(scan, "StudyDate", "20220621"); /* the sample's: the scan's own is empty */
     expect(scan, "ClinicalTrialProtocolID", "LIV-1");
@@ -229,6 +229,7 @@ static void the_session_and_the_trial_are_described(void **state)
     expect(scan, "LongitudinalTemporalOffsetFromEvent", "168");
     expect(scan, "LongitudinalTemporalEventType", "BASELINE");
     expect(scan, "ClinicalTrialProtocolEthicsCommitteeApprovalNumber", "81-02");
+    expect(scan_named(&archive, "m2-w8-ct"), "StudyDescription", "LIV-1: w8, C57BL/6J");
     scan = scan_named(&archive, "us1");
     expect(scan, "StudyDescription", "Old rats");
     expect(scan, "ClinicalTrialTimePointID", "m1-a");
@@ -660,7 +661,8 @@ static void columns_say_what_becomes_of_them(void **state)
     } cases[] = {
         {MUR_ISA_CHARACTERISTIC, "animal_strain", MUR_COLUMN_MAPPED, "Animal strain",
          "00100212 text /,00100219 code strain/,00100219.00080104 text /,"
-         "00102202 code strain_species/,00102201 table strain_species/,00100213 constant /"},
+         "00102202 code strain_species/,00102201 table strain_species/,00100213 constant "
+         "/,00081030 template /"},
         {MUR_ISA_COMMENT, "Body weight [mg]", MUR_COLUMN_MAPPED, "Body weight",
          "00101030 number /kg,00990013 number /g"},
         {MUR_ISA_PARAMETER, "Data format", MUR_COLUMN_INDEX_ONLY, "Data format", ""},

@@ -1,0 +1,412 @@
+/* Rendered instances and frames, and thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4). */
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/stored_header.h"
+#include "dicom/json_value.h"
+#include "web/rendered_picture.h"
+#include "web/route.h"
+#include "web/wado_object.h"
+
+enum {
+    HEADER_LIMIT = 64 << 20,
+    SIZE_LIMIT = 8192,
+    THUMBNAIL = 128,
+    QUALITY = 90,
+    TRIES = 16, /* instances that are looked at for one with pixels */
+};
+
+/* How it is to look. */
+struct wish {
+    struct mur_grey grey; /* when has_window */
+    bool has_viewport;
+    unsigned width, height;
+    bool has_crop;
+    struct mur_crop crop;
+    unsigned quality;
+    uint32_t frame; /* from 0 */
+};
+
+/* ---- the query ------------------------------------------------------------------------------- */
+
+/* Numbers separated by commas; what follows them is left in @p text. @return how many */
+static size_t take_numbers(double *out, size_t most, struct mur_slice *text)
+{
+    size_t count = 0;
+    while (count < most && text->length > 0) {
+        const char *comma = memchr(text->data, ',', text->length);
+        struct mur_slice one = {.data = text->data,
+                                .length =
+                                    comma != NULL ? (size_t)(comma - text->data) : text->length};
+        if (mur_parse_double(&out[count], one, NULL) != MUR_OK)
+            break;
+        count++;
+        size_t used = one.length + (comma != NULL ? 1 : 0);
+        text->data += used;
+        text->length -= used;
+    }
+    return count;
+}
+
+static enum mur_status read_window(struct wish *wish, const struct mur_exchange *exchange,
+                                   struct mur_error *error)
+{
+    static const struct {
+        const char *name;
+        enum mur_voi function;
+    } functions[] = {{"", MUR_VOI_LINEAR},
+                     {"linear", MUR_VOI_LINEAR},
+                     {"linear-exact", MUR_VOI_LINEAR_EXACT},
+                     {"sigmoid", MUR_VOI_SIGMOID}};
+    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, "window");
+    if (parameter == NULL)
+        return MUR_OK;
+    double numbers[2];
+    struct mur_slice text = parameter->value;
+    bool good = take_numbers(numbers, 2, &text) == 2 && numbers[1] > 0;
+    for (size_t i = 0; good && i < MUR_COUNT(functions); i++)
+        if (mur_slice_equal(text, functions[i].name)) {
+            wish->grey.has_window = true;
+            wish->grey.centre = numbers[0];
+            wish->grey.width = numbers[1];
+            wish->grey.function = functions[i].function;
+            return MUR_OK;
+        }
+    return mur_error_set(error, MUR_INVALID,
+                         "window=%.*s: give centre,width,function, where width is above 0 and "
+                         "function is linear, linear-exact or sigmoid",
+                         (int)parameter->value.length, parameter->value.data);
+}
+
+static enum mur_status read_viewport(struct wish *wish, const struct mur_exchange *exchange,
+                                     struct mur_error *error)
+{
+    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, "viewport");
+    if (parameter == NULL)
+        return MUR_OK;
+    double numbers[6];
+    struct mur_slice text = parameter->value;
+    size_t count = take_numbers(numbers, 6, &text);
+    bool good = (count == 2 || count == 6) && text.length == 0;
+    for (size_t i = 0; good && i < count; i++) {
+        bool corner = i == 2 || i == 3;
+        good = numbers[i] >= (corner ? 0 : 1) && numbers[i] <= (i < 2 ? SIZE_LIMIT : UINT16_MAX);
+    }
+    if (!good)
+        return mur_error_set(error, MUR_INVALID,
+                             "viewport=%.*s: give width,height of up to %d, and perhaps the "
+                             "part of the image: x,y,width,height",
+                             (int)parameter->value.length, parameter->value.data, (int)SIZE_LIMIT);
+    wish->has_viewport = true;
+    wish->width = (unsigned)numbers[0];
+    wish->height = (unsigned)numbers[1];
+    wish->has_crop = count == 6;
+    if (wish->has_crop)
+        wish->crop = (struct mur_crop){.x = (unsigned)numbers[2],
+                                       .y = (unsigned)numbers[3],
+                                       .width = (unsigned)numbers[4],
+                                       .height = (unsigned)numbers[5]};
+    return MUR_OK;
+}
+
+/* @param frame  its number from the path; empty: from the query, or the first */
+static enum mur_status read_wish(struct wish *wish, const struct mur_exchange *exchange,
+                                 struct mur_slice frame, struct mur_error *error)
+{
+    uint64_t quality = QUALITY;
+    uint64_t number = 1;
+    enum mur_status status = read_window(wish, exchange, error);
+    if (status == MUR_OK)
+        status = read_viewport(wish, exchange, error);
+    if (status == MUR_OK)
+        status = mur_exchange_number(&quality, exchange, "quality", QUALITY, 100, error);
+    if (status == MUR_OK && quality == 0)
+        status = mur_error_set(error, MUR_INVALID, "quality=0: it goes from 1 to 100");
+    if (status == MUR_OK && frame.length == 0)
+        status = mur_exchange_number(&number, exchange, "frame", 1, UINT32_MAX, error);
+    else if (status == MUR_OK && mur_parse_uint64(&number, frame, 0, UINT32_MAX, NULL) != MUR_OK)
+        status = mur_error_set(error, MUR_INVALID, "one frame is rendered at a time");
+    if (status == MUR_OK && number == 0)
+        status = mur_error_set(error, MUR_NOT_FOUND, "frames are counted from 1");
+    if (status != MUR_OK)
+        return status;
+    wish->quality = (unsigned)quality;
+    wish->frame = (uint32_t)number - 1;
+    return MUR_OK;
+}
+
+/* ---- what the object says -------------------------------------------------------------------- */
+
+static enum mur_status read_header(struct mur_json **out, const struct mur_exchange *exchange,
+                                   const struct mur_instance *instance, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = {.limit = HEADER_LIMIT};
+    enum mur_status status =
+        mur_archive_write_header(mur_sink_buffer(&text), exchange->archive, instance, error);
+    if (status != MUR_OK)
+        return status;
+    return mur_json_parse(out, (struct mur_slice){.data = text.data, .length = text.length},
+                          HEADER_LIMIT, error);
+}
+
+static bool number_of(double *out, const struct mur_json *item, uint32_t tag)
+{
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    const struct mur_json *element = item != NULL ? mur_json_element(item, tag) : NULL;
+    return element != NULL && mur_json_value_count(element) > 0 &&
+           mur_json_append_value(&text, element, 0, NULL) == MUR_OK &&
+           mur_parse_double(out, mur_slice_of(mur_buffer_text(&text)), NULL) == MUR_OK;
+}
+
+/* The item of a functional group, of the frame or of all (PS3.3 C.7.6.16), or else the Data Set. */
+static const struct mur_json *group_of(const struct mur_json *header, uint32_t frame,
+                                       uint32_t group)
+{
+    const struct {
+        uint32_t sequence;
+        uint32_t index;
+    } places[] = {{MUR_TAG_PerFrameFunctionalGroupsSequence, frame},
+                  {MUR_TAG_SharedFunctionalGroupsSequence, 0}};
+    for (size_t i = 0; i < MUR_COUNT(places); i++) {
+        const struct mur_json *sequence = mur_json_element(header, places[i].sequence);
+        const struct mur_json *groups =
+            sequence != NULL ? mur_json_item(sequence, places[i].index) : NULL;
+        const struct mur_json *element = groups != NULL ? mur_json_element(groups, group) : NULL;
+        const struct mur_json *item = element != NULL ? mur_json_item(element, 0) : NULL;
+        if (item != NULL)
+            return item;
+    }
+    return header;
+}
+
+static void read_grey(struct wish *wish, const struct mur_json *header)
+{
+    struct mur_grey *grey = &wish->grey;
+    const struct mur_json *values =
+        group_of(header, wish->frame, MUR_TAG_PixelValueTransformationSequence);
+    grey->slope = 1;
+    grey->intercept = 0;
+    if (!number_of(&grey->slope, values, MUR_TAG_RescaleSlope) ||
+        !number_of(&grey->intercept, values, MUR_TAG_RescaleIntercept)) {
+        grey->slope = 1;
+        grey->intercept = 0;
+    }
+    const struct mur_json *window = group_of(header, wish->frame, MUR_TAG_FrameVOILUTSequence);
+    if (grey->has_window || !number_of(&grey->centre, window, MUR_TAG_WindowCenter) ||
+        !number_of(&grey->width, window, MUR_TAG_WindowWidth) || !(grey->width > 0))
+        return;
+    const struct mur_json *function = mur_json_element(window, MUR_TAG_VOILUTFunction);
+    const char *name =
+        function != NULL ? mur_json_text(mur_json_at(mur_json_get(function, "Value"), 0)) : NULL;
+    grey->has_window = true;
+    grey->function = name != NULL && strcmp(name, "SIGMOID") == 0        ? MUR_VOI_SIGMOID
+                     : name != NULL && strcmp(name, "LINEAR_EXACT") == 0 ? MUR_VOI_LINEAR_EXACT
+                                                                         : MUR_VOI_LINEAR;
+}
+
+/* ---- the picture ----------------------------------------------------------------------------- */
+
+static enum mur_status make_picture(struct mur_picture *out, struct wish *wish,
+                                    const struct mur_exchange *exchange,
+                                    const struct mur_instance *instance, int descriptor,
+                                    const struct mur_image *image, struct mur_error *error)
+{
+    MUR_AUTO(mur_json) *header = NULL;
+    MUR_AUTO(mur_dataset) *palette = NULL;
+    MUR_AUTO_PIXELS struct mur_pixels pixels = {.planar = 0};
+    enum mur_status status = read_header(&header, exchange, instance, error);
+    if (status == MUR_OK) {
+        read_grey(wish, header);
+        status =
+            mur_frame_decode(&pixels, exchange, instance, descriptor, image, wish->frame, error);
+    }
+    if (status == MUR_OK && strcmp(pixels.photometric, "PALETTE COLOR") == 0)
+        status = mur_wado_load(&palette, descriptor, MUR_HEADER, error);
+    return status == MUR_OK ? mur_picture_make(out, image, &pixels, &wish->grey, palette, error)
+                            : status;
+}
+
+static enum mur_status fit(struct mur_picture *picture, const struct wish *wish,
+                           struct mur_error *error)
+{
+    if (!wish->has_viewport)
+        return MUR_OK;
+    struct mur_crop crop = {.width = picture->width, .height = picture->height};
+    if (wish->has_crop) {
+        crop = wish->crop;
+        if (crop.x >= picture->width || crop.y >= picture->height)
+            return mur_error_set(error, MUR_INVALID, "viewport: the image has %u x %u pixels",
+                                 picture->width, picture->height);
+        if (crop.width > picture->width - crop.x)
+            crop.width = picture->width - crop.x;
+        if (crop.height > picture->height - crop.y)
+            crop.height = picture->height - crop.y;
+    }
+    struct mur_picture scaled;
+    enum mur_status status =
+        mur_picture_scale(&scaled, picture, &crop, wish->width, wish->height, error);
+    if (status != MUR_OK)
+        return status;
+    mur_picture_free(picture);
+    *picture = scaled;
+    return MUR_OK;
+}
+
+static enum mur_status render(struct mur_buffer *out, struct wish *wish, bool png,
+                              const struct mur_exchange *exchange,
+                              const struct mur_instance *instance, int descriptor,
+                              const struct mur_image *image, struct mur_error *error)
+{
+    MUR_AUTO_PICTURE struct mur_picture picture = {.channels = 0};
+    /* Decoded pixels, the picture and its smaller or larger self. */
+    uint64_t memory = mur_frame_memory(image) + 6 * (uint64_t)image->rows * image->columns +
+                      (wish->has_viewport ? 3 * (uint64_t)wish->width * wish->height : 0);
+    enum mur_status status = mur_wado_take_memory(exchange, memory, error);
+    if (status != MUR_OK)
+        return status;
+    status = make_picture(&picture, wish, exchange, instance, descriptor, image, error);
+    if (status == MUR_OK)
+        status = fit(&picture, wish, error);
+    if (status == MUR_OK)
+        status = png ? mur_picture_write_png(out, &picture, error)
+                     : mur_picture_write_jpeg(out, &picture, wish->quality, error);
+    mur_picture_free(&picture);
+    mur_wado_give_memory(exchange, memory);
+    return status;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static enum mur_status choose_type(const char **type, const struct mur_exchange *exchange,
+                                   struct mur_error *error)
+{
+    static const char *const types[] = {"image/jpeg", "image/png"};
+    MUR_AUTO_ACCEPT struct mur_accept accept = {.parameter = {.count = 0}};
+    size_t chosen = 0;
+    enum mur_status status = mur_accept_read(&accept, exchange, error);
+    if (status == MUR_OK)
+        status = mur_accept_choose(&chosen, &accept, types, MUR_COUNT(types), error);
+    if (status == MUR_OK)
+        *type = types[chosen];
+    return status;
+}
+
+static enum mur_status answer_image(struct mur_exchange *exchange, struct wish *wish,
+                                    const struct mur_instance *instance, int descriptor,
+                                    const struct mur_image *image, const char *type,
+                                    struct mur_error *error)
+{
+    if (wish->frame >= image->frames)
+        return mur_error_set(error, MUR_NOT_FOUND,
+                             "there is no frame %" PRIu32 ": the instance has %" PRIu32,
+                             wish->frame + 1, image->frames);
+    char representation[256];
+    (void)snprintf(representation, sizeof representation,
+                   "rendered %s %u %u %d %g %g %d %u %u %u %u %u %u", type, (unsigned)wish->frame,
+                   wish->quality, wish->grey.has_window, wish->grey.centre, wish->grey.width,
+                   (int)wish->grey.function, wish->width, wish->height, wish->crop.x, wish->crop.y,
+                   wish->crop.width, wish->crop.height);
+    char etag[MUR_ETAG_SIZE];
+    mur_wado_etag(etag, instance, representation);
+    bool answered = false;
+    /* Later versions may render better: it is asked again whether it is the same. */
+    enum mur_status status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+    if (status != MUR_OK || answered)
+        return status;
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    status = render(&bytes, wish, strcmp(type, "image/png") == 0, exchange, instance, descriptor,
+                    image, error);
+    if (status == MUR_OK)
+        status = mur_answer_buffer(exchange, MHD_HTTP_OK, type, &bytes, error);
+    return status == MUR_OK ? mur_answer_validators(exchange, etag, false, error) : status;
+}
+
+static enum mur_status answer(struct mur_exchange *exchange, struct wish *wish,
+                              const struct mur_instance *instance, struct mur_error *error)
+{
+    const char *type = NULL;
+    MUR_AUTO_CLOSE int file = -1;
+    struct mur_image *image = NULL;
+    enum mur_status status = choose_type(&type, exchange, error);
+    if (status == MUR_OK)
+        status = mur_wado_open(&file, exchange, instance, error);
+    if (status == MUR_OK)
+        status = mur_image_get(&image, exchange, instance, file, error);
+    if (status != MUR_OK)
+        return status;
+    status = answer_image(exchange, wish, instance, file, image, type, error);
+    mur_cache_release(mur_wado_images(exchange), &image->cached);
+    return status;
+}
+
+static void make_thumbnail(struct wish *wish)
+{
+    if (wish->has_viewport)
+        return;
+    wish->has_viewport = true;
+    wish->width = THUMBNAIL;
+    wish->height = THUMBNAIL;
+}
+
+static enum mur_status answer_one(struct mur_exchange *exchange, bool thumbnail,
+                                  struct mur_slice frame, struct mur_error *error)
+{
+    struct wish wish = {.frame = 0};
+    struct mur_instance instance;
+    enum mur_status status = read_wish(&wish, exchange, frame, error);
+    if (status == MUR_OK)
+        status = mur_wado_instance(&instance, exchange, error);
+    if (status == MUR_OK && thumbnail)
+        make_thumbnail(&wish);
+    return status == MUR_OK ? answer(exchange, &wish, &instance, error) : status;
+}
+
+enum mur_status mur_web_rendered(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_one(exchange, false, mur_slice_of(""), error);
+}
+
+enum mur_status mur_web_rendered_frame(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_one(exchange, false, exchange->parts[3], error);
+}
+
+enum mur_status mur_web_thumbnail(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_one(exchange, true, mur_slice_of(""), error);
+}
+
+enum mur_status mur_web_thumbnail_of_frame(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_one(exchange, true, exchange->parts[3], error);
+}
+
+/* The instance in the middle speaks for all, or the next one that has pixels. */
+static enum mur_status answer_middle(struct mur_exchange *exchange, enum mur_level level,
+                                     struct mur_error *error)
+{
+    struct wish wish = {.frame = 0};
+    MUR_AUTO_PLAN struct mur_plan plan = {.count = 0};
+    enum mur_status status = read_wish(&wish, exchange, mur_slice_of(""), error);
+    if (status == MUR_OK)
+        status = mur_wado_plan(&plan, exchange, level, error);
+    if (status != MUR_OK)
+        return status;
+    make_thumbnail(&wish);
+    status = MUR_NOT_FOUND;
+    for (size_t i = 0; status == MUR_NOT_FOUND && i < plan.count && i < TRIES; i++)
+        status = answer(exchange, &wish, &plan.items[(plan.count / 2 + i) % plan.count], error);
+    return status;
+}
+
+enum mur_status mur_web_thumbnail_of_series(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_middle(exchange, MUR_LEVEL_SERIES, error);
+}
+
+enum mur_status mur_web_thumbnail_of_study(struct mur_exchange *exchange, struct mur_error *error)
+{
+    return answer_middle(exchange, MUR_LEVEL_STUDY, error);
+}
