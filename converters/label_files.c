@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "converters/label_bits.h"
 #include "converters/label_resample.h"
@@ -297,6 +299,20 @@ static enum mur_status take_slice(const struct reading *reading, uint32_t layer,
     return mur_label_planes_add(job, meaning, plane, job->codes, present, entries, error);
 }
 
+/* Gives the pages of a plane of codes back: as planes go, frames come. What is read there now is
+ * zero; the next layer writes all of it anew. */
+static void release_plane(const struct mur_label_job *job, uint32_t plane)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = (uintptr_t)job->codes + page - 1; /* ours from its first whole page on */
+    uintptr_t begin = (uintptr_t)job->codes + plane * job->plane_size;
+    uintptr_t end = begin + job->plane_size;
+    begin = (begin > first ? begin : first) / page * page;
+    end = end / page * page;
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* Planes of a volume of codes that was read whole. */
 static enum mur_status take_planes(const struct reading *reading, uint32_t layer,
                                    struct mur_error *error)
@@ -315,6 +331,8 @@ static enum mur_status take_planes(const struct reading *reading, uint32_t layer
         mur_bytes_present(present, bytes, job->plane_size);
         status =
             mur_label_planes_add(job, meaning, k, bytes, present, meaning->code_entries, error);
+        if (plane == NULL)
+            release_plane(job, k);
     }
     return status;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "converters/seg_reader_internal.h"
-#include "core/compress.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/dictionary.h"
@@ -17,7 +16,6 @@
 #include "dicom/transfer_syntax.h"
 
 enum {
-    INFLATE_PIECE = 1024 * 1024,
     MOST_OF_RLE = 64,       /* bytes that one of the stream can become: PS3.5 G.3.1 */
     MOST_OF_DEFLATE = 1032, /* RFC 1951: 258 of two bits */
 };
@@ -52,32 +50,6 @@ const char *mur_seg_reader_path(const struct mur_seg_reader *reader)
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
-
-static enum mur_status hold_inflated(struct mur_seg_reader *reader, uint64_t offset,
-                                     struct mur_error *error)
-{
-    MUR_AUTO(mur_inflate) *inflate = NULL;
-    MUR_AUTO_FREE uint8_t *piece = malloc(INFLATE_PIECE);
-    if (piece == NULL)
-        return mur_error_no_memory(error);
-    enum mur_status status = mur_inflate_create(&inflate, MUR_SEG_HELD_LIMIT, error);
-    while (status == MUR_OK && !mur_inflate_ended(inflate)) {
-        size_t got = 0;
-        status = mur_pread_full(&got, reader->descriptor, piece, INFLATE_PIECE, (off_t)offset,
-                                reader->path, error);
-        if (status != MUR_OK)
-            return status;
-        if (got == 0)
-            return mur_error_set(error, MUR_PARSE, "%s: cut: the deflated Data Set has no end",
-                                 reader->path);
-        offset += got;
-        if (mur_inflate_write(inflate, mur_sink_buffer(&reader->memory), piece, got, error) !=
-            MUR_OK)
-            return mur_error_prefix(error, "%s", reader->path);
-    }
-    reader->syntax = mur_uid_ExplicitVRLittleEndian;
-    return status;
-}
 
 static enum mur_status hold_decoded(struct mur_seg_reader *reader, const char *syntax,
                                     struct mur_error *error)
@@ -115,7 +87,7 @@ static enum mur_status open_bytes(struct mur_seg_reader *reader, struct mur_erro
     else if (strcmp(reader->syntax, mur_uid_DeflatedImageFrameCompression) == 0)
         reader->pixels.packing = MUR_PIXELS_DEFLATED;
     else if ((flags & MUR_TS_DEFLATED) != 0)
-        status = hold_inflated(reader, head.offset, error);
+        status = mur_seg_hold_inflated(reader, head.offset, error);
     else if ((flags & ~(unsigned)MUR_TS_IMPLICIT) != 0)
         status = hold_decoded(reader, head.transfer_syntax, error);
     if (status == MUR_OK && reader->memory.data != NULL)

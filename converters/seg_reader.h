@@ -28,7 +28,8 @@ enum mur_seg_kind { MUR_SEG_BINARY, MUR_SEG_FRACTIONAL, MUR_SEG_LABELMAP };
 
 enum {
     MUR_SEG_FRAME_LIMIT = 4 * 1024 * 1024,
-    MUR_SEG_HEAD_LIMIT = 256 * 1024 * 1024, /**< bytes before the frames' functional groups */
+    /** Bytes before the frames' functional groups; of a deflated one, before the pixels. */
+    MUR_SEG_HEAD_LIMIT = 256 * 1024 * 1024,
 };
 /** Of a Data Set that must be held in memory. */
 #define MUR_SEG_HELD_LIMIT (UINT64_C(4) << 30)

@@ -46,6 +46,13 @@ struct mur_seg_reader {
     size_t fragment_capacity;
 };
 
+/** Inflates a Data Set that begins at @p offset of the file into memory (seg_inflate.c).
+ * @retval MUR_MISMATCH  more pixels than its header tells of
+ * @retval MUR_LIMIT     more than MUR_SEG_HEAD_LIMIT before them, or MUR_SEG_HELD_LIMIT in all */
+MUR_NODISCARD
+enum mur_status mur_seg_hold_inflated(struct mur_seg_reader *reader, uint64_t offset,
+                                      struct mur_error *error);
+
 /** Scans the Data Set, which lies in the file or in memory: frames, and where the pixels are
  * (seg_scan.c). */
 MUR_NODISCARD

@@ -15,7 +15,8 @@ enum {
     LARGEST_CODE =
         INT16_MAX, /* of scaled floats; its negative is the smallest, PADDING stays free */
 };
-static const double WINDOW_TAIL = 0.005; /* of the voxels on either side */
+static const double WINDOW_TAIL = 0.005;    /* of the voxels on either side */
+static const double SMALLEST_STEP = 1e-300; /* well above the numbers that lose digits */
 
 enum mapping {
     MAP_UNDECIDED,
@@ -259,23 +260,23 @@ static enum mur_status map_scaled(struct mur_value_map *map, struct mur_value_sc
     mur_ds_format(map->intercept_text, low / 2 + high / 2, (high - low) * 1e-9);
     double origin = read_back(map->intercept_text);
     double reach = fmax(fmax(high - origin, origin - low), 0);
+    double step = reach / LARGEST_CODE;
+    if (high > low && !(step > SMALLEST_STEP))
+        return mur_error_offer(error,
+                               mur_error_set(error, MUR_UNSUPPORTED,
+                                             "values from %g to %g are too close together", low,
+                                             high),
+                               MUR_REMEDY_LOSSLESS);
     if (high == low) {
         mur_ds_format(map->slope_text, 1, 0);
         map->error_bound = reach;
     } else {
-        double step = reach / LARGEST_CODE;
         do {
             mur_ds_format(map->slope_text, step, 0);
             step *= 1 + 1e-10;
         } while (read_back(map->slope_text) * LARGEST_CODE < reach);
         map->error_bound = read_back(map->slope_text) / 2;
     }
-    if (high > low && !(read_back(map->slope_text) > 0))
-        return mur_error_offer(error,
-                               mur_error_set(error, MUR_UNSUPPORTED,
-                                             "values from %g to %g are too close together", low,
-                                             high),
-                               MUR_REMEDY_LOSSLESS);
     set_rescale(map);
     scan->mapping = MAP_SCALED;
     scan->is_signed = true;

@@ -426,6 +426,8 @@ static enum mur_status begin_element(struct mur_scanner *scanner, uint32_t tag, 
     if (MUR_TAG_ELEMENT(tag) == 0 || tag == MUR_TAG_DataSetTrailingPadding) {
         if (length == UNDEFINED_LENGTH)
             return fail_at(scanner, error, tag, "undefined length");
+        if (vr == MUR_VR_SQ) /* nobody would look at the lengths within */
+            return fail_at(scanner, error, tag, "a sequence where none can be");
         scanner->elements--;
         scanner->left = length;
         scanner->state = IN_UNNOTICED;

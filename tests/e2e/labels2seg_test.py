@@ -134,6 +134,17 @@ class Segmentations(Folder):
                 self.assertEqual(seg.NumberOfFrames, 11)  # empty ones are left out
                 self.assertEqual(len(seg.PixelData) % 2, 0)
 
+    def test_memory_that_is_given_back_plane_by_plane_is_not_missed(self):
+        labels = numpy.random.default_rng(6).integers(0, 3, (150, 130, 4))  # planes of some pages
+        affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
+        save(self.folder / "image.nii", ramp(labels.shape), affine)
+        layers = numpy.stack([labels * (labels == 1), labels * (labels == 2)], axis=-1)
+        save(self.folder / "labels.nii", layers.transpose(2, 0, 1, 3).astype(numpy.float32),
+             affine[:, [2, 0, 1, 3]])
+        path = self.seg(self.convert(self.folder / "image.nii"), self.folder / "labels.nii",
+                        "--label", "1=liver", "--label", "2=spleen")
+        self.equals_labels(path, labels, affine, {"liver": 1, "spleen": 2})
+
     def test_any_order_of_the_label_maps_axes_finds_the_image(self):
         random = numpy.random.default_rng(5)
         shape = (6, 5, 4)

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 import warnings
+import zlib
 
 import nibabel
 import numpy
@@ -407,6 +408,31 @@ class WrongInput(Folder):
         seg.syntax = RLELossless
         seg.dataset.Rows = seg.dataset.Columns = 65535
         self.refuse(seg, 22, "frame 1", "cannot hold")
+
+    def test_a_deflated_stream_that_stands_for_far_more(self):
+        seg = Seg("BINARY", blobs(1, 1, (6, 7), [0, 1]), (6, 7), (1,))
+        seg.syntax = DeflatedExplicitVRLittleEndian
+        seg.save(self.path("seg.dcm"))
+        raw = self.path("seg.dcm").read_bytes()
+        begin = 144 + int.from_bytes(raw[140:144], "little")  # behind group 0002
+        body = zlib.decompress(raw[begin:], -15)
+        pixels, patient = body.rindex(b"\xE0\x7F\x10\0O"), body.index(b"\x10\0\x10\0PN")
+        for name, at, tag, size, words in (
+                ("pixels", pixels, b"\xE0\x7F\x10\0OB\0\0", 64 << 20, "where its frames need"),
+                ("private", patient, b"\x09\0\x01\x10OB\0\0", 257 << 20, "before its pixels")):
+            packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+            with open(self.path("bomb.dcm"), "wb") as file:
+                file.write(raw[:begin])
+                file.write(packer.compress(body[:at] + tag + size.to_bytes(4, "little")))
+                for _ in range(size >> 20):
+                    file.write(packer.compress(bytes(1 << 20)))
+                file.write(packer.compress(b"" if at == pixels else body[at:]) + packer.flush())
+            done = run("seg2labels", self.path("bomb.dcm"), self.path("no.nii"))
+            with self.subTest(name=name):
+                self.assertEqual(done.returncode, 22, done.stderr)
+                self.assertIn("bomb.dcm: ", done.stderr)
+                self.assertIn(words, done.stderr)
+                self.assertFalse(self.path("no.nii").exists())
 
     def test_missing_positions_and_wrong_numbers(self):
         seg = self.seg()

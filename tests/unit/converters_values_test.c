@@ -177,6 +177,19 @@ static void an_image_without_a_finite_value_is_all_padding_or_all_replaced(void 
         assert_true(value_of(&m, index) == -2.5);
 }
 
+static void numbers_too_small_for_a_step_are_refused(void **state)
+{
+    (void)state;
+    static const double voxels[] = {0, 1e-310, 3e-310};
+    struct mapped m = map_all(MUR_NIFTI_FLOAT64, voxels, 3, 1, 0, &plain);
+    assert_int_equal(m.status, MUR_UNSUPPORTED);
+    assert_non_null(strstr(m.error.message, "too close together"));
+    static const double larger[] = {0, 1e-290, 3e-290};
+    m = map_all(MUR_NIFTI_FLOAT64, larger, 3, 1, 0, &plain);
+    assert_int_equal(m.status, MUR_OK);
+    assert_true(fabs(value_of(&m, 1) - 1e-290) <= m.map.error_bound);
+}
+
 static void the_window_leaves_out_the_tails(void **state)
 {
     (void)state;
@@ -203,6 +216,7 @@ int main(void)
         cmocka_unit_test(scaled_floats_keep_the_headers_scaling),
         cmocka_unit_test(what_is_not_finite_is_refused_unless_told),
         cmocka_unit_test(an_image_without_a_finite_value_is_all_padding_or_all_replaced),
+        cmocka_unit_test(numbers_too_small_for_a_step_are_refused),
         cmocka_unit_test(the_window_leaves_out_the_tails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

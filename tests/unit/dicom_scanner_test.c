@@ -338,6 +338,14 @@ static void lengths_that_lie_are_refused(void **state)
     assert_int_equal(scan_explicit(BYTES("\x08\0\x40\x11SQ\0\0\x14\0\0\0\xFE\xFF\x00\xE0\x0C\0\0\0"
                                          "\x08\0\x99\x11SQ\0\0\x08\0\0\0\xFE\xFF\x00\xE0\0\0\0\0")),
                      MUR_PARSE);
+    /* items where there can be none, in a group length and in padding: DCMTK would believe them */
+    assert_int_equal(scan_explicit(BYTES("\x62\x0F\0\0SQ\0\0\x0C\0\0\0\xFE\xFF\x00\xE0\0\0\0\x30"
+                                         "1234")),
+                     MUR_PARSE);
+    assert_int_equal(
+        scan_explicit(BYTES("\xFC\xFF\xFC\xFFSQ\0\0\x0C\0\0\0\xFE\xFF\x00\xE0\0\0\0\x30"
+                            "1234")),
+        MUR_PARSE);
     /* a head that does not fit before the end of the item */
     assert_int_equal(scan_explicit(BYTES("\x08\0\x40\x11SQ\0\0\x0C\0\0\0\xFE\xFF\x00\xE0\x04\0\0\0"
                                          "\x08\0\x50\x11UI\x02\0"
