@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "archive/certificates.h"
 #include "archive/internal.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -80,15 +81,31 @@ static enum mur_status ask_index(struct mur_store_leftover *out, const char *pat
     return status;
 }
 
+static enum mur_status sweep(const struct mur_archive *archive, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *certificates = NULL;
+    enum mur_status status =
+        mur_path_join(&certificates, archive->directory, MUR_CERTIFICATE_FOLDER, error);
+    if (status != MUR_OK)
+        return status;
+    mur_file_sweep(certificates, MUR_CERTIFICATE_SUFFIX);
+    mur_file_sweep(archive->directory, ".json"); /* verify.json */
+    return MUR_OK;
+}
+
 static enum mur_status recover(struct mur_archive *archive, struct mur_error *error)
 {
     struct leftover leftover = {.archive = archive};
     enum mur_status status = mur_store_recover(archive->store, ask_index, &leftover, error);
+    if (status == MUR_OK)
+        status = sweep(archive, error);
     if (status != MUR_OK)
         return status;
     status = mur_database_begin(archive->writer, error);
     if (status == MUR_OK) {
-        status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
+        status = mur_archive_sweep_tables(archive, error);
+        if (status == MUR_OK)
+            status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
         if (status == MUR_OK)
             status = mur_database_commit(archive->writer, error);
         else

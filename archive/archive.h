@@ -76,10 +76,13 @@ struct mur_isa_link {
     bool segmentation; /**< the object is a segmentation of that scan, not its image */
 };
 
+/** What stands as struct mur_origin.how of objects that an import made of other files. */
+#define MUR_HOW_CONVERSION "conversion"
+
 /** Where an object came from: kept in the manifest and the index. Texts may be NULL; all but
  * the path is borrowed until the ingest is freed. */
 struct mur_origin {
-    const char *how;                /**< "C-STORE", "import", ... */
+    const char *how;                /**< "C-STORE", "import", MUR_HOW_CONVERSION */
     const char *calling_ae;         /**< AE title of the sender */
     const char *peer;               /**< address of the sender */
     const char *path;               /**< file that it was imported from */
@@ -137,6 +140,9 @@ const struct mur_instance *mur_ingest_instance(const struct mur_ingest *ingest);
 MUR_NODISCARD
 enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_ingest *ingest,
                                   struct mur_error *error);
+
+/** Study Instance UID of what was submitted, "" before; borrowed from @p ingest. */
+const char *mur_ingest_study(const struct mur_ingest *ingest);
 
 /** Gives up what was not submitted (nothing of it stays on disk) or waits for what was. */
 void mur_ingest_free(struct mur_ingest *ingest);

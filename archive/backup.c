@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "archive/backup_files.h"
+#include "archive/certificates.h"
 #include "archive/verify_parts.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -225,6 +226,17 @@ static enum mur_status is_gone(bool *out, struct backup *backup,
     return status;
 }
 
+/* The copy has a file there: it is no stray. */
+static enum mur_status add_place(struct backup *backup, const char *place, struct mur_error *error)
+{
+    enum mur_status status =
+        mur_verify_grow(&backup->places, backup->place_count, &backup->place_capacity,
+                        sizeof(backup->places[0]), error);
+    if (status == MUR_OK)
+        backup->places[backup->place_count++] = mur_xxh64_of(place, strlen(place));
+    return status;
+}
+
 static enum mur_status add_gone(struct backup *backup, const struct mur_instance *instance,
                                 struct mur_error *error)
 {
@@ -268,11 +280,9 @@ static enum mur_status take_file(bool *goes_on, struct backup *backup,
     bool gone = false;
     enum mur_status status = mur_store_object_path(&place, backup->store, &name, suffix, error);
     if (status == MUR_OK)
-        status = mur_verify_grow(&backup->places, backup->place_count, &backup->place_capacity,
-                                 sizeof(backup->places[0]), error);
+        status = add_place(backup, place, error);
     if (status != MUR_OK)
         return status;
-    backup->places[backup->place_count++] = mur_xxh64_of(place, strlen(place));
     status = is_there(&there, backup, stored, suffix, place, error);
     if (status != MUR_OK || there)
         return status;
@@ -354,6 +364,48 @@ static enum mur_status copy_version(void *user, const struct mur_isa_version *on
         status = path_in(&place, backup, one->folder, error);
     struct tables tables = {.backup = backup, .folder = place};
     return status == MUR_OK ? mur_directory_walk(source, copy_table, &tables, error) : status;
+}
+
+/* ---- certificates ---------------------------------------------------------------------------- */
+
+static enum mur_status copy_certificate(struct backup *backup, const struct mur_made_of *one,
+                                        struct mur_error *error)
+{
+    enum { LIMIT = 64 << 20 };
+    MUR_AUTO_FREE char *source = NULL;
+    MUR_AUTO_FREE char *name = NULL;
+    MUR_AUTO_FREE char *place = NULL;
+    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+    MUR_AUTO_BUFFER struct mur_buffer there = MUR_BUFFER_INIT;
+    enum mur_status status =
+        mur_archive_certificate_path(&source, backup->archive, one->series, error);
+    if (status == MUR_OK)
+        status = mur_text_format(&name, error, MUR_CERTIFICATE_FOLDER "/%s" MUR_CERTIFICATE_SUFFIX,
+                                 one->series);
+    if (status == MUR_OK)
+        status = path_in(&place, backup, name, error);
+    if (status == MUR_OK)
+        status = add_place(backup, place, error);
+    MUR_AUTO_CLOSE int file = source != NULL ? open(source, O_RDONLY | O_CLOEXEC) : -1;
+    if (status != MUR_OK || file < 0)
+        return status; /* one that is missing is verify's to tell */
+    status = mur_file_read_all(&text, source, LIMIT, error);
+    if (status != MUR_OK ||
+        (mur_file_read_all(&there, place, LIMIT, NULL) == MUR_OK && there.length == text.length &&
+         memcmp(there.data, text.data, text.length) == 0))
+        return status;
+    return mur_copies_add(&backup->copies, file, text.length, NULL, place, error);
+}
+
+static enum mur_status copy_certificates(struct backup *backup, struct mur_error *error)
+{
+    MUR_AUTO_FREE struct mur_made_of *list = NULL;
+    size_t count = 0;
+    enum mur_status status =
+        mur_database_list_made(&list, &count, backup->rows, MUR_HOW_CONVERSION, NULL, error);
+    for (size_t i = 0; status == MUR_OK && i < count; i++)
+        status = copy_certificate(backup, &list[i], error);
+    return status == MUR_OK ? mur_copies_flush(&backup->copies, error) : status;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -464,11 +516,17 @@ static enum mur_status remove_stray(void *user, const struct mur_walk_entry *ent
 
 static enum mur_status remove_strays(struct backup *backup, struct mur_error *error)
 {
-    MUR_AUTO_FREE char *objects = NULL;
-    enum mur_status status = path_in(&objects, backup, "objects", error);
+    static const char *const folders[] = {"objects", MUR_CERTIFICATE_FOLDER};
+    enum mur_status status = MUR_OK;
     if (backup->place_count > 0)
         qsort(backup->places, backup->place_count, sizeof(backup->places[0]), by_value);
-    return status == MUR_OK ? mur_directory_walk(objects, remove_stray, backup, error) : status;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(folders); i++) {
+        MUR_AUTO_FREE char *folder = NULL;
+        status = path_in(&folder, backup, folders[i], error);
+        if (status == MUR_OK && mur_directory_exists(folder))
+            status = mur_directory_walk(folder, remove_stray, backup, error);
+    }
+    return status;
 }
 
 enum mur_status mur_archive_backup(
@@ -489,6 +547,8 @@ enum mur_status mur_archive_backup(
         status = copy_objects(&backup, error);
     if (status == MUR_OK)
         status = mur_database_each_isa_version(backup.rows, copy_version, &backup, error);
+    if (status == MUR_OK)
+        status = copy_certificates(&backup, error);
     backup.summary.copied = backup.copies.copied;
     backup.summary.bytes = backup.copies.bytes;
     if (status == MUR_OK)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/certificates.h"
 #include "archive/internal.h"
 
 enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
@@ -61,7 +62,9 @@ struct removal {
     const char *const *sop_instances;
     size_t count;
     const char *why;
-    struct mur_object **files; /* FILES of each, condemned; NULL where there is none */
+    struct mur_object **files;         /* FILES of each, condemned; NULL where there is none */
+    char (*series)[MUR_UID_TEXT_SIZE]; /* of which something went */
+    size_t series_count;
 };
 
 /* A file that is gone already is no reason to keep its row. */
@@ -97,6 +100,10 @@ static enum mur_status remove_rows(struct mur_archive *archive, void *user, stru
                                               removal->sop_instances[i], error);
         if (status != MUR_OK || !found)
             continue;
+        size_t last = removal->series_count;
+        if (last == 0 || strcmp(removal->series[last - 1], removed.series_instance) != 0)
+            memcpy(removal->series[removal->series_count++], removed.series_instance,
+                   MUR_UID_TEXT_SIZE);
         status = mur_condemn_instance(&removal->files[i * FILES], archive, &removed, error);
         if (status == MUR_OK)
             status = mur_manifest_add_removal(&archive->manifest, removal->sop_instances[i],
@@ -111,15 +118,19 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
     struct removal removal = {.sop_instances = sop_instances, .count = count, .why = why};
     MUR_AUTO_FREE struct mur_object **files =
         calloc(count * FILES + 1, sizeof(struct mur_object *));
-    if (files == NULL)
+    MUR_AUTO_FREE char(*series)[MUR_UID_TEXT_SIZE] = calloc(count + 1, sizeof *series);
+    if (files == NULL || series == NULL)
         return mur_error_no_memory(error);
     removal.files = files;
+    removal.series = series;
     enum mur_status status = mur_archive_change(archive, true, remove_rows, &removal, error);
     for (size_t i = 0; i < count * FILES; i++) {
         if (status == MUR_OK && files[i] != NULL)
             mur_object_displace(files[i]);
         mur_object_free(files[i]);
     }
+    if (status == MUR_OK)
+        mur_certificates_tidy(archive, series, removal.series_count);
     return status;
 }
 

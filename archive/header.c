@@ -121,13 +121,27 @@ static bool is_large(const struct mur_header *header, uint32_t sequence)
     return false;
 }
 
+/* Elsewhere control characters are left out; but 1.2<NUL>.3 is not the UID 1.2.3. */
+static enum mur_status keep_uid(struct mur_buffer *texts, struct mur_slice uid,
+                                struct mur_error *error)
+{
+    size_t offset = texts->length;
+    enum mur_status status = mur_buffer_append(texts, uid.data, uid.length, error);
+    for (size_t i = offset; status == MUR_OK && i < texts->length; i++)
+        if (texts->data[i] <= ' ' || texts->data[i] > '~')
+            texts->data[i] = '?';
+    return status;
+}
+
 static enum mur_status keep_column(struct mur_header *header,
                                    const struct mur_scan_element *element,
                                    const struct mur_attribute *attribute, struct mur_error *error)
 {
     size_t offset = header->texts.length;
     enum mur_status status = MUR_OK;
-    if (mur_vr_is_text(element->vr)) {
+    if (element->vr == MUR_VR_UI) {
+        status = keep_uid(&header->texts, mur_slice_trim(mur_scan_text(element)), error);
+    } else if (mur_vr_is_text(element->vr)) {
         status = mur_charset_use(&header->charset, element->charset, error);
         if (status == MUR_OK)
             status =

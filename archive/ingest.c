@@ -229,6 +229,11 @@ enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_i
     return outcome_of(outcome, ingest, error);
 }
 
+const char *mur_ingest_study(const struct mur_ingest *ingest)
+{
+    return ingest->record.instance.study_instance;
+}
+
 void mur_ingest_free(struct mur_ingest *ingest)
 {
     if (ingest == NULL)

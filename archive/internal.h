@@ -102,6 +102,11 @@ enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t datas
                                       const struct mur_isa *isa, const struct mur_scan_list *scans,
                                       struct mur_error *error);
 
+/** Removes what one who was killed left of tables half copied; the write lock of the index is held.
+ */
+enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive,
+                                         struct mur_error *error);
+
 /* archive/manifest.c */
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
                                   struct mur_error *error);

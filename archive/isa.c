@@ -1,5 +1,6 @@
 #include "archive/isa.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #include "core/text.h"
 #include "dicom/dictionary.h"
 #include "mapping/private_block.h"
+
+/* Of the folder of a version that is being copied. */
+#define MUR_PARTIAL_SUFFIX ".new"
 
 enum { TABLE_LIMIT = 256 << 20, IDENTIFIER_LIMIT = 200 };
 
@@ -151,15 +155,53 @@ static enum mur_status version_folder(char out[64], const char *dataset, int64_t
     return status;
 }
 
+/* In the transaction: a folder that is there already is of no version that was ever committed. */
 static enum mur_status keep_tables(const char *folder, const struct mur_archive *archive,
                                    const struct mur_isa *isa, struct mur_error *error)
 {
     MUR_AUTO_FREE char *target = NULL;
+    MUR_AUTO_FREE char *partial = NULL;
     enum mur_status status = mur_path_join(&target, archive->directory, folder, error);
-    struct tables tables = {.root = isa->root, .target = target};
     if (status == MUR_OK)
-        status = each_table(isa, copy_table, &tables, error);
+        status = mur_text_format(&partial, error, "%s" MUR_PARTIAL_SUFFIX, target);
+    struct tables tables = {.root = isa->root, .target = partial};
+    if (status != MUR_OK)
+        return status;
+    mur_directory_remove(partial);
+    status = each_table(isa, copy_table, &tables, error);
+    if (status != MUR_OK)
+        return status;
+    mur_directory_remove(target);
+    if (rename(partial, target) != 0)
+        return mur_error_set_errno(error, errno, "cannot rename %s", partial);
+    for (int up = 0; status == MUR_OK && up < 3; up++) { /* the dataset's, isa/, the archive's */
+        *strrchr(target, '/') = '\0';
+        status = mur_directory_sync(target, error);
+    }
     return status;
+}
+
+static enum mur_status sweep_partial(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                     struct mur_error *error)
+{
+    (void)user;
+    (void)error;
+    size_t length = strlen(entry->path);
+    const size_t suffix = strlen(MUR_PARTIAL_SUFFIX);
+    *skip = entry->depth > 0;
+    if (entry->depth == 1 && entry->kind == MUR_WALK_DIRECTORY &&
+        strcmp(entry->path + length - suffix, MUR_PARTIAL_SUFFIX) == 0)
+        mur_directory_remove(entry->path);
+    return MUR_OK;
+}
+
+enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *folder = NULL;
+    enum mur_status status = mur_path_join(&folder, archive->directory, "isa", error);
+    return status == MUR_OK && mur_directory_exists(folder)
+               ? mur_directory_walk(folder, sweep_partial, NULL, error)
+               : status;
 }
 
 /* ---- what is said otherwise --------------------------------------------------------------------

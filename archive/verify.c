@@ -26,6 +26,8 @@ const char *mur_finding_name(enum mur_finding_kind kind)
         return "stray";
     case MUR_FINDING_MANIFEST:
         return "manifest";
+    case MUR_FINDING_CERTIFICATE:
+        return "certificate";
     case MUR_FINDING_TABLES:
         return "tables";
     case MUR_FINDING_INDEX:
@@ -262,6 +264,8 @@ static enum mur_status verify_all(struct mur_verify *verify, struct mur_error *e
     if (status == MUR_OK)
         status = mur_verify_manifest(verify, error);
     if (status == MUR_OK)
+        status = mur_verify_certificates(verify, NULL, error);
+    if (status == MUR_OK)
         status = mur_archive_each_isa_version(verify->archive, check_tables, verify, error);
     if (status == MUR_OK && verify->summary.share == 0)
         status = check_index(verify, error);
@@ -278,6 +282,8 @@ static enum mur_status verify_study(struct mur_verify *verify, const char *study
     enum mur_status status = list_rows(verify, study, error);
     if (status == MUR_OK && verify->summary.instances == before)
         return mur_error_set(error, MUR_NOT_FOUND, "%s: no study of this UID is stored", study);
+    if (status == MUR_OK)
+        status = mur_verify_certificates(verify, study, error);
     const struct mur_object_name name = {.study = study, .series = "", .instance = ""};
     if (status == MUR_OK)
         status = mur_store_object_path(&folder, verify->archive->store, &name, "", error);

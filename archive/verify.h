@@ -9,14 +9,15 @@
 #include "archive/archive.h"
 
 enum mur_finding_kind {
-    MUR_FINDING_CHANGED,    /**< the bytes are not those that came */
-    MUR_FINDING_MISSING,    /**< a row without its file */
-    MUR_FINDING_LENGTH,     /**< the file is cut, or too long */
-    MUR_FINDING_UNREADABLE, /**< the system cannot read it */
-    MUR_FINDING_STRAY,      /**< a file that no row knows */
-    MUR_FINDING_MANIFEST,   /**< manifest and index disagree */
-    MUR_FINDING_TABLES,     /**< an ISA-Tab that was applied is gone */
-    MUR_FINDING_INDEX,      /**< the index itself is damaged */
+    MUR_FINDING_CHANGED,     /**< the bytes are not those that came */
+    MUR_FINDING_MISSING,     /**< a row without its file */
+    MUR_FINDING_LENGTH,      /**< the file is cut, or too long */
+    MUR_FINDING_UNREADABLE,  /**< the system cannot read it */
+    MUR_FINDING_STRAY,       /**< a file that no row knows */
+    MUR_FINDING_MANIFEST,    /**< manifest and index disagree */
+    MUR_FINDING_CERTIFICATE, /**< of a converted series: none, or not its own; or of no series */
+    MUR_FINDING_TABLES,      /**< an ISA-Tab that was applied is gone */
+    MUR_FINDING_INDEX,       /**< the index itself is damaged */
 };
 /** "changed", ...; never NULL. */
 const char *mur_finding_name(enum mur_finding_kind kind);

@@ -70,6 +70,10 @@ enum mur_status mur_verify_strays(struct mur_verify *verify, const char *folder,
                                   struct mur_error *error);
 /* archive/verify_manifest.c: likewise */
 enum mur_status mur_verify_manifest(struct mur_verify *verify, struct mur_error *error);
+/* archive/verify_certificates.c */
+/** @param study  those of its series alone; NULL = all, and those of no series */
+enum mur_status mur_verify_certificates(struct mur_verify *verify, const char *study,
+                                        struct mur_error *error);
 /* archive/verify_report.c */
 /** Takes over what other shares of the round found, and says which share is next. */
 enum mur_status mur_verify_read_report(struct mur_verify *verify, struct mur_error *error);

@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -201,6 +203,54 @@ static enum mur_status parent_of(char **out, const char *path, struct mur_error 
     return mur_text_copy(out, (struct mur_slice){.data = path, .length = length}, error);
 }
 
+/* Locked, it is seen to be somebody's. A sweep may come between the two: then it is made again. */
+static enum mur_status create_locked(int *out, char *temporary, const char *path,
+                                     struct mur_error *error)
+{
+    enum { RANDOM_PART = 6 };
+    for (;;) {
+        struct stat details;
+        int descriptor = mkostemp(temporary, O_CLOEXEC);
+        if (descriptor < 0)
+            return mur_error_set_errno(error, errno, "%s: cannot create", path);
+        /* A file system without locks has no sweeps either. */
+        (void)flock(descriptor, LOCK_EX);
+        if (fstat(descriptor, &details) == 0 && details.st_nlink > 0) {
+            *out = descriptor;
+            return MUR_OK;
+        }
+        (void)close(descriptor);
+        memset(temporary + strlen(temporary) - RANDOM_PART, 'X', RANDOM_PART);
+    }
+}
+
+/* ".NAME.SUFFIX.XXXXXX" */
+static bool is_temporary(const char *name, const char *suffix)
+{
+    const size_t random = strlen(".XXXXXX");
+    size_t length = strlen(name);
+    size_t end = strlen(suffix);
+    return name[0] == '.' && length > 1 + end + random && name[length - random] == '.' &&
+           strncmp(name + length - random - end, suffix, end) == 0;
+}
+
+void mur_file_sweep(const char *folder, const char *suffix)
+{
+    DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return;
+    const struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        if (!is_temporary(entry->d_name, suffix))
+            continue;
+        MUR_AUTO_CLOSE int descriptor =
+            openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    (void)closedir(entries);
+}
+
 enum mur_status mur_file_write_all(const char *path, const void *bytes, size_t length, mode_t mode,
                                    struct mur_error *error)
 {
@@ -211,9 +261,10 @@ enum mur_status mur_file_write_all(const char *path, const void *bytes, size_t l
         status = mur_text_format(&temporary, error, "%s/.%s.XXXXXX", folder, mur_path_base(path));
     if (status != MUR_OK)
         return status;
-    MUR_AUTO_CLOSE int descriptor = mkostemp(temporary, O_CLOEXEC);
-    if (descriptor < 0)
-        return mur_error_set_errno(error, errno, "%s: cannot create", path);
+    MUR_AUTO_CLOSE int descriptor = -1;
+    status = create_locked(&descriptor, temporary, path, error);
+    if (status != MUR_OK)
+        return status;
     status = write_and_sync(descriptor, bytes, length, mode, path, error);
     if (status == MUR_OK && rename(temporary, path) != 0)
         status = mur_error_set_errno(error, errno, "%s: cannot replace", path);
@@ -259,6 +310,20 @@ enum mur_status mur_directory_create(const char *path, mode_t mode, struct mur_e
         *at = '/';
     }
     return make_one(copy, mode, error);
+}
+
+static int remove_entry(const char *path, const struct stat *details, int kind, struct FTW *where)
+{
+    (void)details;
+    (void)where;
+    (void)(kind == FTW_DP ? rmdir(path) : unlink(path));
+    return 0; /* the rest goes all the same */
+}
+
+void mur_directory_remove(const char *path)
+{
+    enum { OPEN_FOLDERS = 16 };
+    (void)nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
 
 bool mur_file_exists(const char *path)

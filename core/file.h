@@ -45,12 +45,17 @@ enum mur_status mur_file_read_all(struct mur_buffer *out, const char *path, size
 MUR_NODISCARD
 enum mur_status mur_file_write_all(const char *path, const void *bytes, size_t length, mode_t mode,
                                    struct mur_error *error);
+/** Removes what a process that was killed in mur_file_write_all() left in a folder of files whose
+ * names end with @p suffix. What is being written now stays. */
+void mur_file_sweep(const char *folder, const char *suffix);
 /** fsync() of the folder itself, so that a new name in it survives a power cut. */
 MUR_NODISCARD
 enum mur_status mur_directory_sync(const char *path, struct mur_error *error);
 /** Like mkdir -p; parents get @p mode too. An existing folder is success. */
 MUR_NODISCARD
 enum mur_status mur_directory_create(const char *path, mode_t mode, struct mur_error *error);
+/** Removes it with all that is in it; what cannot be removed stays. Nothing where there is none. */
+void mur_directory_remove(const char *path);
 bool mur_file_exists(const char *path);
 bool mur_directory_exists(const char *path);
 

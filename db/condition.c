@@ -7,6 +7,9 @@
 #include "core/json_write.h"
 #include "dicom/dictionary.h"
 
+/* SQLite takes no longer one. */
+enum { PATTERN_LIMIT = 50000 };
+
 void mur_condition_free(struct mur_condition *condition)
 {
     for (size_t i = 0; i < condition->count; i++)
@@ -175,6 +178,10 @@ enum mur_status mur_condition_add_text(struct mur_condition *condition, const ch
     char *pattern = NULL;
     if (status == MUR_OK)
         status = glob_pattern(&pattern, text, error);
+    if (status == MUR_OK && strlen(pattern) > PATTERN_LIMIT) {
+        free(pattern);
+        return mur_error_set(error, MUR_LIMIT, "a pattern of more than %d bytes", PATTERN_LIMIT);
+    }
     return status == MUR_OK ? bind_owned(condition, pattern, error) : status;
 }
 
@@ -265,9 +272,7 @@ static enum mur_status range_bound(char out[40], size_t *digits, struct mur_slic
     }
     out[length] = '\0';
     if (trimmed.length > 0 && (length == 0 || (vr == MUR_VR_DA && length != 8)))
-        return mur_error_set(error, MUR_INVALID, "\"%.*s\" is not a %s value or range",
-                             (int)(trimmed.length < 40 ? trimmed.length : 40), trimmed.data,
-                             mur_vr_name(vr));
+        return mur_error_set(error, MUR_INVALID, "not a %s value or range", mur_vr_name(vr));
     return MUR_OK;
 }
 
@@ -306,8 +311,7 @@ static enum mur_status add_range(struct mur_condition *condition, const char *co
     if (status == MUR_OK)
         status = range_bound(bounds[1], &digits[1], parts[1], vr, error);
     if (status == MUR_OK && bounds[0][0] == '\0' && bounds[1][0] == '\0')
-        status = mur_error_set(error, MUR_INVALID, "\"%.*s\" is a range without bounds",
-                               (int)(text.length < 40 ? text.length : 40), text.data);
+        status = mur_error_set(error, MUR_INVALID, "a %s range without bounds", mur_vr_name(vr));
     if (status == MUR_OK)
         status = mur_buffer_append_format(&condition->sql, error, "(%s <> ''", column);
     for (int upper = 0; status == MUR_OK && upper < 2; upper++) {

@@ -201,6 +201,20 @@ MUR_NODISCARD
 enum mur_status mur_database_study_is_of(bool *out, struct mur_database *database,
                                          const char *study_uid, const char *isa_studies,
                                          struct mur_error *error);
+/** A series, objects of which came in one way. */
+struct mur_made_of {
+    char series[MUR_UID_TEXT_SIZE], study[MUR_UID_TEXT_SIZE];
+    int64_t newest_us; /**< when the last of them came; microseconds since 1970 UTC */
+};
+/** Series with objects that came so. @param how  as in struct mur_new_instance
+ * @param study  those of this Study alone; NULL = all; @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_database_list_made(struct mur_made_of **out, size_t *count,
+                                       struct mur_database *database, const char *how,
+                                       const char *study, struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_has_series(bool *out, struct mur_database *database,
+                                        const char *series_uid, struct mur_error *error);
 /** Looks through the whole file. @param[out] out  what is wrong first, "" if nothing; malloc'ed */
 MUR_NODISCARD
 enum mur_status mur_database_check(char **out, struct mur_database *database,

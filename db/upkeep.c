@@ -65,6 +65,63 @@ enum mur_status mur_database_set_sha256(bool *found, struct mur_database *databa
     return status;
 }
 
+static void copy_uid(char out[MUR_UID_TEXT_SIZE], sqlite3_stmt *row, int column)
+{
+    (void)snprintf(out, MUR_UID_TEXT_SIZE, "%s", (const char *)sqlite3_column_text(row, column));
+}
+
+enum mur_status mur_database_list_made(struct mur_made_of **out, size_t *count,
+                                       struct mur_database *database, const char *how,
+                                       const char *study, struct mur_error *error)
+{
+    MUR_AUTO_FREE struct mur_made_of *list = NULL;
+    size_t used = 0;
+    size_t capacity = 0;
+    sqlite3_stmt *row = NULL;
+    const struct mur_bind binds[] = {MUR_T(how), MUR_T(study)};
+    enum mur_status status =
+        mur_statement_get(&row, database,
+                          "SELECT e.series_uid, s.study_uid, max(i.received_us) FROM instance i"
+                          " JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
+                          " WHERE i.origin IN (SELECT o.id FROM origin o WHERE o.how = ?1)"
+                          " AND (?2 IS NULL OR s.study_uid = ?2) GROUP BY e.id ORDER BY e.id",
+                          error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, binds, MUR_COUNT(binds), error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        if (used == capacity) {
+            capacity = capacity == 0 ? 256 : capacity * 2;
+            struct mur_made_of *grown = reallocarray(list, capacity, sizeof *grown);
+            if (grown == NULL) {
+                status = mur_error_no_memory(error);
+                break;
+            }
+            list = grown;
+        }
+        copy_uid(list[used].series, row, 0);
+        copy_uid(list[used].study, row, 1);
+        list[used++].newest_us = sqlite3_column_int64(row, 2);
+    }
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "listing series");
+    mur_statement_done(database, row);
+    if (status == MUR_OK) {
+        *out = MUR_STEAL(list);
+        *count = used;
+    }
+    return status;
+}
+
+enum mur_status mur_database_has_series(bool *out, struct mur_database *database,
+                                        const char *series_uid, struct mur_error *error)
+{
+    int64_t one = 0;
+    return MUR_QUERY_INTEGER(&one, out, database, error,
+                             "SELECT 1 FROM series WHERE series_uid = ? LIMIT 1",
+                             MUR_T(series_uid));
+}
+
 enum mur_status mur_database_usage(int64_t *bytes, int64_t *instances,
                                    struct mur_database *database, const char *ae_titles,
                                    const char *isa_studies, struct mur_error *error)

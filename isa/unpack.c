@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 #include "core/text.h"
 #include "isa/reader.h"
 
-enum { PIECE = 256 * 1024, OPEN_FOLDERS = 16 };
+enum { PIECE = 256 * 1024 };
 
 static const char folder_prefix[] = "unpacked-";
 
@@ -51,25 +50,12 @@ bool mur_is_zip(const char *path)
 
 /* ---- the private folder ---------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *details, int kind, struct FTW *where)
-{
-    (void)details;
-    (void)where;
-    (void)(kind == FTW_DP ? rmdir(path) : unlink(path));
-    return 0; /* the rest goes all the same */
-}
-
-static void remove_tree(const char *path)
-{
-    (void)nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
-}
-
 void mur_unpacked_free(struct mur_unpacked *unpacked)
 {
     if (unpacked == NULL)
         return;
     if (unpacked->private != NULL)
-        remove_tree(unpacked->private);
+        mur_directory_remove(unpacked->private);
     if (unpacked->lock >= 0)
         (void)close(unpacked->lock);
     free(unpacked->private);
@@ -92,7 +78,7 @@ static void sweep(const char *parent)
             break;
         MUR_AUTO_CLOSE int lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
-            remove_tree(path);
+            mur_directory_remove(path);
     }
     (void)closedir(directory);
 }

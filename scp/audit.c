@@ -1,5 +1,7 @@
 #include "scp/audit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scp/scp.h"
@@ -75,21 +77,53 @@ void mur_audit_find(const struct mur_session *session, const struct mur_identifi
     tell(&entry);
 }
 
-void mur_audit_stores(const struct mur_session *session)
+void mur_audit_stores(struct mur_session *session)
 {
-    unsigned asked = session->done[MUR_OPERATION_STORE];
-    if (asked == 0)
+    if (session->asked == 0)
         return;
+    const char *studies[STUDIES_LISTED];
+    for (size_t i = 0; i < session->study_count; i++)
+        studies[i] = session->studies[i];
     const struct mur_audit_entry entry = {
         .event = MUR_AUDIT_TRANSFERRED,
-        .outcome = session->stored < asked ? MUR_AUDIT_MINOR_FAILURE : MUR_AUDIT_SUCCESS,
+        .outcome = session->stored < session->asked ? MUR_AUDIT_MINOR_FAILURE : MUR_AUDIT_SUCCESS,
         .association = session->name,
         .source = caller(session->association),
         .destination = ourselves(session->scp),
         .what = "C-STORE",
         .instances = session->stored,
+        .studies = studies,
+        .study_count = session->study_count,
     };
     tell(&entry);
+    session->asked = session->stored = 0;
+    session->study_count = 0;
+}
+
+/* Objects of a study mostly come one after the other. */
+static bool is_noted(const struct mur_session *session, const char *study)
+{
+    for (size_t i = session->study_count; i > 0; i--)
+        if (strcmp(session->studies[i - 1], study) == 0)
+            return true;
+    return false;
+}
+
+void mur_audit_stored(struct mur_session *session, const char *study)
+{
+    if (mur_audit_enabled() && !is_noted(session, study)) {
+        if (session->study_count == STUDIES_LISTED) {
+            session->asked--; /* this one stands in the next line */
+            mur_audit_stores(session);
+            session->asked = 1;
+        }
+        if (session->studies == NULL)
+            session->studies = calloc(STUDIES_LISTED, sizeof *session->studies);
+        if (session->studies != NULL) /* else the line has one study less */
+            (void)snprintf(session->studies[session->study_count++], MUR_UID_TEXT_SIZE, "%s",
+                           study);
+    }
+    session->stored++;
 }
 
 /* Instances are in the order of their series, so that those of a study mostly stand together. */

@@ -17,8 +17,11 @@ void mur_audit_refusal(const struct mur_association *association, const char *na
 /** @param reason  its status alone is told: its message may quote what was looked for */
 void mur_audit_find(const struct mur_session *session, const struct mur_identifier *identifier,
                     size_t answers, const struct mur_error *reason);
-/** What an association brought, at its end. */
-void mur_audit_stores(const struct mur_session *session);
+/** Counts an object that is about to be answered with Success. */
+void mur_audit_stored(struct mur_session *session, const char *study);
+/** What an association brought since the last such line: at its end, and whenever as many studies
+ * as one line names are full. */
+void mur_audit_stores(struct mur_session *session);
 /** @param event  MUR_AUDIT_BEGIN_TRANSFERRING or MUR_AUDIT_TRANSFERRED */
 void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_event event);
 

@@ -52,6 +52,7 @@ static void *session_main(void *argument)
     session_remove(scp, session);
     (void)pthread_mutex_unlock(&scp->mutex);
     mur_association_free(session->association);
+    free(session->studies);
     free(session);
     /* And counted out last: after that the server may be gone. */
     (void)pthread_mutex_lock(&scp->mutex);

@@ -70,7 +70,10 @@ struct mur_session {
     enum mur_rights rights;
     int timeout_ms; /* for each step of a peer */
     unsigned done[MUR_OPERATION_COUNT], refused;
-    unsigned stored; /* objects that were answered with Success */
+    /* Of C-STORE, since the last line of audit. */
+    unsigned asked, stored;
+    char (*studies)[MUR_UID_TEXT_SIZE]; /* owned */
+    size_t study_count;
 };
 
 /** The request under way. */

@@ -1,4 +1,5 @@
 /* C-STORE (PS3.4 Annex B, PS3.7 9.1.1): bytes go to the archive as they come. */
+#include "scp/audit.h"
 #include "scp/session.h"
 
 #include <string.h>
@@ -34,6 +35,7 @@ static enum mur_status begin(struct mur_ingest **out, struct mur_session *sessio
 enum mur_status mur_session_store(struct mur_session *session, const struct mur_request *request,
                                   struct mur_error *error)
 {
+    session->asked++;
     struct mur_origin origin = {
         .how = "C-STORE",
         .calling_ae = mur_association_calling_ae_title(session->association),
@@ -66,7 +68,7 @@ enum mur_status mur_session_store(struct mur_session *session, const struct mur_
         return mur_session_fail(session, request, &reason, error);
     mur_log_debug(MUR_LOG_SCP, "%s %s", outcome == MUR_STORED ? "stored" : "unchanged",
                   request->command.affected_sop_instance_uid);
-    session->stored++;
+    mur_audit_stored(session, mur_ingest_study(ingest));
     struct mur_command response;
     mur_command_init_response(&response, &request->command, 0);
     return mur_message_write(session->association, request->context.id, &response, NULL, 0,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/certificates.h"
 #include "core/file.h"
 #include "core/own.h"
 #include "core/text.h"
@@ -179,7 +180,7 @@ enum mur_status mur_certificates_make(const struct mur_converted_list *list,
     for (size_t index = 0; status == MUR_OK && index < list->count; index++) {
         const struct mur_converted *one = &list->items[index];
         MUR_AUTO_FREE char *path = NULL;
-        status = mur_text_format(&path, error, "%s/%s.json", folder, one->series);
+        status = mur_archive_certificate_path(&path, archive, one->series, error);
         if (status == MUR_OK && (one->is_new || !mur_file_exists(path)))
             status = certify_one(one, path, archive, error);
     }

@@ -14,8 +14,6 @@
 #include "converters/certify.h"
 #include "core/error.h"
 
-#define MUR_CERTIFICATE_FOLDER "certificates"
-
 /** A series that was made of files of the dataset. Everything is borrowed. */
 struct mur_made_series {
     const char *const *sources; /**< the files */

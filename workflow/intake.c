@@ -176,9 +176,10 @@ static enum mur_status count_series(struct mur_intake *intake, const char *study
 
 /* ---- one object ------------------------------------------------------------------------------ */
 
-static enum mur_status begin_object(struct mur_intake *intake, const char *sop_class,
-                                    const char *sop_instance, const char *transfer_syntax,
-                                    struct mur_error *error)
+/* @param how  struct mur_origin */
+static enum mur_status begin_object(struct mur_intake *intake, const char *how,
+                                    const char *sop_class, const char *sop_instance,
+                                    const char *transfer_syntax, struct mur_error *error)
 {
     intake->is_known = false;
     intake->length = 0;
@@ -190,7 +191,7 @@ static enum mur_status begin_object(struct mur_intake *intake, const char *sop_c
     if (status != MUR_OK || intake->is_known)
         return status;
     intake->brought_new = true;
-    const struct mur_origin origin = {.how = "import",
+    const struct mur_origin origin = {.how = how,
                                       .path = intake->path,
                                       .isa = intake->has_isa ? &intake->isa[intake->segmentation]
                                                              : NULL};
@@ -260,8 +261,8 @@ static enum mur_status output_begin(void *user, const struct mur_made_instance *
     give_up_object(intake);
     enum mur_status status =
         count_series(intake, instance->study_instance, instance->series_instance, error);
-    return status == MUR_OK ? begin_object(intake, instance->sop_class, instance->sop_instance,
-                                           instance->transfer_syntax, error)
+    return status == MUR_OK ? begin_object(intake, MUR_HOW_CONVERSION, instance->sop_class,
+                                           instance->sop_instance, instance->transfer_syntax, error)
                             : status;
 }
 
@@ -383,7 +384,8 @@ enum mur_status mur_intake_file(struct mur_intake *intake, const char *path,
         status = count_series(intake, uids.uids[2], uids.uids[3], error);
     if (status != MUR_OK || intake->archive == NULL)
         return status;
-    status = begin_object(intake, uids.uids[0], uids.uids[1], head.transfer_syntax, error);
+    status =
+        begin_object(intake, "import", uids.uids[0], uids.uids[1], head.transfer_syntax, error);
     if (status == MUR_OK)
         status = read_data_set(intake, file, path, head.offset, intake_piece, intake, error);
     bool differs = false;

@@ -98,7 +98,7 @@ CREATE TABLE uid (
 -- How objects came: each way once.
 CREATE TABLE origin (
   id INTEGER PRIMARY KEY,
-  how TEXT NOT NULL,                     -- "C-STORE", "import"
+  how TEXT NOT NULL,                     -- "C-STORE", "import", "conversion"
   calling_ae TEXT NOT NULL,
   peer TEXT NOT NULL,                    -- address
   UNIQUE (how, calling_ae, peer)

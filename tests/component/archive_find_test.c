@@ -177,6 +177,25 @@ static void a_list_of_five_thousand_uids_is_one_question(void **state)
     assert_found(state, MUR_TAG_StudyInstanceUID, MUR_VR_UI, list.data, "3");
 }
 
+static void patterns_have_a_limit_and_take_no_time(void **state)
+{
+    struct archive_fixture *f = *state;
+    const struct {
+        int repeats;
+        enum mur_status status;
+    } cases[] = {{20000, MUR_OK}, {60000, MUR_LIMIT}};
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
+        for (int k = 0; k < cases[i].repeats; k++)
+            assert_int_equal(mur_buffer_append_text(&text, "*a", NULL), MUR_OK);
+        const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, text.data}, {0}};
+        struct mur_error error = MUR_ERROR_INIT;
+        MUR_AUTO_FREE char *got = ask(f->archive, MUR_LEVEL_STUDY, keys, &error);
+        assert_int_equal(error.status, cases[i].status);
+        assert_int_equal(got != NULL, cases[i].status == MUR_OK);
+    }
+}
+
 static void by_configuration_case_does_not_matter_and_unknown_values_match(void **state)
 {
     struct archive_fixture *f = *state;
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test(values_that_are_no_dates_are_refused_by_name),
         cmocka_unit_test(modalities_and_uid_lists_are_alternatives),
         cmocka_unit_test(attributes_outside_of_columns_are_found_and_returned),
+        cmocka_unit_test(patterns_have_a_limit_and_take_no_time),
         cmocka_unit_test(a_list_of_five_thousand_uids_is_one_question),
         cmocka_unit_test(by_configuration_case_does_not_matter_and_unknown_values_match),
         cmocka_unit_test(date_and_time_are_one_range_when_that_was_negotiated),

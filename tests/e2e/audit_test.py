@@ -67,6 +67,7 @@ class AuditTest(unittest.TestCase):
         self.assertEqual(start["source"], {"aeTitle": "MURPACS", "address": "127.0.0.1"})
         stored, got, moved = self.lines("DICOM Instances Transferred")
         self.assertEqual((stored["service"], stored["instances"], stored["outcome"]), ("C-STORE", 2, 0))
+        self.assertEqual(stored["studies"], [UID + "1"])
         self.assertEqual(stored["source"], {"aeTitle": "SCANNER", "address": "127.0.0.1"})
         self.assertEqual((got["service"], got["instances"], got["studies"]), ("C-GET", 2, [UID + "1"]))
         self.assertEqual((moved["service"], moved["destination"]["aeTitle"]), ("C-MOVE", "SINK"))
@@ -84,6 +85,44 @@ class AuditTest(unittest.TestCase):
             self.assertNotIn("Unmistakable", text)
             self.assertNotIn("SECRETID", text)
         self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o640)
+
+    def test_more_studies_than_a_line_names_make_several_lines(self):
+        served = self.serve("--set", "dicom.durability=process")
+        try:
+            with dimse.Association(served.port, [(dimse.CT_IMAGE, (dimse.EXPLICIT,))]) as association:
+                for number in range(1, 601):
+                    uid = f"{UID}3.{number % 300 + 1}"
+                    status = association.store(dimse.CT_IMAGE, f"{uid}.1.{number}",
+                                               dimse.image(uid, uid + ".1", f"{uid}.1.{number}"))
+                    self.assertEqual(status, 0)
+                self.assertNotEqual(association.store(dimse.CT_IMAGE, UID + "4", b"no Data Set"), 0)
+        finally:
+            self.assertEqual(served.stop(), 0)
+        lines = self.lines("DICOM Instances Transferred")
+        self.assertEqual([len(line["studies"]) for line in lines], [256, 256, 88])
+        self.assertEqual(sum(line["instances"] for line in lines), 600)
+        self.assertEqual([line["outcome"] for line in lines], [0, 0, 4])
+        self.assertEqual(len({study for line in lines for study in line["studies"]}), 300)
+
+    def test_what_is_asked_for_in_vain_stays_out_of_the_log(self):
+        """Values of keys, however wrong they are, and of objects that are refused."""
+        served = self.serve()
+        try:
+            for key in ("PatientBirthDate=Unmistakable", "StudyDate=SECRETID-SECRETID", "StudyTime=SECRETID",
+                        "PatientName=Unmistakable\\SECRETID", "PatientName=Unmistakable" * 400):
+                node.run("findscu", "-S", "-aec", "MURPACS", "-k", "QueryRetrieveLevel=STUDY", "-k", key,
+                         "127.0.0.1", served.port, check=False)
+            with dimse.Association(served.port, [(dimse.CT_IMAGE, (dimse.EXPLICIT,))]) as association:
+                for more in (b"cut off", dimse.element(0x00080018, "UI", "Unmistakable")):
+                    image = dimse.image(UID + "5", UID + "5.1", UID + "5.1.1", patient="SECRETID")
+                    self.assertNotEqual(association.store(dimse.CT_IMAGE, UID + "5.1.1", more + image), 0)
+        finally:
+            self.assertEqual(served.stop(), 0)
+        log = pathlib.Path(served.log.name).read_text(encoding="utf-8")
+        self.assertIn("refused", log)
+        for text in (self.file.read_text(encoding="utf-8"), log):
+            self.assertNotIn("Unmistakable", text)
+            self.assertNotIn("SECRETID", text)
 
     def test_a_file_that_was_moved_away_is_made_anew(self):
         served = self.serve()

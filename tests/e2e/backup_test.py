@@ -47,7 +47,8 @@ class Backup(unittest.TestCase):
         self.assertEqual(node.manifest_instances(self.copy), node.indexed_instances(self.copy))
         self.assertEqual(sorted(path.name for path in self.copy.iterdir()
                                 if path.name != "verify.json" and "index.sqlite-" not in path.name),
-                         ["backup.json", "index.sqlite", "isa", "lock", "manifest.jsonl", "objects"])
+                         ["backup.json", "certificates", "index.sqlite", "isa", "lock", "manifest.jsonl",
+                          "objects"])
 
     def make_objects(self, count):
         source = pydicom.dcmread(next(iter(sorted(DATASET.rglob("*.dcm")))))
@@ -67,6 +68,9 @@ class Backup(unittest.TestCase):
         self.assertEqual(first["instances"], len(node.indexed_instances(self.data_dir)))
         self.assertEqual(reindex_test.dump(self.copy), reindex_test.dump(self.data_dir))
         self.assertEqual(node.tree_digest(self.copy / "isa"), node.tree_digest(self.data_dir / "isa"))
+        self.assertTrue(node.tree_digest(self.copy / "certificates"))
+        self.assertEqual(node.tree_digest(self.copy / "certificates"),
+                         node.tree_digest(self.data_dir / "certificates"))
         self.assertEqual((self.copy / "manifest.jsonl").read_bytes(),
                          (self.data_dir / "manifest.jsonl").read_bytes())
         self.assert_whole()
@@ -98,6 +102,18 @@ class Backup(unittest.TestCase):
                          "--data-dir", self.data_dir, folder)
         self.backup()
         self.assert_whole()
+
+    def test_certificates_go_and_change_with_their_series(self):
+        self.backup()
+        certificates = sorted((self.data_dir / "certificates").iterdir())
+        node.murpacs("delete", "--data-dir", self.data_dir, certificates[0].stem)
+        self.assertFalse(certificates[0].exists())
+        text = certificates[1].read_text(encoding="utf-8")
+        certificates[1].write_text(text.replace("0", "1"), encoding="utf-8")
+        again = self.backup()
+        self.assertEqual(again["copied"], 1)
+        self.assertEqual(node.tree_digest(self.copy / "certificates"),
+                         node.tree_digest(self.data_dir / "certificates"))
 
     def test_an_interrupted_copy_is_completed_by_the_next(self):
         self.backup()

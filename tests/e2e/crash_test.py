@@ -107,6 +107,9 @@ class CrashTest(unittest.TestCase):
         self.assertLessEqual(beside, objects)
         self.assertEqual([name for name in files if ".incoming-" in name], [])
         self.assertEqual(node.manifest_instances(self.data_dir), rows)
+        self.assertEqual([str(path) for folder in ("isa", "certificates")
+                          for path in (self.data_dir / folder).rglob("*")
+                          if path.name.startswith(".") or path.name.endswith(".new")], [])
         self.assertLessEqual({path.name for path in self.data_dir.iterdir()},
                              {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "objects",
                               "isa", "certificates", "manifest.jsonl", "lock"})
@@ -207,6 +210,19 @@ class CrashTest(unittest.TestCase):
         """The lock of a living process's incoming folder, as tree_digest() has it."""
         return {name: digest for name, digest in node.tree_digest(self.data_dir / "objects").items()
                 if pathlib.PurePath(name).match(".incoming-*/owner")}
+
+    def test_what_was_half_written_beside_the_objects_is_swept(self):
+        node.import_dataset(self.data_dir, DATASET)
+        wanted = {name: node.tree_digest(self.data_dir / name) for name in ("isa", "certificates")}
+        version, = (self.data_dir / "isa").glob("*/1")
+        for name in ("certificates/.1.2.json.AbCd09", ".verify.json.AbCd09",
+                     f"isa/{version.parent.name}/2.new/a/.a_study.txt.AbCd09"):
+            path = self.data_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("half", encoding="utf-8")
+        with node.serving(self.data_dir):
+            self.check_order()
+        self.assertEqual({name: node.tree_digest(self.data_dir / name) for name in wanted}, wanted)
 
     def test_an_import_killed_beside_a_serving_node_leaves_nothing_that_it_serves(self):
         with node.serving(self.data_dir) as serving:

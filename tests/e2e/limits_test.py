@@ -235,6 +235,8 @@ class LimitsTest(unittest.TestCase):
             "no Series Instance UID": without(0x0020000E),
             "no SOP Instance UID": without(0x00080018),
             "another SOP Instance UID": good.replace(b"4.1.1\0", b"4.1.2\0"),
+            "a NUL in a UID": good.replace(dimse.element(0x0020000E, "UI", UID + "4.1"),
+                                           dimse.element(0x0020000E, "UI", UID + "4\0001")),
             "garbage": random.Random(3).randbytes(5000),
             "text": b"GET / HTTP/1.1\r\n\r\n" * 100,
             "cut in a value": good[:-100],

@@ -83,6 +83,32 @@ class Verify(unittest.TestCase):
         found, _ = self.verify(code=1)
         self.assertEqual([one["kind"] for one in found], ["changed"])
 
+    def test_what_was_converted_has_its_certificate(self):
+        certificates = sorted((self.data_dir / "certificates").iterdir())
+        self.assertGreater(len(certificates), 3)
+        certificates[0].unlink()
+        certificates[1].write_bytes(certificates[2].read_bytes())
+        (self.data_dir / "certificates" / "1.2.3.json").write_text("{}", encoding="utf-8")
+        expected = {str(certificates[1]), str(self.data_dir / "certificates" / "1.2.3.json")}
+        found, _ = self.verify(code=1)  # an import may be about to write the first
+        self.assertEqual({(one["kind"], one["path"]) for one in found},
+                         {("certificate", path) for path in expected})
+        with sqlite3.connect(self.data_dir / "index.sqlite") as index:
+            index.execute("UPDATE instance SET received_us = received_us - 3600000000")
+        found, _ = self.verify(code=1)
+        self.assertEqual({one["path"] for one in found}, {*expected, str(certificates[0])})
+        study = next(one["StudyInstanceUID"] for one in found if one["path"] == str(certificates[0]))
+        of_study, _ = self.verify("--study", study, code=1)
+        self.assertIn(str(certificates[0]), {one["path"] for one in of_study})
+        certificates[0].touch()
+        node.import_dataset(self.data_dir, DATASET)  # what is there is not made again
+        self.assertEqual(certificates[0].stat().st_size, 0)
+        certificates[0].unlink()
+        certificates[1].unlink()
+        (self.data_dir / "certificates" / "1.2.3.json").unlink()
+        node.import_dataset(self.data_dir, DATASET)
+        self.verify(code=0)
+
     def test_manifest_and_tables_are_compared(self):
         manifest = self.data_dir / "manifest.jsonl"
         lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include "core/file.h"
@@ -98,6 +99,26 @@ static void a_file_is_replaced_whole_and_leaves_nothing_beside_it(void **state)
     MUR_AUTO_FREE char *outer = in(fixture, "a/b");
     assert_int_equal(rmdir(inner), 0);
     assert_int_equal(rmdir(outer), 0); /* else a temporary file was left */
+}
+
+static void what_a_killed_writer_left_is_swept_and_nothing_else(void **state)
+{
+    static const char *const names[] = {".a.json.AbC123", ".a.json.Locked", "a.json",
+                                        ".json.AbC123",   ".a.text.AbC123", "a.json.AbC123"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < MUR_COUNT(names); i++) {
+        MUR_AUTO_FREE char *path = in(fixture, names[i]);
+        MUR_AUTO_CLOSE int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(file >= 0);
+    }
+    MUR_AUTO_FREE char *path = in(fixture, names[1]);
+    MUR_AUTO_CLOSE int writer = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(flock(writer, LOCK_EX), 0);
+    mur_file_sweep(fixture->root, ".json");
+    for (size_t i = 0; i < MUR_COUNT(names); i++) {
+        MUR_AUTO_FREE char *one = in(fixture, names[i]);
+        assert_int_equal(mur_file_exists(one), i != 0);
+    }
 }
 
 static void reading_has_a_limit_and_wants_a_regular_file(void **state)
@@ -293,6 +314,7 @@ int main(void)
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_file_is_replaced_whole_and_leaves_nothing_beside_it),
+        WITH_FOLDER(what_a_killed_writer_left_is_swept_and_nothing_else),
         WITH_FOLDER(reading_has_a_limit_and_wants_a_regular_file),
         WITH_FOLDER(a_folder_in_a_file_s_place_is_told),
         cmocka_unit_test(long_vectors_are_written_over_short_writes),
