@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "archive/internal.h"
+#include "archive/isa_dataset.h"
 #include "archive/isa_values.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -16,7 +17,7 @@
 /* Of the folder of a version that is being copied. */
 #define MUR_PARTIAL_SUFFIX ".new"
 
-enum { TABLE_LIMIT = 256 << 20, IDENTIFIER_LIMIT = 200 };
+enum { TABLE_LIMIT = 256 << 20 };
 
 void mur_isa_rows_free(struct mur_isa_rows *rows)
 {
@@ -27,62 +28,34 @@ void mur_isa_rows_free(struct mur_isa_rows *rows)
     *rows = (struct mur_isa_rows){0};
 }
 
-static enum mur_status append_identifier(struct mur_buffer *out, const char *identifier,
-                                         struct mur_error *error)
-{
-    if (identifier[0] == '\0')
-        return MUR_OK;
-    return mur_buffer_append_format(out, error, "%s%s", out->length > 0 ? "+" : "", identifier);
-}
-
-enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
-                                           struct mur_error *error)
-{
-    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_buffer_reserve(&text, IDENTIFIER_LIMIT, error);
-    for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
-        status = append_identifier(&text, isa->investigations[i].identifier, error);
-    for (size_t i = 0; status == MUR_OK && text.length == 0 && i < isa->study_count; i++)
-        status = append_identifier(&text, isa->studies[i].identifier, error);
-    if (status == MUR_OK && text.length == 0) {
-        struct mur_slice root = mur_slice_of(isa->root);
-        while (root.length > 1 && root.data[root.length - 1] == '/')
-            root.length--;
-        MUR_AUTO_FREE char *folder = NULL;
-        status = mur_text_copy(&folder, root, error);
-        if (status == MUR_OK)
-            status = append_identifier(&text, mur_path_base(folder), error);
-    }
-    if (status == MUR_OK && text.length > IDENTIFIER_LIMIT) {
-        text.length = mur_utf8_cut((struct mur_slice){text.data, text.length}, IDENTIFIER_LIMIT);
-        text.data[text.length] = '\0';
-    }
-    return status == MUR_OK ? mur_buffer_take(out, &text, error) : status;
-}
-
 /* ---- the tables as delivered ----------------------------------------------------------------- */
 
-typedef enum mur_status table_function(void *user, const char *relative, struct mur_error *error);
+typedef enum mur_status table_function(void *user, const char *root, const char *relative,
+                                       struct mur_error *error);
 
 static enum mur_status each_table(const struct mur_isa *isa, table_function *each, void *user,
                                   struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
-        status = each(user, isa->investigations[i].path, error);
+        status = each(user, isa->investigations[i].earlier ? isa->earlier : isa->root,
+                      isa->investigations[i].path, error);
     for (size_t i = 0; status == MUR_OK && i < isa->study_count; i++) {
         const struct mur_isa_study *study = &isa->studies[i];
         if (study->readable)
-            status = each(user, study->table.path, error);
-        for (size_t j = 0; status == MUR_OK && j < study->assay_count; j++)
-            if (study->assays[j].readable)
-                status = each(user, study->assays[j].table.path, error);
+            status = each(user, study->table.earlier ? isa->earlier : isa->root, study->table.path,
+                          error);
+        for (size_t j = 0; status == MUR_OK && j < study->assay_count; j++) {
+            const struct mur_isa_assay *assay = &study->assays[j];
+            if (assay->readable)
+                status = each(user, assay->table.earlier ? isa->earlier : isa->root,
+                              assay->table.path, error);
+        }
     }
     return status;
 }
 
 struct tables {
-    const char *root;
     const char *target; /* folder to copy to */
     struct mur_sha256 *digest;
 };
@@ -95,11 +68,12 @@ static enum mur_status read_table(struct mur_buffer *out, const char *root, cons
     return status == MUR_OK ? mur_file_read_all(out, path, TABLE_LIMIT, error) : status;
 }
 
-static enum mur_status digest_table(void *user, const char *relative, struct mur_error *error)
+static enum mur_status digest_table(void *user, const char *root, const char *relative,
+                                    struct mur_error *error)
 {
     struct tables *tables = user;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    enum mur_status status = read_table(&bytes, tables->root, relative, error);
+    enum mur_status status = read_table(&bytes, root, relative, error);
     if (status == MUR_OK)
         status = mur_sha256_update(tables->digest, relative, strlen(relative) + 1, error);
     if (status == MUR_OK)
@@ -107,12 +81,13 @@ static enum mur_status digest_table(void *user, const char *relative, struct mur
     return status;
 }
 
-static enum mur_status copy_table(void *user, const char *relative, struct mur_error *error)
+static enum mur_status copy_table(void *user, const char *root, const char *relative,
+                                  struct mur_error *error)
 {
     struct tables *tables = user;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
     MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = read_table(&bytes, tables->root, relative, error);
+    enum mur_status status = read_table(&bytes, root, relative, error);
     if (status == MUR_OK)
         status = mur_path_join(&path, tables->target, relative, error);
     if (status != MUR_OK)
@@ -130,7 +105,7 @@ enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct m
 {
     MUR_AUTO(mur_sha256) *digest = NULL;
     enum mur_status status = mur_sha256_create(&digest, error);
-    struct tables tables = {.root = isa->root, .digest = digest};
+    struct tables tables = {.digest = digest};
     if (status == MUR_OK)
         status = each_table(isa, digest_table, &tables, error);
     uint8_t bytes[MUR_SHA256_SIZE];
@@ -138,20 +113,6 @@ enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct m
         status = mur_sha256_finish(bytes, digest, error);
     if (status == MUR_OK)
         mur_hex_write(out, bytes, sizeof bytes);
-    return status;
-}
-
-/* Folder of a version, relative to the archive: a hash, because an identifier may hold anything. */
-static enum mur_status version_folder(char out[64], const char *dataset, int64_t version,
-                                      struct mur_error *error)
-{
-    uint8_t digest[MUR_SHA256_SIZE];
-    char text[17];
-    enum mur_status status = mur_sha256_of(digest, dataset, strlen(dataset), error);
-    if (status == MUR_OK) {
-        mur_hex_write(text, digest, 8);
-        (void)snprintf(out, 64, "isa/%s/%lld", text, (long long)version);
-    }
     return status;
 }
 
@@ -164,7 +125,7 @@ static enum mur_status keep_tables(const char *folder, const struct mur_archive 
     enum mur_status status = mur_path_join(&target, archive->directory, folder, error);
     if (status == MUR_OK)
         status = mur_text_format(&partial, error, "%s" MUR_PARTIAL_SUFFIX, target);
-    struct tables tables = {.root = isa->root, .target = partial};
+    struct tables tables = {.target = partial};
     if (status != MUR_OK)
         return status;
     mur_directory_remove(partial);
@@ -496,7 +457,8 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
                                             .digest = put->digest,
                                             .applied_us = mur_clock_now_us(),
                                             .in_force = true};
-    enum mur_status status = version_folder(rows->folder, rows->dataset, rows->version, error);
+    enum mur_status status =
+        mur_isa_version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK && !put->options->dry_run)
         status = keep_tables(rows->folder, archive, put->isa, error);
     if (status == MUR_OK)
@@ -504,18 +466,6 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
             mur_database_put_isa_dataset(dataset, archive->writer, rows->dataset, rows->version,
                                          rows->folder, put->digest, version.applied_us, error);
     return status == MUR_OK ? mur_manifest_add_isa(&archive->manifest, &version, error) : status;
-}
-
-/* What stands in a table that cannot be read is not gone. */
-static bool is_whole(const struct mur_isa *isa)
-{
-    bool whole = true;
-    for (size_t i = 0; i < isa->study_count; i++) {
-        whole = whole && isa->studies[i].readable;
-        for (size_t j = 0; j < isa->studies[i].assay_count; j++)
-            whole = whole && isa->studies[i].assays[j].readable;
-    }
-    return whole;
 }
 
 static enum mur_status put_rows(struct mur_archive *archive, void *user, struct mur_error *error)
@@ -530,10 +480,10 @@ static enum mur_status put_rows(struct mur_archive *archive, void *user, struct 
     if (rows->new_version)
         status = put_version(&dataset, put, archive, error);
     else if (status == MUR_OK)
-        status = version_folder(rows->folder, rows->dataset, rows->version, error);
+        status = mur_isa_version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK)
         status = put_scans(put, archive, dataset, error);
-    if (status == MUR_OK && is_whole(put->isa))
+    if (status == MUR_OK)
         status = mur_database_retire_isa_scans(archive->writer, dataset, rows->scans, rows->count,
                                                note_gone, put, error);
     return status == MUR_OK ? mur_database_relink(&rows->relinked, archive->writer, error) : status;
@@ -554,51 +504,14 @@ enum mur_status mur_archive_each_isa_version(
     return status;
 }
 
-struct origin {
-    const struct mur_archive *archive;
-    char *root; /* real path */
-    char *dataset;
-};
-
-/* An earlier version has the name under which it was kept, whatever its folder is called. */
-static enum mur_status compare_folder(void *user, const struct mur_isa_version *one,
-                                      struct mur_error *error)
-{
-    struct origin *origin = user;
-    MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = mur_path_join(&path, origin->archive->directory, one->folder, error);
-    if (status != MUR_OK || origin->dataset != NULL)
-        return status;
-    MUR_AUTO_FREE char *real = realpath(path, NULL);
-    return real != NULL && strcmp(real, origin->root) == 0
-               ? mur_text_copy(&origin->dataset, mur_slice_of(one->dataset), error)
-               : MUR_OK;
-}
-
-static enum mur_status name_dataset(char **out, struct mur_archive *archive,
-                                    const struct mur_isa *isa,
-                                    const struct mur_isa_options *options, struct mur_error *error)
-{
-    if (options->dataset != NULL)
-        return mur_text_copy(out, mur_slice_of(options->dataset), error);
-    struct origin origin = {.archive = archive, .root = realpath(isa->root, NULL)};
-    enum mur_status status = MUR_OK;
-    if (origin.root != NULL)
-        status = mur_archive_each_isa_version(archive, compare_folder, &origin, error);
-    free(origin.root);
-    if (status == MUR_OK && origin.dataset == NULL)
-        status = mur_isa_dataset_identifier(&origin.dataset, isa, error);
-    *out = origin.dataset;
-    return status;
-}
-
 enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive *archive,
                                     const struct mur_isa *isa, const struct mur_scan_list *scans,
                                     const struct mur_isa_options *options, struct mur_error *error)
 {
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {0};
     struct put put = {.rows = &rows, .isa = isa, .scans = scans, .options = options};
-    enum mur_status status = name_dataset(&rows.dataset, archive, isa, options, error);
+    enum mur_status status =
+        mur_isa_name_dataset(&rows.dataset, archive, isa, options->dataset, error);
     if (status == MUR_OK)
         status = mur_tables_digest(put.digest, isa, error);
     if (status != MUR_OK)

@@ -25,11 +25,29 @@ struct mur_isa_rows {
 void mur_isa_rows_free(struct mur_isa_rows *rows); /**< the content; NULL is fine */
 #define MUR_AUTO_ISA_ROWS __attribute__((cleanup(mur_isa_rows_free)))
 
-/** Name of an ISA-Tab for ever: the identifiers of its investigations, else of its studies, else
- * the name of its folder. @param[out] out malloc'ed */
+/** Name of an investigation for ever, and of all UIDs that are made for its images, wherever its
+ * folder is: its identifier, else that of its first study, else the name of its folder.
+ * @param[out] out  malloc'ed */
+MUR_NODISCARD
+enum mur_status mur_isa_identifier_of(char **out, const struct mur_isa *isa, size_t investigation,
+                                      struct mur_error *error);
+/** Name of an ISA-Tab that is new: those of its investigations. @param[out] out  malloc'ed */
 MUR_NODISCARD
 enum mur_status mur_isa_dataset_identifier(char **out, const struct mur_isa *isa,
                                            struct mur_error *error);
+
+/**
+ * Reads the tables in @p directory that mur_archive_put_isa() is to take. What is missing or
+ * damaged is reported, and the version in force stands in for it: nothing is lost because a file
+ * is.
+ * @param archive  NULL: none
+ * @param dataset  as in struct mur_isa_options
+ */
+MUR_NODISCARD
+enum mur_status mur_archive_read_isa(struct mur_isa **out, struct mur_archive *archive,
+                                     const char *dataset, const char *directory,
+                                     struct mur_isa_diagnostics *diagnostics,
+                                     struct mur_error *error);
 
 /** One thing that a new version of an ISA-Tab says otherwise. Texts are borrowed for the call. */
 struct mur_isa_change {
@@ -74,8 +92,9 @@ struct mur_isa_conflict {
     const char *header, *tables;
     bool tables_answer; /**< what queries are answered with */
 };
-/** Calls @p each for all of them, by the first instance of each linked series; numbers are the same
- * within 1 % for voxel sizes, else exactly. */
+/** Calls @p each for all of them, in the order of study, subject, scan, its image before its
+ * outlines, and attribute; by the first instance of each linked series. Numbers are the same within
+ * 1 % for voxel sizes, else exactly. */
 MUR_NODISCARD
 enum mur_status mur_archive_each_isa_conflict(
     struct mur_archive *archive,

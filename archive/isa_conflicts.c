@@ -1,6 +1,7 @@
 /* Where the header of a series and the tables of its scan disagree. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "archive/internal.h"
@@ -16,11 +17,21 @@ enum { HEADER_LIMIT = 16 << 20 };
 typedef enum mur_status conflict_function(void *user, const struct mur_isa_conflict *one,
                                           struct mur_error *error);
 
+/* An attribute of the series at hand that is told otherwise. */
+struct disagreement {
+    const char *keyword; /* of the dictionary; NULL: it has but a path */
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
+    char *header, *tables;
+    bool tables_answer;
+};
+
 struct comparison {
     const struct mur_archive *archive;
     struct mur_database *reader;
     conflict_function *each;
     void *user;
+    struct disagreement *found;
+    size_t count, capacity;
     const struct mur_linked_series *series;
     struct mur_json *elements;
     /* Values of one attribute are gathered until the next one comes. */
@@ -33,19 +44,63 @@ struct comparison {
 static enum mur_status report(struct comparison *comparison, const char *header, const char *tables,
                               bool tables_answer, struct mur_error *error)
 {
-    char path[MUR_ATTRIBUTE_PATH_SIZE];
-    const char *name = mur_dictionary_keyword(comparison->tag);
-    const struct mur_attribute_path tag = mur_attribute_path_of(comparison->tag);
-    const struct mur_isa_conflict conflict = {
-        .series_uid = comparison->series->series_uid,
-        .study = comparison->series->study,
-        .source = comparison->series->source,
-        .assay = comparison->series->assay,
-        .attribute = name != NULL && name[0] != '\0' ? name : mur_attribute_path_format(path, &tag),
-        .header = header,
-        .tables = tables,
-        .tables_answer = tables_answer};
-    return comparison->each(comparison->user, &conflict, error);
+    if (comparison->count == comparison->capacity) {
+        size_t capacity = comparison->capacity == 0 ? 16 : comparison->capacity * 2;
+        struct disagreement *found = reallocarray(comparison->found, capacity, sizeof *found);
+        if (found == NULL)
+            return mur_error_no_memory(error);
+        comparison->found = found;
+        comparison->capacity = capacity;
+    }
+    struct disagreement *one = &comparison->found[comparison->count];
+    *one = (struct disagreement){.keyword = mur_dictionary_keyword(comparison->tag),
+                                 .tables_answer = tables_answer};
+    const struct mur_attribute_path path = mur_attribute_path_of(comparison->tag);
+    (void)mur_attribute_path_format(one->path, &path);
+    enum mur_status status = mur_text_copy(&one->header, mur_slice_of(header), error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&one->tables, mur_slice_of(tables), error);
+    comparison->count++;
+    return status;
+}
+
+static void forget(struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->count; i++) {
+        free(comparison->found[i].header);
+        free(comparison->found[i].tables);
+    }
+    comparison->count = 0;
+}
+
+static const char *name_of(const struct disagreement *one)
+{
+    return one->keyword != NULL && one->keyword[0] != '\0' ? one->keyword : one->path;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(name_of(left), name_of(right));
+}
+
+static enum mur_status tell_sorted(struct comparison *comparison, struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    if (comparison->count > 1)
+        qsort(comparison->found, comparison->count, sizeof *comparison->found, by_name);
+    for (size_t i = 0; status == MUR_OK && i < comparison->count; i++) {
+        const struct disagreement *one = &comparison->found[i];
+        const struct mur_isa_conflict conflict = {.series_uid = comparison->series->series_uid,
+                                                  .study = comparison->series->study,
+                                                  .source = comparison->series->source,
+                                                  .assay = comparison->series->assay,
+                                                  .attribute = name_of(one),
+                                                  .header = one->header,
+                                                  .tables = one->tables,
+                                                  .tables_answer = one->tables_answer};
+        status = comparison->each(comparison->user, &conflict, error);
+    }
+    return status;
 }
 
 static bool same_number(const char *a, const char *b, double tolerance)
@@ -175,7 +230,12 @@ static enum mur_status compare_series(void *user, const struct mur_linked_series
     if (status == MUR_OK)
         status = mur_database_isa_scan_values(comparison->reader, series->scan, compare_value,
                                               comparison, error);
-    return status == MUR_OK ? compare_gathered(comparison, error) : status;
+    if (status == MUR_OK)
+        status = compare_gathered(comparison, error);
+    if (status == MUR_OK)
+        status = tell_sorted(comparison, error);
+    forget(comparison);
+    return status;
 }
 
 enum mur_status mur_archive_each_isa_conflict(struct mur_archive *archive, conflict_function *each,
@@ -189,5 +249,6 @@ enum mur_status mur_archive_each_isa_conflict(struct mur_archive *archive, confl
             mur_database_each_linked_series(comparison.reader, compare_series, &comparison, error);
     mur_reader_return(archive, comparison.reader);
     mur_buffer_free(&comparison.tables);
+    free(comparison.found);
     return status;
 }

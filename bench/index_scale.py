@@ -111,10 +111,15 @@ def ask_tables(bench, node, seed, series, case):
 
 
 def search_tables(bench, node, cases):
+    seed = bench.seed()  # of all: each case has its own archive
     for series, per_series in cases:
-        seed = bench.seed()
-        node.start(bench.fresh_folder())
-        fill_with_tables(bench, node, seed, series, per_series)
+        kept = bench.options.keep and pathlib.Path(bench.options.keep).resolve() / f"{series}x{per_series}"
+        filled = kept and (kept / "filled").exists()
+        node.start(kept or bench.fresh_folder())
+        if not filled:
+            fill_with_tables(bench, node, seed, series, per_series)
+        if kept:
+            (kept / "filled").touch()
         ask_tables(bench, node, seed, series, f"{series:,} series of {per_series}")
         node.stop()
 
@@ -151,6 +156,8 @@ def parse(arguments):
     parser.add_argument("--orthanc", default="", metavar="SIZES", help="Orthanc at these sizes too")
     parser.add_argument("--isa", default="", metavar="SERIES[xINSTANCES],...",
                         help="searches by what an ISA-Tab says, and nothing else")
+    parser.add_argument("--keep", default="", metavar="FOLDER",
+                        help="of --isa: archives are left there, filled, and asked again")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--murpacs", default=str(build / "murpacs"))
     parser.add_argument("--load", default=str(build / "murpacs-load"))

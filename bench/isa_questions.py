@@ -1,5 +1,6 @@
 """Questions about the tables of isa_tables.py, each with the number of its answers, for murpacs-load ask."""
 import collections
+import decimal
 import fnmatch
 import random
 import struct
@@ -10,6 +11,9 @@ LEVELS = ("PATIENT", "STUDY", "SERIES")
 MOST = 300  # series that say what a pattern or a range means
 UNIQUE = {"PATIENT": (0x0010, 0x0020), "STUDY": (0x0020, 0x000D), "SERIES": (0x0020, 0x000E)}
 COMMENTS, HISTORY = (0x0010, 0x4000), (0x0010, 0x21B0)
+# What becomes of a column: its attribute, and how much of the one is one of the other.
+NUMBERS = {"STUDY": ("Characteristics[Body weight]", (0x0010, 0x1030), 1000),
+           "SERIES": ("Parameter Value[Repetition time]", (0x0018, 0x0080), 1)}
 CREATOR = ((0x0099, 0x0010), b"LO", b"MURPACS ISA 1.0 ")
 
 
@@ -61,7 +65,7 @@ class Tables:
     """Which series say what."""
 
     def __init__(self, seed, series_count, series_per_study):
-        self.series_per_study = series_per_study
+        self.seed, self.series_count, self.series_per_study = seed, series_count, series_per_study
         self.columns = collections.defaultdict(lambda: collections.defaultdict(list))
         for series in range(series_count):
             for column, value in isa_tables.row_of(seed, series, series_per_study).items():
@@ -90,12 +94,37 @@ class Tables:
         column = chance.choice(columns)
         return column, self.some_value(chance, column)
 
+    def spread(self, column, value):
+        """A range from a value on, of up to MOST series, and these."""
+        low = high = float(value)
+        steps = sorted(float(one) for one in self.columns[column])
+        while high < steps[-1]:
+            wider = steps[steps.index(high) + 1]
+            if sum(len(said) for one, said in self.columns[column].items()
+                   if low <= float(one) <= wider) > MOST:
+                break
+            high = wider
+            if high - low > 20:
+                break
+        return low, high, [series for one, its in self.columns[column].items()
+                           if low <= float(one) <= high for series in its]
+
+    def named(self, level, chance):
+        """Patients, Studies, Series by their own keys, about as many as a range finds."""
+        per = {"PATIENT": self.series_per_study * isa_tables.STUDIES_PER_PATIENT,
+               "STUDY": self.series_per_study, "SERIES": 1}[level]
+        count = {"PATIENT": 150, "STUDY": 150, "SERIES": MOST}[level]
+        rows = chance.sample(range(self.series_count // per), min(count, self.series_count // per))
+        names = [f"BENCH:{isa_tables.animal(row)['Source Name']}" if level == "PATIENT" else
+                 isa_tables.uid(self.seed, LEVELS.index(level), row) for row in rows]
+        return [row * per for row in rows], "\\".join(names)
+
     def matching(self, column, pattern):
         return [series for value, said in self.columns[column].items()
                 if fnmatch.fnmatchcase(value, pattern) for series in said]
 
 
-def question(tables, kind, chance):
+def question(tables, level, kind, chance):
     """One of a kind: the series that say it, None if they are not counted, and its keys."""
     column, value = tables.any_cell(chance, tables.narrow)
     said = tables.columns[column][value]
@@ -110,25 +139,22 @@ def question(tables, kind, chance):
         pattern = value[:-1] + "*" if kind == "`text*`, xx01" else "*" + value[1:-1] + "*"
         said = tables.matching(column, pattern)
         if len(said) > MOST or "[" in pattern or len(pattern) < 5:
-            return question(tables, kind, chance)
+            return question(tables, level, kind, chance)
         return said, [xx01(f"{name}={pattern}") if "01" in kind else items([(name, pattern)])]
     if kind.startswith("range"):
         column, value = tables.any_cell(chance, tables.numeric)
-        low, high = float(value), float(value)
-        steps = sorted(float(one) for one in tables.columns[column])
-        while high < steps[-1]:
-            wider = steps[steps.index(high) + 1]
-            if sum(len(said) for one, said in tables.columns[column].items()
-                   if low <= float(one) <= wider) > MOST:
-                break
-            high = wider
-            if high - low > 20:
-                break
-        said = [series for one, its in tables.columns[column].items()
-                if low <= float(one) <= high for series in its]
+        low, high, said = tables.spread(column, value)
         name = heading(column)[1]
         return said, [xx01(f"{name}={low:g}..{high:g}") if "01" in kind
                       else items([(name, f"{low:g}..{high:g}")])]
+    if kind == "a standard attribute, range":
+        column, tag, ratio = NUMBERS[level]
+        low, high, said = tables.spread(column, tables.some_value(chance, column))
+        bounds = [decimal.Decimal(f"{bound:g}") / ratio for bound in (low, high)]
+        return said, [(tag, b"DS", f"{bounds[0]}..{bounds[1]}")]
+    if kind == "named by ID or UID":
+        said, names = tables.named(level, chance)
+        return said, [(UNIQUE[level], b"LO" if level == "PATIENT" else b"UI", names)]
     if kind.startswith("list of 3"):
         values = [value] + [tables.some_value(chance, column) for _ in range(2)]
         said = [series for one in set(values) for series in tables.columns[column][one]]
@@ -159,12 +185,13 @@ KINDS = ("exact, xx01", "exact, xx02", "text in any column, xx02", "`text*`, xx0
          "three cells, two of them broad, xx02",
          "Patient Comments `*; name=value;*`", "Patient Comments `*text*`",
          "Additional Patient History `*; name=value;*`", "Additional Patient History `*text*`",
-         "broad: many answers, xx01")
+         "a standard attribute, range", "named by ID or UID", "broad: many answers, xx01")
 
 
 def kinds(level):
-    """Additional Patient History is an attribute of the Study: no key at PATIENT level."""
-    return [kind for kind in KINDS if level != "PATIENT" or not kind.startswith("Additional")]
+    """Additional Patient History, and the weight, are attributes of the Study: no keys at PATIENT level."""
+    return [kind for kind in KINDS
+            if level != "PATIENT" or not kind.startswith(("Additional", "a standard"))]
 
 
 def write(path, tables, level, kind, count, seed):
@@ -172,7 +199,7 @@ def write(path, tables, level, kind, count, seed):
     chance = random.Random(f"{seed} {level} {kind}")
     with open(path, "w", encoding="ascii") as out:
         for _ in range(count):
-            said, keys = question(tables, kind, chance)
+            said, keys = question(tables, level, kind, chance)
             answers = "-" if said is None else tables.answers(level, said)
             out.write(f"{'P' if level == 'PATIENT' else 'S'} {answers} "
                       f"{identifier(level, *keys).hex()}\n")

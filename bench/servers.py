@@ -61,7 +61,7 @@ class Server:
 
     def start(self, folder):
         self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(self.command(self.folder), stdin=subprocess.DEVNULL,

@@ -202,26 +202,6 @@ static int list_versions(struct mur_cli *cli)
     return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
 }
 
-/* A table that cannot be read would take from its scans all that it said of them. */
-static enum mur_status check_whole(const struct mur_isa *isa, const struct mur_scan_list *scans,
-                                   struct mur_error *error)
-{
-    for (size_t i = 0; i < isa->study_count; i++) {
-        const struct mur_isa_study *study = &isa->studies[i];
-        if (!study->readable)
-            return mur_error_set(error, MUR_PARSE,
-                                 "table \"%s\" cannot be read; nothing is changed", study->file);
-        for (size_t j = 0; j < study->assay_count; j++)
-            if (!study->assays[j].readable)
-                return mur_error_set(error, MUR_PARSE,
-                                     "table \"%s\" cannot be read; nothing is changed",
-                                     study->assays[j].file);
-    }
-    return scans->count > 0
-               ? MUR_OK
-               : mur_error_set(error, MUR_NOT_FOUND, "the tables name no scan; nothing is changed");
-}
-
 int mur_command_isa_apply(struct mur_cli *cli)
 {
     struct mur_error error = MUR_ERROR_INIT;
@@ -234,12 +214,14 @@ int mur_command_isa_apply(struct mur_cli *cli)
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {.dataset = NULL};
     __attribute__((cleanup(free_lines))) struct lines lines = {.items = NULL};
-    enum mur_status status =
-        mur_cli_open_isa(&tables, cli, cli->arguments[0], MUR_CLI_WHOLE_SCANS, &error);
+    enum mur_status status = mur_cli_open_archive(&of, cli->config, &error);
+    const struct mur_cli_isa_version version = {.archive = of.archive, .dataset = dataset};
     if (status == MUR_OK)
-        status = check_whole(tables.isa, tables.scans, &error);
-    if (status == MUR_OK)
-        status = mur_cli_open_archive(&of, cli->config, &error);
+        status = mur_cli_open_isa(&tables, cli, cli->arguments[0], MUR_CLI_WHOLE_SCANS, &version,
+                                  &error);
+    if (status == MUR_OK && tables.scans->count == 0)
+        status =
+            mur_error_set(&error, MUR_NOT_FOUND, "the tables name no scan; nothing is changed");
     const struct mur_isa_options options = {
         .dataset = dataset, .dry_run = dry_run != 0, .on_change = note_change, .user = &lines};
     if (status == MUR_OK)
@@ -252,7 +234,7 @@ int mur_command_isa_apply(struct mur_cli *cli)
         status = append_text(&text, cli, &rows, &lines, &tables.diagnostics, &error);
     if (status != MUR_OK) {
         (void)mur_cli_fail(cli, &error);
-        return MUR_ISA_EXIT_UNUSABLE;
+        return MUR_ISA_EXIT_UNUSABLE; /* whatever it was, nothing was changed */
     }
     if (dry_run == 0)
         mur_log_info(MUR_LOG_ARCHIVE,

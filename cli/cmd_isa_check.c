@@ -48,7 +48,8 @@ int mur_command_isa_check(struct mur_cli *cli)
         return mur_cli_usage(cli, "one folder or ZIP file is needed");
     MUR_AUTO_CLI_ISA struct mur_cli_isa of = {0};
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_SURVEY, &error);
+    enum mur_status status =
+        mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_SURVEY, NULL, &error);
     if (status == MUR_OK)
         status = mur_mapping_check(of.mapping, of.isa, of.scans, &of.diagnostics, &error);
     if (of.mapping == NULL)
@@ -66,10 +67,8 @@ int mur_command_isa_check(struct mur_cli *cli)
         written = append_json(&text, &of, code, why, NULL);
     else if (status == MUR_OK)
         written = append_text(&text, cli, &of, NULL);
-    if (written != MUR_OK || (status != MUR_OK && as_json == 0)) {
-        (void)mur_cli_fail(cli, &error);
-        return MUR_ISA_EXIT_UNUSABLE;
-    }
+    if (written != MUR_OK || (status != MUR_OK && as_json == 0))
+        return mur_cli_fail_isa(cli, &of, &error);
     int printed = mur_cli_print(cli, &text);
     if (code == MUR_ISA_EXIT_UNUSABLE && as_json == 0)
         (void)fprintf(stderr, "murpacs %s: %s: %s\n", cli->command, cli->arguments[0], why);

@@ -6,6 +6,7 @@
 #include "cli/isa.h"
 #include "core/own.h"
 #include "dicom/dictionary.h"
+#include "mapping/links.h"
 
 enum { EXAMPLE_CHARACTERS = 60 };
 
@@ -25,6 +26,7 @@ struct column {
     const char *example;
     const char *unit; /* of the example */
     bool undeclared;  /* in one of the tables */
+    bool links;       /* late scans are known by it */
 };
 
 struct columns {
@@ -129,12 +131,18 @@ static enum mur_status gather(struct columns *columns, const struct mur_cli_isa 
                               struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
+    MUR_AUTO(mur_link_rules) *rules = NULL;
+    if (status == MUR_OK)
+        status = mur_link_rules_create(&rules, of->mapping, error);
     for (size_t i = 0; status == MUR_OK && i < of->isa->study_count; i++) {
         const struct mur_isa_study *study = &of->isa->studies[i];
         status = gather_table(columns, of->mapping, study, &study->table, error);
         for (size_t a = 0; status == MUR_OK && a < study->assay_count; a++)
             status = gather_table(columns, of->mapping, study, &study->assays[a].table, error);
     }
+    for (size_t i = 0; status == MUR_OK && i < columns->count; i++)
+        status = mur_link_rules_ask_for(&columns->items[i].links, rules, columns->items[i].of->name,
+                                        error);
     return status;
 }
 
@@ -200,6 +208,8 @@ static enum mur_status append_column(struct mur_buffer *out, const struct column
             column->unit[0] != '\0' ? " " : "", column->unit);
     if (status == MUR_OK && to->role[0] != '\0')
         status = mur_buffer_append_format(out, error, ", says which %s", to->role);
+    if (status == MUR_OK && column->links)
+        status = mur_buffer_append_text(out, ", links late scans", error);
     if (status == MUR_OK && column->undeclared)
         status = mur_buffer_append_text(out, ", undeclared", error);
     if (status == MUR_OK)
@@ -255,6 +265,7 @@ static enum mur_status append_json(struct mur_buffer *out, const struct column *
     mur_json_member_string(&json, "role", to->role);
     mur_json_member_string(&json, "field", to->field);
     mur_json_member_string(&json, "unit", to->unit[0] != '\0' ? to->unit : column->unit);
+    mur_json_member_bool(&json, "links", column->links);
     mur_json_member_bool(&json, "declared", !column->undeclared);
     mur_json_member_int(&json, "values", (int64_t)column->count);
     mur_json_member_string(&json, "example", column->example);
@@ -279,11 +290,11 @@ int mur_command_isa_map(struct mur_cli *cli)
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     __attribute__((cleanup(columns_free))) struct columns columns = {0};
     enum mur_status status =
-        mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_NO_SCANS, &error);
+        mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_NO_SCANS, NULL, &error);
     if (status == MUR_OK)
         status = gather(&columns, &of, &error);
     for (size_t i = 0; status == MUR_OK && i < columns.count; i++)
         status = as_json != 0 ? append_json(&text, &columns.items[i], &error)
                               : append_column(&text, &columns.items[i], &error);
-    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
+    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail_isa(cli, &of, &error);
 }

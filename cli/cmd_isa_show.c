@@ -320,8 +320,9 @@ int mur_command_isa_show(struct mur_cli *cli)
         return mur_cli_usage(cli, "one folder or ZIP file is needed");
     MUR_AUTO_CLI_ISA struct mur_cli_isa of = {0};
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_SURVEY, &error);
+    enum mur_status status =
+        mur_cli_open_isa(&of, cli, cli->arguments[0], MUR_CLI_SURVEY, NULL, &error);
     if (status == MUR_OK)
         status = show(&text, &of, &error);
-    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail(cli, &error);
+    return status == MUR_OK ? mur_cli_print(cli, &text) : mur_cli_fail_isa(cli, &of, &error);
 }

@@ -251,9 +251,8 @@ enum mur_status mur_help_man(struct mur_buffer *out, struct mur_error *error)
         ".TP\n66\nthe peer does not offer the service: it refused every presentation context\n"
         ".TP\n68\ndone, but not all of it\n"
         ".TP\n69\nthe peer answers with a failure, or took nothing\n"
-        ".PP\nThey are in the ranges of DCMTK's table (ofexit.h). Exit codes of murpacs import are "
-        "its "
-        "own.\n",
+        ".PP\nThey are in the ranges of DCMTK's table (ofexit.h). Exit codes of murpacs import, "
+        "isa apply, isa check, isa map and isa show are their own.\n",
         error);
 }
 

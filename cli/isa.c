@@ -1,5 +1,7 @@
 #include "cli/isa.h"
 
+#include "archive/isa.h"
+
 void mur_cli_isa_free(struct mur_cli_isa *of)
 {
     mur_scan_list_free(of->scans);
@@ -11,7 +13,7 @@ void mur_cli_isa_free(struct mur_cli_isa *of)
 
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
                                  const char *path, enum mur_cli_scans scans,
-                                 struct mur_error *error)
+                                 const struct mur_cli_isa_version *version, struct mur_error *error)
 {
     const struct mur_unpack_options options = {.tables_only = true};
     enum mur_status status = mur_mapping_load(&out->mapping, cli->config->isa_mapping_file,
@@ -19,8 +21,10 @@ enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *
     if (status == MUR_OK)
         status = mur_unpack(&out->unpacked, path, &options, &out->diagnostics, error);
     if (status == MUR_OK)
-        status = mur_isa_read(&out->isa, mur_unpacked_directory(out->unpacked), &out->diagnostics,
-                              error);
+        status =
+            mur_archive_read_isa(&out->isa, version != NULL ? version->archive : NULL,
+                                 version != NULL ? version->dataset : NULL,
+                                 mur_unpacked_directory(out->unpacked), &out->diagnostics, error);
     if (status == MUR_NOT_FOUND && out->unpacked != NULL && mur_unpacked_is_copy(out->unpacked))
         return mur_error_set(error, MUR_NOT_FOUND,
                              "%s: no ISA-Tab investigation file (i_*.txt) in this ZIP file", path);
@@ -29,6 +33,13 @@ enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *
     if (status == MUR_OK && scans == MUR_CLI_WHOLE_SCANS)
         status = mur_mapping_scans(&out->scans, out->mapping, out->isa, &out->diagnostics, error);
     return status;
+}
+
+int mur_cli_fail_isa(const struct mur_cli *cli, const struct mur_cli_isa *of,
+                     const struct mur_error *error)
+{
+    int code = mur_cli_fail(cli, error);
+    return of->mapping == NULL ? code : MUR_ISA_EXIT_UNUSABLE;
 }
 
 enum mur_status mur_cli_append_diagnostics(struct mur_buffer *out,

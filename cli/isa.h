@@ -11,7 +11,7 @@
 #include "isa/unpack.h"
 #include "mapping/mapping.h"
 
-/** Exit codes of what reads an ISA-Tab. */
+/** Exit codes of what reads an ISA-Tab. What merely shows it has no errors of its own. */
 enum {
     MUR_ISA_EXIT_OK = 0,       /**< at most warnings */
     MUR_ISA_EXIT_ERRORS = 1,   /**< errors, but usable */
@@ -35,13 +35,26 @@ enum mur_cli_scans {
     MUR_CLI_WHOLE_SCANS,
 };
 
+/** Of what tables are to become a new version. */
+struct mur_cli_isa_version {
+    struct mur_archive *archive;
+    const char *dataset; /**< NULL: as the tables say */
+};
+
 /** Reads the tables in the folder or ZIP file @p path. Images in a ZIP file are not unpacked.
  * @param scans  what is made of them, by the configured mapping
+ * @param version  whose tables stand in for what cannot be read; NULL = nobody's
  * @param[out] out  zeroed before; mur_cli_isa_free(), also after a failure */
 MUR_NODISCARD
 enum mur_status mur_cli_open_isa(struct mur_cli_isa *out, const struct mur_cli *cli,
                                  const char *path, enum mur_cli_scans scans,
+                                 const struct mur_cli_isa_version *version,
                                  struct mur_error *error);
+
+/** Tells why nothing came of mur_cli_open_isa(). @return MUR_ISA_EXIT_UNUSABLE; where it is not the
+ * fault of the tables but of the configured mapping, the exit code that suits the status */
+int mur_cli_fail_isa(const struct mur_cli *cli, const struct mur_cli_isa *of,
+                     const struct mur_error *error);
 
 /** One line for each: "severity code file:line message"; and how many were left out.
  * @param least  what is less severe is passed over */

@@ -145,11 +145,16 @@ static enum mur_status add_cells_of_trigrams(struct mur_condition *cells, struct
 
 /* ---- texts of cells -------------------------------------------------------------------------- */
 
+/* By its number; by its text in the second pass, for a cell may be written like that itself: an
+ * index finds each, but not the one or the other. Rows that are there already are tested for both.
+ */
 static enum mur_status add_range(struct mur_condition *cells, const double bounds[2],
                                  const bool has[2], struct mur_slice text, struct mur_error *error)
 {
+    bool by_text = cells->ranges_are_texts;
+    cells->has_ranges = true;
     enum mur_status status = mur_condition_add(cells, error, "(");
-    for (int i = 0; status == MUR_OK && i < 2; i++) {
+    for (int i = 0; status == MUR_OK && i < 2 && !by_text; i++) {
         if (!has[i])
             continue;
         status = mur_condition_add(cells, error, i == 0 ? "f.number >= ?" : "f.number <= ?");
@@ -158,13 +163,29 @@ static enum mur_status add_range(struct mur_condition *cells, const double bound
         if (status == MUR_OK && i == 0 && has[1])
             status = mur_condition_add(cells, error, " AND ");
     }
-    /* A cell may be written like that itself. */
-    if (status == MUR_OK)
-        status = mur_condition_add(cells, error, " OR f.text = ?)");
+    if (status == MUR_OK && cells->tests_rows)
+        status = mur_condition_add(cells, error, " OR ");
     MUR_AUTO_FREE char *copy = NULL;
-    if (status == MUR_OK)
-        status = mur_text_copy(&copy, text, error);
-    return status == MUR_OK ? mur_condition_bind(cells, MUR_T(copy), error) : status;
+    if (status == MUR_OK && (by_text || cells->tests_rows)) {
+        status = mur_condition_add(cells, error, "f.text = ?");
+        if (status == MUR_OK)
+            status = mur_text_copy(&copy, text, error);
+        if (status == MUR_OK)
+            status = mur_condition_bind(cells, MUR_T(copy), error);
+    }
+    return status == MUR_OK ? mur_condition_add(cells, error, ")") : status;
+}
+
+/* Ends a pass. @return true: the same keys once more, with ranges as texts */
+static bool has_second_pass(enum mur_status *status, struct mur_condition *cells,
+                            struct mur_error *error)
+{
+    bool again = *status == MUR_OK && cells->has_ranges && !cells->ranges_are_texts;
+    cells->has_ranges = false;
+    cells->ranges_are_texts = again;
+    if (again)
+        *status = mur_condition_add(cells, error, " UNION ");
+    return again && *status == MUR_OK;
 }
 
 /* The cell's text: exact, pattern, or range of numbers. */
@@ -304,12 +325,15 @@ enum mur_status mur_condition_add_whole_cell(struct mur_condition *cells, struct
     const struct mur_slice heading = {.data = text.data, .length = before};
     const struct mur_slice value =
         mur_slice_trim((struct mur_slice){.data = equals + 1, .length = text.length - before - 1});
-    enum mur_status status = mur_condition_add(cells, error, "SELECT f.id FROM isa_cell f WHERE ");
-    if (status == MUR_OK)
-        status = add_columns(cells, needs_trigrams(cells, value) ? "+f.column" : "f.column",
-                             mur_slice_trim(heading), error);
-    if (status == MUR_OK)
-        status = add_cell_text(cells, value, error);
+    enum mur_status status = MUR_OK;
+    do {
+        status = mur_condition_add(cells, error, "SELECT f.id FROM isa_cell f WHERE ");
+        if (status == MUR_OK)
+            status = add_columns(cells, needs_trigrams(cells, value) ? "+f.column" : "f.column",
+                                 mur_slice_trim(heading), error);
+        if (status == MUR_OK)
+            status = add_cell_text(cells, value, error);
+    } while (has_second_pass(&status, cells, error));
     if (status == MUR_OK)
         status = mur_condition_add(cells, error,
                                    " UNION SELECT f.id FROM isa_cell f JOIN isa_column k"
@@ -358,30 +382,40 @@ static enum mur_status add_alternatives(struct mur_condition *cells, const char 
     return status;
 }
 
+static enum mur_status add_element_values(struct mur_condition *cells,
+                                          const struct mur_query_key *key, enum mur_vr vr,
+                                          struct mur_error *error)
+{
+    if (vr == MUR_VR_LO || vr == MUR_VR_SH || vr == MUR_VR_UC)
+        return add_alternatives(cells, key->text, add_cell_text, error);
+    if (vr == MUR_VR_FD)
+        return add_alternatives(cells, key->text, add_cell_number, error);
+    const struct mur_place place = {.text = "f.text", .folded = "f.text"};
+    enum mur_status status = mur_condition_add(cells, error, " AND ");
+    return status == MUR_OK
+               ? mur_condition_add_values(cells, &place, vr, mur_slice_of(key->text), error)
+               : status;
+}
+
 enum mur_status mur_condition_add_element_cells(struct mur_condition *cells,
                                                 const struct mur_query_key *key,
                                                 struct mur_error *error)
 {
     enum mur_vr vr = key->vr == MUR_VR_UN || key->vr == MUR_VR_NONE ? MUR_VR_LO : key->vr;
     bool text = vr == MUR_VR_LO || vr == MUR_VR_SH || vr == MUR_VR_UC;
-    enum mur_status status = mur_buffer_append_format(
-        &cells->sql, error,
-        "SELECT f.id FROM isa_cell f WHERE %s IN (SELECT k.id FROM isa_column k WHERE k.element ="
-        " ?)",
-        text ? column_of(cells, key->text) : "f.column");
-    if (status == MUR_OK)
-        status = mur_condition_bind(cells, MUR_I(key->path.tags[0] & 0xFFu), error);
-    if (text)
-        return status == MUR_OK ? add_alternatives(cells, key->text, add_cell_text, error) : status;
-    if (vr == MUR_VR_FD)
-        return status == MUR_OK ? add_alternatives(cells, key->text, add_cell_number, error)
-                                : status;
-    const struct mur_place place = {.text = "f.text", .folded = "f.text"};
-    if (status == MUR_OK)
-        status = mur_condition_add(cells, error, " AND ");
-    return status == MUR_OK
-               ? mur_condition_add_values(cells, &place, vr, mur_slice_of(key->text), error)
-               : status;
+    enum mur_status status = MUR_OK;
+    do {
+        status = mur_buffer_append_format(
+            &cells->sql, error,
+            "SELECT f.id FROM isa_cell f WHERE %s IN (SELECT k.id FROM isa_column k"
+            " WHERE k.element = ?)",
+            text ? column_of(cells, key->text) : "f.column");
+        if (status == MUR_OK)
+            status = mur_condition_bind(cells, MUR_I(key->path.tags[0] & 0xFFu), error);
+        if (status == MUR_OK)
+            status = add_element_values(cells, key, vr, error);
+    } while (has_second_pass(&status, cells, error));
+    return status;
 }
 
 /* Of a heading, an item holds the first 64 characters (LO). */
@@ -473,16 +507,21 @@ static const char *column_of_item(const struct mur_condition *cells, const struc
 enum mur_status mur_condition_add_item(struct mur_condition *cells, const struct mur_query *query,
                                        size_t first, bool *done, struct mur_error *error)
 {
-    enum mur_status status = mur_buffer_append_format(
-        &cells->sql, error,
-        "SELECT f.id FROM isa_cell f WHERE %s IN (SELECT k.id FROM isa_column k WHERE k.element ="
-        " 0",
-        column_of_item(cells, query, first));
-    if (status == MUR_OK)
-        status = add_item_keys(cells, query, first, true, done, error);
-    if (status == MUR_OK)
-        status = mur_condition_add(cells, error, ")");
-    return status == MUR_OK ? add_item_keys(cells, query, first, false, done, error) : status;
+    enum mur_status status = MUR_OK;
+    do {
+        status = mur_buffer_append_format(
+            &cells->sql, error,
+            "SELECT f.id FROM isa_cell f WHERE %s IN (SELECT k.id FROM isa_column k WHERE"
+            " k.element = 0",
+            column_of_item(cells, query, first));
+        if (status == MUR_OK)
+            status = add_item_keys(cells, query, first, true, done, error);
+        if (status == MUR_OK)
+            status = mur_condition_add(cells, error, ")");
+        if (status == MUR_OK)
+            status = add_item_keys(cells, query, first, false, done, error);
+    } while (has_second_pass(&status, cells, error));
+    return status;
 }
 
 /* Number of the first key of each item that has matched ones; false where an item has none: then

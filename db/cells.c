@@ -3,6 +3,7 @@
 
 #include "core/text.h"
 #include "db/connection.h"
+#include "db/said.h"
 #include "db/scan_values.h"
 
 /* @param[out] out  row of the cell's column, made when it is new */
@@ -40,7 +41,7 @@ static enum mur_status column_row(int64_t *out, struct mur_database *database,
     return status;
 }
 
-static enum mur_status cell_row(int64_t *out, struct mur_database *database,
+static enum mur_status cell_row(int64_t *out, int64_t *out_column, struct mur_database *database,
                                 const struct mur_isa_cell *cell, struct mur_error *error)
 {
     int64_t column = 0;
@@ -62,9 +63,33 @@ static enum mur_status cell_row(int64_t *out, struct mur_database *database,
                          MUR_I(odd && cell->element == 0));
         id = sqlite3_last_insert_rowid(database->handle);
     }
-    if (status == MUR_OK)
+    if (status == MUR_OK) {
         *out = id;
+        *out_column = column;
+    }
     return status;
+}
+
+/* Adds a cell to what the scan says, and to that in one piece. */
+static enum mur_status put_cell(struct mur_buffer *said, struct mur_database *database,
+                                int64_t scan, const struct mur_isa_cell *cell, size_t place,
+                                struct mur_error *error)
+{
+    int64_t id = 0;
+    int64_t column = 0;
+    enum mur_status status = cell_row(&id, &column, database, cell, error);
+    if (status == MUR_OK)
+        status = MUR_RUN(database, error,
+                         "INSERT INTO isa_scan_cell(scan, ordinal, cell) VALUES (?, ?, ?)",
+                         MUR_I(scan), MUR_I(mur_cell_ordinal(cell->element, place)), MUR_I(id));
+    const struct mur_said one = {.place = place,
+                                 .cell = (uint64_t)id,
+                                 .column = (uint64_t)column,
+                                 .text = mur_slice_of(cell->text),
+                                 .unit = mur_slice_of(cell->unit),
+                                 .has_number = cell->has_number,
+                                 .number = cell->number};
+    return status == MUR_OK && cell->element == 0 ? mur_said_append(said, &one, error) : status;
 }
 
 enum mur_status mur_put_cells(struct mur_database *database, int64_t scan,
@@ -80,13 +105,13 @@ enum mur_status mur_put_cells(struct mur_database *database, int64_t scan,
                 MUR_I(scan));
     if (status == MUR_OK)
         status = MUR_RUN(database, error, "DELETE FROM isa_scan_cell WHERE scan = ?", MUR_I(scan));
-    for (size_t i = 0; status == MUR_OK && i < count; i++) {
-        int64_t cell = 0;
-        status = cell_row(&cell, database, &cells[i], error);
-        if (status == MUR_OK)
-            status = MUR_RUN(
-                database, error, "INSERT INTO isa_scan_cell(scan, ordinal, cell) VALUES (?, ?, ?)",
-                MUR_I(scan), MUR_I(mur_cell_ordinal(cells[i].element, i)), MUR_I(cell));
-    }
-    return status;
+    if (status == MUR_OK)
+        status = MUR_RUN(database, error, "DELETE FROM isa_said WHERE scan = ?", MUR_I(scan));
+    MUR_AUTO_BUFFER struct mur_buffer said = MUR_BUFFER_INIT;
+    for (size_t i = 0; status == MUR_OK && i < count; i++)
+        status = put_cell(&said, database, scan, &cells[i], i, error);
+    return status == MUR_OK && said.length > 0
+               ? MUR_RUN(database, error, "INSERT INTO isa_said(scan, cells) VALUES (?, ?)",
+                         MUR_I(scan), MUR_B(said.data, said.length))
+               : status;
 }

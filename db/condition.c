@@ -1,5 +1,6 @@
 #include "db/condition.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +35,32 @@ const char *mur_level_alias(enum mur_level level)
     return "";
 }
 
-const char *mur_level_from(enum mur_level level)
+/* Whether a row of the level's table is named in a piece of SQL. */
+static bool names_row(const char *sql, enum mur_level level)
 {
-    switch (level) {
-    case MUR_LEVEL_PATIENT:
-        return " FROM patient p";
-    case MUR_LEVEL_STUDY:
-        return " FROM study s JOIN patient p ON p.id = s.patient";
-    case MUR_LEVEL_SERIES:
-        return " FROM series e JOIN study s ON s.id = e.study JOIN patient p ON p.id = s.patient";
-    case MUR_LEVEL_IMAGE:
-        return " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
-               " JOIN patient p ON p.id = s.patient";
-    }
-    return "";
+    const char alias = mur_level_alias(level)[0];
+    for (const char *at = sql; (at = strchr(at, '.')) != NULL; at++)
+        if (at > sql && at[-1] == alias &&
+            (at == sql + 1 || !(isalnum((unsigned char)at[-2]) || at[-2] == '_')))
+            return true;
+    return false;
+}
+
+enum mur_status mur_level_from(struct mur_buffer *out, enum mur_level level, const char *sql,
+                               struct mur_error *error)
+{
+    static const char *const from[MUR_LEVEL_COUNT] = {" FROM patient p", " FROM study s",
+                                                      " FROM series e", " FROM instance i"};
+    static const char *const join[MUR_LEVEL_COUNT] = {" JOIN patient p ON p.id = s.patient",
+                                                      " JOIN study s ON s.id = e.study",
+                                                      " JOIN series e ON e.id = i.series"};
+    int top = MUR_LEVEL_PATIENT;
+    while (top < (int)level && !names_row(sql, (enum mur_level)top))
+        top++;
+    enum mur_status status = mur_buffer_append_text(out, from[level], error);
+    for (int above = (int)level - 1; status == MUR_OK && above >= top; above--)
+        status = mur_buffer_append_text(out, join[above], error);
+    return status;
 }
 
 /* ---- binding --------------------------------------------------------------------------------- */

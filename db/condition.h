@@ -13,6 +13,7 @@ struct mur_condition {
     size_t capacity;
     bool fold_case;  /**< compare text without case and diacritics */
     bool tests_rows; /**< rows are found otherwise: what would find cells is of no use */
+    bool has_ranges, ranges_are_texts; /**< of cells, see db/cell_condition.c */
 };
 #define MUR_CONDITION_INIT                                                                         \
     {                                                                                              \
@@ -23,8 +24,12 @@ void mur_condition_free(struct mur_condition *condition);
 
 /** Alias of a level's table in the queries: p, s, e, i. */
 const char *mur_level_alias(enum mur_level level);
-/** "FROM ... JOIN ..." down to a level. */
-const char *mur_level_from(enum mur_level level);
+/** Appends "FROM ... JOIN ...": a level's table and, of those above it, what the rest of the
+ * statement needs: up to the topmost one whose alias stands in @p sql, which may be @p out's own
+ * text. */
+MUR_NODISCARD
+enum mur_status mur_level_from(struct mur_buffer *out, enum mur_level level, const char *sql,
+                               struct mur_error *error);
 /** "150..200", "150..", "..200": a range of numbers, both bounds with it; our own rule
  * (docs/isa.md). @return false: it is none */
 bool mur_parse_number_range(double bounds[2], bool has[2], struct mur_slice text);

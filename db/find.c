@@ -140,21 +140,24 @@ static enum mur_status find_ids(struct mur_find *find, struct mur_database *data
 {
     const struct mur_query *query = find->query;
     MUR_AUTO_CONDITION struct mur_condition condition = MUR_CONDITION_INIT;
-    enum mur_status status =
-        mur_buffer_append_format(&condition.sql, error, "SELECT %s.id%s WHERE 1",
-                                 mur_level_alias(query->level), mur_level_from(query->level));
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    enum mur_status status = mur_condition_add_query(&condition, database, query, false, error);
     if (status == MUR_OK)
-        status = mur_condition_add_query(&condition, database, query, false, error);
+        status =
+            mur_buffer_append_format(&sql, error, "SELECT %s.id", mur_level_alias(query->level));
     if (status == MUR_OK)
-        status = mur_buffer_append_text(&condition.sql, order_of(query->level), error);
+        status = mur_level_from(&sql, query->level, mur_buffer_text(&condition.sql), error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&sql, error, " WHERE 1%s%s",
+                                          mur_buffer_text(&condition.sql), order_of(query->level));
     if (status == MUR_OK && (query->limit != 0 || query->offset != 0))
         status = mur_buffer_append_format(
-            &condition.sql, error, " LIMIT %lld OFFSET %zu",
+            &sql, error, " LIMIT %lld OFFSET %zu",
             query->limit != 0 ? (long long)(query->limit + query->counted) : -1LL, query->offset);
     sqlite3_stmt *row = NULL;
     MUR_AUTO_BUFFER struct mur_buffer ids = MUR_BUFFER_INIT;
     if (status == MUR_OK)
-        status = mur_statement_get(&row, database, mur_buffer_text(&condition.sql), error);
+        status = mur_statement_get(&row, database, mur_buffer_text(&sql), error);
     if (status == MUR_OK)
         status = bind_condition(database, row, &condition, error);
     int result = SQLITE_DONE;
@@ -192,15 +195,41 @@ static enum mur_status plan_attribute(struct column *column, struct mur_database
                         error);
 }
 
+/* The statement that reads one answer: ids of those whose values stand elsewhere, then columns. */
+static enum mur_status plan_page(struct mur_find *find, const struct mur_buffer *columns,
+                                 struct mur_error *error)
+{
+    static const char *const ids[MUR_LEVEL_COUNT][MUR_LEVEL_COUNT] = {
+        {"p.id", "0", "0", "0"},
+        {"s.patient", "s.id", "0", "0"},
+        {"s.patient", "e.study", "e.id", "0"},
+        {"s.patient", "e.study", "i.series", "i.id"}};
+    const enum mur_level level = find->query->level;
+    bool wanted[MUR_LEVEL_COUNT] = {[MUR_LEVEL_SERIES] = true, [MUR_LEVEL_IMAGE] = true};
+    wanted[level] = true;
+    for (size_t i = 0; i < find->query->key_count; i++)
+        if (find->columns[i].kind == COLUMN_ATTRIBUTE || find->columns[i].kind == COLUMN_COMMENT)
+            wanted[find->columns[i].level] = true;
+    MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
+    enum mur_status status = mur_buffer_append_text(&sql, "SELECT ", error);
+    for (int i = 0; status == MUR_OK && i < (int)MUR_LEVEL_COUNT; i++)
+        status = mur_buffer_append_format(&sql, error, "%s%s", i > 0 ? ", " : "",
+                                          wanted[i] ? ids[level][i] : "0");
+    if (status == MUR_OK && columns->length > 0)
+        status = mur_buffer_append(&sql, columns->data, columns->length, error);
+    if (status == MUR_OK)
+        status = mur_level_from(&sql, level, mur_buffer_text(&sql), error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&sql, error, " WHERE %s.id = ?", mur_level_alias(level));
+    return status == MUR_OK ? mur_buffer_take(&find->page_sql, &sql, error) : status;
+}
+
 static enum mur_status plan_columns(struct mur_find *find, struct mur_database *database,
                                     struct mur_error *error)
 {
     const struct mur_query *query = find->query;
     MUR_AUTO_BUFFER struct mur_buffer sql = MUR_BUFFER_INIT;
-    static const char *const ids[MUR_LEVEL_COUNT] = {
-        "SELECT p.id, 0, 0, 0", "SELECT p.id, s.id, 0, 0", "SELECT p.id, s.id, e.id, 0",
-        "SELECT p.id, s.id, e.id, i.id"};
-    enum mur_status status = mur_buffer_append_text(&sql, ids[query->level], error);
+    enum mur_status status = MUR_OK;
     int selected = MUR_LEVEL_COUNT;
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {
         const struct mur_query_key *key = &query->keys[i];
@@ -233,11 +262,7 @@ static enum mur_status plan_columns(struct mur_find *find, struct mur_database *
             find->need_header = true;
         }
     }
-    if (status == MUR_OK)
-        status =
-            mur_buffer_append_format(&sql, error, "%s WHERE %s.id = ?",
-                                     mur_level_from(query->level), mur_level_alias(query->level));
-    return status == MUR_OK ? mur_buffer_take(&find->page_sql, &sql, error) : status;
+    return status == MUR_OK ? plan_page(find, &sql, error) : status;
 }
 
 /* Which cells element xx02 is answered with: those of few rows are tested one by one, for finding
@@ -529,13 +554,13 @@ enum mur_status mur_database_plan(struct mur_instance **out, size_t *count,
     if (status != MUR_OK)
         return status;
     MUR_AUTO_CONDITION struct mur_condition condition = MUR_CONDITION_INIT;
-    status = mur_buffer_append_format(
-        &condition.sql, error,
+    status = mur_condition_add(
+        &condition, error,
         "SELECT i.id, i.series, i.data_offset, i.data_length, i.digest, i.version,"
         " (SELECT uid FROM uid WHERE id = i.sop_class), i.sop_uid,"
         " (SELECT uid FROM uid WHERE id = i.transfer_syntax), s.study_uid, e.series_uid"
-        "%s WHERE 1",
-        mur_level_from(MUR_LEVEL_IMAGE));
+        " FROM instance i JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
+        " JOIN patient p ON p.id = s.patient WHERE 1");
     if (status == MUR_OK)
         status = mur_condition_add_query(&condition, database, query, true, error);
     if (status == MUR_OK)

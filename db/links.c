@@ -262,7 +262,7 @@ enum mur_status mur_database_each_linked_series(
         "SELECT e.series_uid, e.segmentation, c.id, c.study, c.source, c.assay, h.form, h.json"
         " FROM series e JOIN isa_scan c ON c.id = e.isa_scan AND c.digest <> ''"
         " JOIN header h ON h.instance = (SELECT min(id) FROM instance WHERE series = e.id)"
-        " ORDER BY c.dataset, c.ordinal, e.series_uid",
+        " ORDER BY c.study, c.source, c.assay, e.segmentation, e.series_uid",
         error);
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {

@@ -3,108 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json_write.h"
 #include "core/text.h"
+#include "db/cell_condition.h"
+#include "db/cell_write.h"
 #include "db/connection.h"
+#include "db/said.h"
 #include "db/scan_values.h"
 #include "dicom/dictionary.h"
 
 enum { LONG_TEXT = 10240 }; /* characters of LT */
 
-/* Rows m of the series whose scans speak. */
-static const char *series_of(enum mur_level level)
-{
-    switch (level) {
-    case MUR_LEVEL_PATIENT:
-        return "study t CROSS JOIN series m ON t.patient = ?1 AND m.study = t.id";
-    case MUR_LEVEL_STUDY:
-        return "series m ON m.study = ?1";
-    case MUR_LEVEL_SERIES:
-    case MUR_LEVEL_IMAGE:
-        break;
-    }
-    return "series m ON m.id = ?1";
-}
-
-/* ---- the private block ----------------------------------------------------------------------- */
-
-struct cell {
-    const char *kind, *name, *text, *unit;
-    bool has_number;
-    double number;
-};
-
-static void write_text(struct mur_json_writer *json, unsigned element, const char *vr,
-                       const char *text)
-{
-    char key[9];
-    (void)snprintf(key, sizeof key, "%08X", (unsigned)MUR_PRIVATE_TAG(0x10, element));
-    mur_json_key(json, key);
-    mur_json_begin_object(json);
-    mur_json_member_string(json, "vr", vr);
-    mur_json_key(json, "Value");
-    mur_json_begin_array(json);
-    mur_json_string(json, text);
-    mur_json_end_array(json);
-    mur_json_end_object(json);
-}
-
-/* The characters that a VR has room for. */
-static const char *cut(char *out, size_t size, const char *text, size_t characters)
-{
-    size_t length = 0;
-    for (size_t count = 0; text[length] != '\0' && length + 1 < size; length++) {
-        bool begins = ((unsigned char)text[length] & 0xC0) != 0x80;
-        if (begins && count++ == characters)
-            break;
-        out[length] = text[length];
-    }
-    length = mur_utf8_cut((struct mur_slice){.data = text, .length = strlen(text)}, length);
-    while (length > 0 && out[length - 1] == ' ')
-        length--;
-    out[length] = '\0';
-    return out;
-}
-
-/* An item of element xx02, as mur_mapping_apply() writes it into objects. */
-static void write_item(struct mur_json_writer *json, const struct cell *cell)
-{
-    enum { LO_CHARACTERS = 64, SH_CHARACTERS = 16 };
-    char text[LO_CHARACTERS * 4 + 1];
-    mur_json_begin_object(json);
-    mur_json_key(json, "00990010");
-    mur_json_begin_object(json);
-    mur_json_member_string(json, "vr", "LO");
-    mur_json_key(json, "Value");
-    mur_json_begin_array(json);
-    mur_json_string(json, MUR_CREATOR_ISA);
-    mur_json_end_array(json);
-    mur_json_end_object(json);
-    (void)cut(text, sizeof text, cell->kind, SH_CHARACTERS);
-    for (char *c = text; *c != '\0'; c++)
-        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
-    write_text(json, MUR_ISA_ATTRIBUTE_KIND, "CS", text);
-    write_text(json, MUR_ISA_ATTRIBUTE_NAME, "LO",
-               cut(text, sizeof text, cell->name, LO_CHARACTERS));
-    write_text(json, MUR_ISA_ATTRIBUTE_TEXT, "UC", cell->text);
-    if (cell->has_number) {
-        char key[9];
-        (void)snprintf(key, sizeof key, "%08X",
-                       (unsigned)MUR_PRIVATE_TAG(0x10, MUR_ISA_ATTRIBUTE_NUMBER));
-        mur_json_key(json, key);
-        mur_json_begin_object(json);
-        mur_json_member_string(json, "vr", "FD");
-        mur_json_key(json, "Value");
-        mur_json_begin_array(json);
-        mur_json_double(json, cell->number);
-        mur_json_end_array(json);
-        mur_json_end_object(json);
-    }
-    if (cell->unit[0] != '\0')
-        write_text(json, MUR_ISA_ATTRIBUTE_UNIT, "SH",
-                   cut(text, sizeof text, cell->unit, SH_CHARACTERS));
-    mur_json_end_object(json);
-}
+/* Rows m of the series whose scans speak: tables, in the order in which they are few, and which
+ * rows.
+ */
+static const char *const series_tables[MUR_LEVEL_COUNT] = {"study t CROSS JOIN series m",
+                                                           "series m", "series m", "series m"};
+static const char *const series_rows[MUR_LEVEL_COUNT] = {"t.patient = ?1 AND m.study = t.id",
+                                                         "m.study = ?1", "m.id = ?1", "m.id = ?1"};
 
 /* ---- cells that were read before ------------------------------------------------------------- */
 
@@ -120,6 +35,10 @@ struct mur_cell_text {
     size_t offset, length; /* in texts->text */
 };
 
+struct mur_column_name {
+    char *kind, *name; /* NULL: not read yet */
+};
+
 /* A cell that scans say, at its earliest place in their tables. */
 struct said {
     int64_t cell, ordinal;
@@ -127,6 +46,11 @@ struct said {
 
 void mur_cell_texts_free(struct mur_cell_texts *texts)
 {
+    for (size_t i = 0; i < texts->column_count; i++) {
+        free(texts->columns[i].kind);
+        free(texts->columns[i].name);
+    }
+    free(texts->columns);
     free(texts->entries);
     mur_buffer_free(&texts->text);
     mur_buffer_free(&texts->said);
@@ -285,12 +209,10 @@ static enum mur_status say_all(struct mur_cell_texts *texts, struct mur_database
 {
     char sql[256];
     sqlite3_stmt *row = NULL;
-    /* The joins in the order in which they are few. */
     (void)snprintf(sql, sizeof sql,
-                   "SELECT c.cell, c.ordinal FROM (SELECT 1) CROSS JOIN %s"
-                   " CROSS JOIN isa_scan_cell c ON c.scan = m.isa_scan"
-                   " AND c.ordinal >= ?2 AND c.ordinal < ?3",
-                   series_of(level));
+                   "SELECT c.cell, c.ordinal FROM %s CROSS JOIN isa_scan_cell c WHERE %s"
+                   " AND c.scan = m.isa_scan AND c.ordinal >= ?2 AND c.ordinal < ?3",
+                   series_tables[level], series_rows[level]);
     enum mur_status status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row,
@@ -309,18 +231,127 @@ static enum mur_status say_all(struct mur_cell_texts *texts, struct mur_database
     return status;
 }
 
-/* Each cell once, in the order of the tables' columns, in texts->said. */
-static enum mur_status read_said(struct mur_cell_texts *texts, struct mur_database *database,
+/* Kind and name of a column, which are read once. */
+static enum mur_status name_column(const struct mur_column_name **out, struct mur_cell_texts *texts,
+                                   struct mur_database *database, uint64_t column,
+                                   struct mur_error *error)
+{
+    enum { COLUMNS_MOST = 1 << 24 };
+    enum mur_status status = MUR_OK;
+    if (column >= texts->column_count && column < COLUMNS_MOST) {
+        size_t count = (size_t)column + 64;
+        struct mur_column_name *grown = realloc(texts->columns, count * sizeof *grown);
+        if (grown == NULL)
+            return mur_error_no_memory(error);
+        memset(grown + texts->column_count, 0, (count - texts->column_count) * sizeof *grown);
+        texts->columns = grown;
+        texts->column_count = count;
+    }
+    struct mur_column_name *one = column < texts->column_count ? &texts->columns[column] : NULL;
+    sqlite3_stmt *row = NULL;
+    if (one != NULL && one->name == NULL) {
+        status = mur_statement_get(&row, database, "SELECT kind, name FROM isa_column WHERE id = ?",
+                                   error);
+        if (status == MUR_OK)
+            status = mur_bind_all(database, row, &MUR_I(column), 1, error);
+        if (status == MUR_OK && sqlite3_step(row) == SQLITE_ROW) {
+            MUR_AUTO_FREE char *kind = NULL;
+            status = mur_text_copy(&kind, mur_slice_of((const char *)sqlite3_column_text(row, 0)),
+                                   error);
+            if (status == MUR_OK)
+                status = mur_text_copy(
+                    &one->name, mur_slice_of((const char *)sqlite3_column_text(row, 1)), error);
+            if (status == MUR_OK)
+                one->kind = MUR_STEAL(kind);
+        }
+        mur_statement_done(database, row);
+    }
+    if (status == MUR_OK && (one == NULL || one->name == NULL))
+        return mur_error_set(error, MUR_CORRUPT, "%s: a scan's column is not there",
+                             database->path);
+    *out = one;
+    return status;
+}
+
+/* What one scan says; texts that are long are left to read_cells(). */
+static enum mur_status say_scan(struct mur_cell_texts *texts, struct mur_database *database,
+                                struct mur_slice cells, unsigned element, struct mur_error *error)
+{
+    struct mur_said one;
+    enum mur_status status = MUR_OK;
+    while (status == MUR_OK && mur_said_next(&one, &cells)) {
+        status = add_said(texts,
+                          (struct said){.cell = (int64_t)one.cell,
+                                        .ordinal = mur_cell_ordinal(0, (size_t)one.place)},
+                          error);
+        struct mur_cell_text *entry = status == MUR_OK ? slot_of(texts, (int64_t)one.cell) : NULL;
+        if (entry == NULL || entry->known || one.is_long)
+            continue;
+        const struct mur_column_name *column = NULL;
+        status = name_column(&column, texts, database, one.column, error);
+        if (status != MUR_OK)
+            break;
+        const struct mur_said_cell cell = {.kind = column->kind,
+                                           .name = column->name,
+                                           .text = one.text,
+                                           .unit = one.unit,
+                                           .has_number = one.has_number,
+                                           .number = one.number};
+        entry->offset = texts->text.length;
+        status = mur_write_cell(&texts->text, element, &cell, error);
+        entry->length = texts->text.length - entry->offset;
+        entry->vr = MUR_VR_NONE;
+        entry->known = entry->wanted = status == MUR_OK;
+    }
+    if (status == MUR_OK && cells.length > 0)
+        status =
+            mur_error_set(error, MUR_CORRUPT, "%s: what a scan says is damaged", database->path);
+    return status;
+}
+
+/* All cells of columns, as each scan has them in one piece. */
+static enum mur_status say_scans(struct mur_cell_texts *texts, struct mur_database *database,
                                  enum mur_level level, int64_t owner, unsigned element,
                                  struct mur_error *error)
 {
+    char sql[256];
+    sqlite3_stmt *row = NULL;
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT b.cells FROM %s CROSS JOIN isa_said b WHERE %s AND b.scan = m.isa_scan",
+                   series_tables[level], series_rows[level]);
+    enum mur_status status = mur_statement_get(&row, database, sql, error);
+    if (status == MUR_OK)
+        status = mur_bind_all(database, row, &MUR_I(owner), 1, error);
+    int result = SQLITE_DONE;
+    while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW)
+        status = say_scan(texts, database,
+                          (struct mur_slice){.data = sqlite3_column_blob(row, 0),
+                                             .length = (size_t)sqlite3_column_bytes(row, 0)},
+                          element, error);
+    if (status == MUR_OK && result != SQLITE_DONE)
+        status = mur_sqlite_error(error, database, result, "reading what an ISA-Tab says");
+    mur_statement_done(database, row);
+    return status;
+}
+
+/* Each cell once, in the order of the tables' columns, in texts->said. @param all  of columns: the
+ * scans' own pieces tell */
+static enum mur_status read_said(struct mur_cell_texts *texts, struct mur_database *database,
+                                 enum mur_level level, int64_t owner, unsigned element, bool all,
+                                 struct mur_error *error)
+{
+    bool columns = element == MUR_ISA_ATTRIBUTE || element == MUR_ISA_ATTRIBUTE_SEQUENCE;
     if (texts->used > TEXTS_MOST || texts->text.length > TEXTS_LIMIT)
         mur_cell_texts_clear(texts);
     texts->answer++;
     mur_buffer_clear(&texts->said);
-    enum mur_status status = texts->only_listed
-                                 ? say_listed(texts, owner, error)
-                                 : say_all(texts, database, level, owner, element, error);
+    enum mur_status status = MUR_OK;
+    if (texts->only_listed)
+        status = say_listed(texts, owner, error);
+    else if (columns && all)
+        status = say_scans(texts, database, level, owner, element, error);
+    else
+        status = say_all(texts, database, level, owner, columns ? 0 : element, error);
     if (status == MUR_OK && texts->said.length > 0)
         qsort(texts->said.data, texts->said.length / sizeof(struct said), sizeof(struct said),
               by_ordinal);
@@ -329,30 +360,14 @@ static enum mur_status read_said(struct mur_cell_texts *texts, struct mur_databa
 
 /* ---- what they say --------------------------------------------------------------------------- */
 
-static struct cell cell_of(sqlite3_stmt *row)
+static struct mur_said_cell cell_of(sqlite3_stmt *row)
 {
-    return (struct cell){.kind = (const char *)sqlite3_column_text(row, 0),
-                         .name = (const char *)sqlite3_column_text(row, 1),
-                         .text = (const char *)sqlite3_column_text(row, 2),
-                         .unit = (const char *)sqlite3_column_text(row, 3),
-                         .has_number = sqlite3_column_type(row, 4) != SQLITE_NULL,
-                         .number = sqlite3_column_double(row, 4)};
-}
-
-static enum mur_status write_cell(struct mur_buffer *out, unsigned element, const struct cell *cell,
-                                  struct mur_error *error)
-{
-    if (element != MUR_ISA_ATTRIBUTE_SEQUENCE) {
-        const char *const parts[] = {cell->kind, ":", cell->name, "=", cell->text};
-        enum mur_status status = MUR_OK;
-        for (size_t i = element == MUR_ISA_ATTRIBUTE ? 0 : 4; i < 5 && status == MUR_OK; i++)
-            status = mur_buffer_append_text(out, parts[i], error);
-        return status;
-    }
-    struct mur_json_writer json;
-    mur_json_init(&json, mur_sink_buffer(out));
-    write_item(&json, cell);
-    return mur_json_finish(&json, error);
+    return (struct mur_said_cell){.kind = (const char *)sqlite3_column_text(row, 0),
+                                  .name = (const char *)sqlite3_column_text(row, 1),
+                                  .text = mur_slice_of((const char *)sqlite3_column_text(row, 2)),
+                                  .unit = mur_slice_of((const char *)sqlite3_column_text(row, 3)),
+                                  .has_number = sqlite3_column_type(row, 4) != SQLITE_NULL,
+                                  .number = sqlite3_column_double(row, 4)};
 }
 
 /* Cells that are read at once: opening the statement costs as much as a few of them. */
@@ -395,10 +410,10 @@ static enum mur_status read_batch(struct mur_cell_texts *texts, struct mur_datab
     enum mur_status status = MUR_OK;
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        const struct cell cell = cell_of(row);
+        const struct mur_said_cell cell = cell_of(row);
         struct mur_cell_text *entry = slot_of(texts, sqlite3_column_int64(row, 6));
         entry->offset = texts->text.length;
-        status = write_cell(&texts->text, element, &cell, error);
+        status = mur_write_cell(&texts->text, element, &cell, error);
         entry->length = texts->text.length - entry->offset;
         entry->vr = mur_vr_from_name((const char *)sqlite3_column_text(row, 5));
         entry->wanted = status == MUR_OK;
@@ -472,7 +487,8 @@ enum mur_status mur_scan_values_element(struct mur_buffer *out, bool *found, enu
 {
     bool items = element == MUR_ISA_ATTRIBUTE_SEQUENCE;
     bool cells = items || element == MUR_ISA_ATTRIBUTE;
-    enum mur_status status = read_said(texts, database, level, owner, cells ? 0 : element, error);
+    bool all = only == NULL || !mur_condition_has_sql(only);
+    enum mur_status status = read_said(texts, database, level, owner, element, all, error);
     if (status != MUR_OK)
         return status;
     bool any = false;
@@ -563,10 +579,10 @@ enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
     const struct mur_attribute_path one = mur_attribute_path_of(tag);
     enum mur_status status =
         mur_text_format(&sql, error,
-                        "SELECT DISTINCT v.text FROM (SELECT 1) CROSS JOIN %s"
-                        " CROSS JOIN isa_value v ON v.scan = m.isa_scan AND v.path = ?2"
-                        " AND v.path IN ('001021B0', '00104000') ORDER BY v.scan",
-                        series_of(level));
+                        "SELECT v.text FROM %s CROSS JOIN isa_value v INDEXED BY isa_value_text"
+                        " WHERE %s AND v.scan = m.isa_scan AND v.path = ?2"
+                        " AND v.path IN ('001021B0', '00104000') ORDER BY m.isa_scan",
+                        series_tables[level], series_rows[level]);
     if (status == MUR_OK)
         status = mur_statement_get(&row, database, sql, error);
     if (status == MUR_OK)
@@ -579,6 +595,8 @@ enum mur_status mur_scan_values_text(struct mur_buffer *out, bool *found,
     size_t characters = 0;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(row, 0);
+        if (any && strcmp(text, mur_buffer_text(out)) == 0)
+            continue; /* as most scans of an animal say it */
         /* One scan's text is answered as it stands. */
         status = any ? append_entries(out, &characters, text, error)
                      : mur_buffer_append_text(out, text, error);

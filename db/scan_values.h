@@ -21,8 +21,10 @@ struct mur_cell_texts {
     size_t slots, used;
     uint32_t answer; /**< number of the one at work */
     struct mur_buffer text;
-    struct mur_buffer said;   /**< what the one at work has to say */
-    struct mur_buffer listed; /**< by rows that are answered */
+    struct mur_buffer said;          /**< what the one at work has to say */
+    struct mur_buffer listed;        /**< by rows that are answered */
+    struct mur_column_name *columns; /**< by their rows in isa_column, as far as met; owned */
+    size_t column_count;
     bool only_listed;
 };
 void mur_cell_texts_free(struct mur_cell_texts *texts);

@@ -764,17 +764,19 @@ static enum mur_status report_repeated_sections(const struct parsing *parsing,
     return status;
 }
 
-enum mur_status mur_isa_read_investigation(const struct mur_isa_reader *reader, const char *path,
-                                           struct mur_error *error)
+enum mur_status mur_isa_read_investigation(bool *readable, const struct mur_isa_reader *reader,
+                                           const char *path, bool earlier, struct mur_error *error)
 {
     struct parsing parsing = {.reader = reader};
+    *readable = false;
     enum mur_status status =
         mur_isa_intern(&parsing.path, reader->strings, mur_slice_of(path), error);
     if (status != MUR_OK)
         return status;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     bool found = false;
-    status = mur_isa_load_text(&text, &found, reader, path, error);
+    status = mur_isa_load_text(&text, &found, reader,
+                               earlier ? reader->isa->earlier : reader->isa->root, path, error);
     if (status != MUR_OK || !found)
         return status;
     struct mur_isa_tokenizer tokenizer;
@@ -806,5 +808,9 @@ enum mur_status mur_isa_read_investigation(const struct mur_isa_reader *reader, 
     if (status == MUR_OK)
         status = build(&parsing, error);
     sections_free(&parsing.all);
+    if (status == MUR_OK) {
+        reader->isa->investigations[reader->isa->investigation_count - 1].earlier = earlier;
+        *readable = true;
+    }
     return status;
 }

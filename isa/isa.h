@@ -61,6 +61,7 @@ struct mur_isa_table {
     uint32_t row_count;
     const char **cells; /**< row by row; use mur_isa_cell() */
     uint32_t *lines;    /**< physical line on which each row begins */
+    bool earlier;       /**< read from isa->earlier: what was delivered cannot be read */
 };
 
 /** One cell with what qualifies it. */
@@ -186,6 +187,7 @@ struct mur_isa_study {
 struct mur_isa_investigation {
     const char *path;   /**< of the i_ file, relative to the root */
     const char *folder; /**< its folder, relative to the root; "" = the root itself */
+    bool earlier;       /**< as in struct mur_isa_table */
     const char *identifier, *title, *description, *submission_date, *public_release_date;
     struct mur_isa_comment *comments;
     size_t comment_count;
@@ -200,6 +202,8 @@ struct mur_isa_investigation {
 /** Several investigations when each study has its own subfolder. */
 struct mur_isa {
     const char *root; /**< the folder as given */
+    const char
+        *earlier; /**< folder of the version that stands in for tables; "" = none was needed */
     struct mur_isa_investigation *investigations;
     size_t investigation_count;
     struct mur_isa_study *studies;
@@ -219,6 +223,21 @@ struct mur_isa {
 MUR_NODISCARD
 enum mur_status mur_isa_read(struct mur_isa **out, const char *directory,
                              struct mur_isa_diagnostics *diagnostics, struct mur_error *error);
+
+/** Where an earlier version of the same tables is: asked once, when something cannot be read. */
+struct mur_isa_earlier {
+    /** @param isa  as far as it is read: every investigation that can be
+     * @param[out] folder  malloc'ed; NULL = there is none */
+    enum mur_status (*folder)(char **folder, void *user, const struct mur_isa *isa,
+                              struct mur_error *error);
+    void *user;
+};
+/** The same; an investigation file or a table that is missing, empty or damaged is reported, and
+ * that of the earlier version, where there is one, stands in for it. @param earlier  may be NULL */
+MUR_NODISCARD
+enum mur_status mur_isa_read_over(struct mur_isa **out, const char *directory,
+                                  const struct mur_isa_earlier *earlier,
+                                  struct mur_isa_diagnostics *diagnostics, struct mur_error *error);
 void mur_isa_free(struct mur_isa *isa);
 MUR_DEFINE_AUTO(mur_isa, mur_isa_free)
 

@@ -41,13 +41,13 @@ bool mur_isa_is_url(const char *cell)
 }
 
 enum mur_status mur_isa_load_text(struct mur_buffer *out, bool *found,
-                                  const struct mur_isa_reader *reader, const char *path,
-                                  struct mur_error *error)
+                                  const struct mur_isa_reader *reader, const char *root,
+                                  const char *path, struct mur_error *error)
 {
     *found = false;
     MUR_AUTO_FREE char *where = NULL;
     struct mur_error cause = MUR_ERROR_INIT;
-    enum mur_status status = mur_path_beneath(&where, reader->isa->root, path, &cause);
+    enum mur_status status = mur_path_beneath(&where, root, path, &cause);
     if (status == MUR_NO_MEMORY)
         return mur_error_no_memory(error);
     if (status == MUR_NOT_FOUND)
@@ -80,6 +80,28 @@ enum mur_status mur_isa_load_text(struct mur_buffer *out, bool *found,
     if (status == MUR_OK)
         *found = true;
     return status;
+}
+
+enum mur_status mur_isa_has_earlier(bool *out, struct mur_isa_reader *reader, const char *path,
+                                    struct mur_error *error)
+{
+    struct mur_isa *isa = reader->isa;
+    enum mur_status status = MUR_OK;
+    *out = false;
+    if (reader->earlier != NULL) {
+        MUR_AUTO_FREE char *folder = NULL;
+        status = reader->earlier->folder(&folder, reader->earlier->user, isa, error);
+        if (status == MUR_OK && folder != NULL)
+            status = mur_isa_intern(&isa->earlier, reader->strings, mur_slice_of(folder), error);
+        reader->earlier = NULL;
+    }
+    MUR_AUTO_FREE char *where = NULL;
+    if (status != MUR_OK || isa->earlier[0] == '\0' ||
+        mur_path_beneath(&where, isa->earlier, path, NULL) != MUR_OK)
+        return status;
+    *out = true;
+    return mur_isa_report(reader, MUR_ISA_WARNING, "earlier-version", path, 0, error,
+                          "that of the version in force stands in for it");
 }
 
 enum mur_status mur_isa_report_token(const struct mur_isa_reader *reader, const char *path,
@@ -199,7 +221,27 @@ static enum mur_status find_investigations(struct found *found, const char *dire
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static enum mur_status read_study(const struct mur_isa_reader *reader, struct mur_isa_study *study,
+/** Those that can be read first: who the archive is, may be asked then. */
+static enum mur_status read_investigations(struct mur_isa_reader *reader, const struct found *found,
+                                           struct mur_error *error)
+{
+    MUR_AUTO_FREE bool *readable = calloc(found->count + 1, sizeof *readable);
+    if (readable == NULL)
+        return mur_error_no_memory(error);
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; i < found->count && status == MUR_OK; i++)
+        status = mur_isa_read_investigation(&readable[i], reader, found->paths[i], false, error);
+    for (size_t i = 0; i < found->count && status == MUR_OK; i++) {
+        bool earlier = false;
+        if (!readable[i])
+            status = mur_isa_has_earlier(&earlier, reader, found->paths[i], error);
+        if (status == MUR_OK && earlier)
+            status = mur_isa_read_investigation(&readable[i], reader, found->paths[i], true, error);
+    }
+    return status;
+}
+
+static enum mur_status read_study(struct mur_isa_reader *reader, struct mur_isa_study *study,
                                   size_t *room, struct mur_error *error)
 {
     const struct mur_isa_investigation *investigation =
@@ -231,6 +273,13 @@ static enum mur_status read_study(const struct mur_isa_reader *reader, struct mu
 enum mur_status mur_isa_read(struct mur_isa **out, const char *directory,
                              struct mur_isa_diagnostics *diagnostics, struct mur_error *error)
 {
+    return mur_isa_read_over(out, directory, NULL, diagnostics, error);
+}
+
+enum mur_status mur_isa_read_over(struct mur_isa **out, const char *directory,
+                                  const struct mur_isa_earlier *earlier,
+                                  struct mur_isa_diagnostics *diagnostics, struct mur_error *error)
+{
     struct found found = {.root = directory};
     enum mur_status status = find_investigations(&found, directory, error);
     if (status != MUR_OK) {
@@ -245,14 +294,15 @@ enum mur_status mur_isa_read(struct mur_isa **out, const char *directory,
     if (status == MUR_OK)
         status = mur_isa_intern(&isa->root, isa->strings, mur_slice_of(directory), error);
     if (status == MUR_OK) {
-        struct mur_isa_reader reader = {isa, isa->strings, diagnostics};
+        struct mur_isa_reader reader = {isa, isa->strings, diagnostics, earlier};
+        isa->earlier = "";
         size_t room = MUR_ISA_ARCHIVE_CELLS;
         if (found.count > 1 && strchr(found.paths[0], '/') == NULL)
             status = mur_isa_report(
                 &reader, MUR_ISA_WARNING, "several-investigations", found.paths[1], 0, error,
                 "the folder has %zu investigation files: all are read", found.count);
-        for (size_t i = 0; i < found.count && status == MUR_OK; i++)
-            status = mur_isa_read_investigation(&reader, found.paths[i], error);
+        if (status == MUR_OK)
+            status = read_investigations(&reader, &found, error);
         for (size_t i = 0; i < isa->study_count && status == MUR_OK; i++)
             status = read_study(&reader, &isa->studies[i], &room, error);
     }

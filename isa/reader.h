@@ -21,6 +21,7 @@ struct mur_isa_reader {
     struct mur_isa *isa;
     struct mur_isa_strings *strings;
     struct mur_isa_diagnostics *diagnostics;
+    const struct mur_isa_earlier *earlier; /* NULL: none, or asked already */
 };
 
 /** mur_isa_diagnose() into the reader's list. */
@@ -28,13 +29,18 @@ struct mur_isa_reader {
     mur_isa_diagnose((reader)->diagnostics, severity, code, file, line, error, __VA_ARGS__)
 
 /**
- * The text of a file beneath the archive's root, as UTF-8.
+ * The text of a file beneath @p root, as UTF-8.
  * @retval MUR_OK  *@p found is false, and diagnosed, when it cannot be used
  */
 MUR_NODISCARD
 enum mur_status mur_isa_load_text(struct mur_buffer *out, bool *found,
-                                  const struct mur_isa_reader *reader, const char *path,
-                                  struct mur_error *error);
+                                  const struct mur_isa_reader *reader, const char *root,
+                                  const char *path, struct mur_error *error);
+
+/** Whether the earlier version has the file, of which it is told then that it stands in. */
+MUR_NODISCARD
+enum mur_status mur_isa_has_earlier(bool *out, struct mur_isa_reader *reader, const char *path,
+                                    struct mur_error *error);
 
 /** Absolute, with a drive letter, or with "..": never followed, wherever it would lead. */
 bool mur_isa_leads_out(const char *path);
@@ -48,10 +54,12 @@ MUR_NODISCARD
 enum mur_status mur_isa_skip_comment(const struct mur_isa_reader *reader, const char *path,
                                      struct mur_isa_tokenizer *tokenizer, struct mur_error *error);
 
-/** Reads an i_ file: appends one investigation and its studies, tables not yet read. */
+/** Reads an i_ file: appends one investigation and its studies, tables not yet read.
+ * @param earlier  that of the earlier version; @param[out] readable  false, and diagnosed: it is
+ * not */
 MUR_NODISCARD
-enum mur_status mur_isa_read_investigation(const struct mur_isa_reader *reader, const char *path,
-                                           struct mur_error *error);
+enum mur_status mur_isa_read_investigation(bool *readable, const struct mur_isa_reader *reader,
+                                           const char *path, bool earlier, struct mur_error *error);
 
 /** The title of a section of the investigation file as the specification spells it, or NULL. */
 const char *mur_isa_section_title(const char *text);
@@ -63,7 +71,7 @@ bool mur_isa_same_label(const char *text, const char *label);
  * @param name  the cell that names it; @param folder  of the investigation file */
 MUR_NODISCARD
 enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, size_t *room,
-                                   const struct mur_isa_reader *reader, const char *folder,
+                                   struct mur_isa_reader *reader, const char *folder,
                                    const char *name, struct mur_error *error);
 void mur_isa_table_clear(struct mur_isa_table *table);
 

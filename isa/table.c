@@ -221,24 +221,17 @@ static enum mur_status read_rows(struct growing *growing, const struct mur_isa_r
     }
 }
 
-enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, size_t *room,
-                                   const struct mur_isa_reader *reader, const char *folder,
-                                   const char *name, struct mur_error *error)
+static enum mur_status read_from(struct mur_isa_table *out, bool *readable, size_t *room,
+                                 const struct mur_isa_reader *reader, const char *root,
+                                 struct mur_error *error)
 {
-    MUR_AUTO_FREE char *joined = NULL;
-    enum mur_status status = mur_path_join(&joined, folder, name, error);
-    if (status != MUR_OK)
-        return status;
-    struct growing growing = {.most_cells =
+    const char *path = out->path;
+    struct growing growing = {.table = {.path = path},
+                              .most_cells =
                                   *room < MUR_ISA_TABLE_CELLS ? *room : MUR_ISA_TABLE_CELLS};
-    status = mur_isa_intern(&growing.table.path, reader->strings, mur_slice_of(joined), error);
-    if (status != MUR_OK)
-        return status;
-    *out = growing.table;
-    *readable = false;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     bool found = false;
-    status = mur_isa_load_text(&text, &found, reader, growing.table.path, error);
+    enum mur_status status = mur_isa_load_text(&text, &found, reader, root, path, error);
     if (status != MUR_OK || !found)
         return status;
     struct mur_isa_tokenizer tokenizer;
@@ -267,4 +260,25 @@ enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, si
     *out = growing.table;
     *readable = growing.table.column_count > 0;
     return MUR_OK;
+}
+
+enum mur_status mur_isa_read_table(struct mur_isa_table *out, bool *readable, size_t *room,
+                                   struct mur_isa_reader *reader, const char *folder,
+                                   const char *name, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *joined = NULL;
+    *out = (struct mur_isa_table){.path = ""};
+    *readable = false;
+    enum mur_status status = mur_path_join(&joined, folder, name, error);
+    if (status == MUR_OK)
+        status = mur_isa_intern(&out->path, reader->strings, mur_slice_of(joined), error);
+    if (status == MUR_OK)
+        status = read_from(out, readable, room, reader, reader->isa->root, error);
+    bool earlier = false;
+    if (status == MUR_OK && !*readable)
+        status = mur_isa_has_earlier(&earlier, reader, out->path, error);
+    if (status == MUR_OK && earlier)
+        status = read_from(out, readable, room, reader, reader->isa->earlier, error);
+    out->earlier = earlier && *readable;
+    return status;
 }

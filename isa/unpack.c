@@ -421,7 +421,7 @@ static enum mur_status only_folder(char **out, const char *directory, struct mur
     enum mur_status status = MUR_OK;
     for (const struct dirent *entry = readdir(stream); entry != NULL && count < 2;
          entry = readdir(stream)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        if (entry->d_name[0] == '.') /* this one, the one above, what file managers leave */
             continue;
         if (count++ == 0)
             status = mur_path_join(&only, directory, entry->d_name, error);
@@ -434,7 +434,7 @@ static enum mur_status only_folder(char **out, const char *directory, struct mur
     return status;
 }
 
-/** A ZIP of a folder is that folder. */
+/** A ZIP of a folder is that folder; and so is a folder with nothing but that one in it. */
 static enum mur_status descend(struct mur_unpacked *unpacked, struct mur_error *error)
 {
     for (unsigned depth = 0; depth < MUR_UNPACK_DEPTH; depth++) {
@@ -491,6 +491,8 @@ enum mur_status mur_unpack(struct mur_unpacked **out, const char *path,
     unpacked->lock = -1;
     if (mur_directory_exists(path)) {
         enum mur_status status = mur_text_copy(&unpacked->directory, mur_slice_of(path), error);
+        if (status == MUR_OK)
+            status = descend(unpacked, error);
         if (status == MUR_OK)
             *out = MUR_STEAL(unpacked);
         return status;

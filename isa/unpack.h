@@ -48,7 +48,7 @@ struct mur_unpack_options {
 bool mur_is_zip(const char *path);
 
 /**
- * Unpacks a ZIP. A folder is no ZIP, but taken too: it is its own place, and left alone.
+ * Unpacks a ZIP. A folder is no ZIP, but taken too, and left alone.
  * Entries that cannot be used (leading out, links, damaged, twice) are added to @p diagnostics and
  * left out.
  * @param[out] out  the caller's, mur_unpacked_free()
@@ -62,7 +62,8 @@ enum mur_status mur_unpack(struct mur_unpacked **out, const char *path,
                            const struct mur_unpack_options *options,
                            struct mur_isa_diagnostics *diagnostics, struct mur_error *error);
 
-/** The folder to read: that of the ZIP's only top folder if it has but one; borrowed. */
+/** The folder to read: what is given, or as long as there is nothing but one folder in it, that
+ * one: so paths are the same however it was packed. Borrowed. */
 const char *mur_unpacked_directory(const struct mur_unpacked *unpacked);
 /** Whether it came out of a ZIP. */
 bool mur_unpacked_is_copy(const struct mur_unpacked *unpacked);

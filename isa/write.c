@@ -236,16 +236,17 @@ static enum mur_status read_record(struct records *records, struct mur_isa_token
 }
 
 static enum mur_status read_records(struct records *out, const struct mur_isa *isa,
-                                    const char *path, struct mur_error *error)
+                                    const struct mur_isa_investigation *of, struct mur_error *error)
 {
     const struct mur_isa_reader reader = {.isa = (struct mur_isa *)isa};
+    const char *root = of->earlier ? isa->earlier : isa->root;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     bool found = false;
     enum mur_status status = mur_isa_strings_create(&out->strings, error);
     if (status == MUR_OK)
-        status = mur_isa_load_text(&text, &found, &reader, path, error);
+        status = mur_isa_load_text(&text, &found, &reader, root, of->path, error);
     if (status == MUR_OK && !found)
-        status = mur_error_set(error, MUR_NOT_FOUND, "%s/%s cannot be read again", isa->root, path);
+        status = mur_error_set(error, MUR_NOT_FOUND, "%s/%s cannot be read again", root, of->path);
     if (status != MUR_OK)
         return status;
     struct mur_isa_tokenizer tokenizer;
@@ -358,7 +359,7 @@ static enum mur_status write_investigation(const struct writing *writing, size_t
         return MUR_OK;
     __attribute__((cleanup(records_free))) struct records records = {.items = NULL};
     AUTO_OUTPUT struct output output = {.file = -1};
-    enum mur_status status = read_records(&records, isa, isa->investigations[index].path, error);
+    enum mur_status status = read_records(&records, isa, &isa->investigations[index], error);
     if (status == MUR_OK)
         status = output_open(&output, writing, isa->investigations[index].path, error);
     if (status == MUR_OK)

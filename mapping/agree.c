@@ -4,6 +4,7 @@
 
 #include "dicom/dictionary.h"
 #include "mapping/builder.h"
+#include "mapping/names.h"
 
 void mur_agreement_free(struct mur_agreement *agreement)
 {
@@ -71,14 +72,31 @@ static enum mur_status report(struct mur_builder *builder, const struct mur_scan
 {
     char buffer[MUR_ATTRIBUTE_PATH_SIZE];
     const struct mur_isa_table *table = &scan->isa_assay->table;
-    const char *keyword = kept->path.depth == 1 ? mur_dictionary_keyword(kept->path.tags[0]) : NULL;
     bool patient = level == MUR_LEVEL_PATIENT;
     return mur_builder_report(
         builder, MUR_ISA_WARNING, "contradicting-value", table->path, table->lines[scan->first_row],
         error, "%s of %s '%s' is '%s' by one scan and '%s' by '%s': the first one is kept",
-        keyword != NULL ? keyword : mur_attribute_path_format(buffer, &kept->path),
+        kept->path.depth == 1 ? mur_mapping_attribute_name(&kept->path, 0, buffer)
+                              : mur_attribute_path_format(buffer, &kept->path),
         patient ? "animal" : "session", patient ? scan->source : scan->session, kept->text,
         other->text, scan->assay);
+}
+
+static bool is_shared(const struct mur_builder *builder, const struct mur_scan_value *value,
+                      enum mur_level level)
+{
+    return value->level == level && !is_summary(builder->mapping, &value->path);
+}
+
+/** Of the values from @p first on: there are as many groups as sessions, and most scans of one say
+ * the same things. */
+static size_t room_for(const struct mur_builder *builder, const struct mur_scan *scan,
+                       enum mur_level level, size_t first)
+{
+    size_t room = 0;
+    for (size_t i = first; i < scan->value_count; i++)
+        room += is_shared(builder, &scan->values[i], level) ? 1 : 0;
+    return room;
 }
 
 static enum mur_status add(struct mur_builder *builder, struct mur_shared_values *group,
@@ -87,7 +105,7 @@ static enum mur_status add(struct mur_builder *builder, struct mur_shared_values
 {
     for (size_t i = 0; i < scan->value_count; i++) {
         const struct mur_scan_value *value = &scan->values[i];
-        if (value->level != level || is_summary(builder->mapping, &value->path))
+        if (!is_shared(builder, value, level))
             continue;
         bool there = false;
         size_t place = find_place(&there, group, &value->path);
@@ -103,7 +121,7 @@ static enum mur_status add(struct mur_builder *builder, struct mur_shared_values
             continue;
         }
         if (group->count == group->capacity) {
-            size_t capacity = group->capacity == 0 ? 32 : group->capacity * 2;
+            size_t capacity = group->capacity + room_for(builder, scan, level, i);
             struct mur_scan_value *values = reallocarray(group->values, capacity, sizeof *values);
             if (values == NULL)
                 return mur_error_no_memory(error);
@@ -118,11 +136,31 @@ static enum mur_status add(struct mur_builder *builder, struct mur_shared_values
     return MUR_OK;
 }
 
+/** Whether the scan says what its group says already, as most do. */
+static bool says_the_same(const struct mur_builder *builder, const struct mur_scan *scan,
+                          const struct mur_shared_values *group, enum mur_level level)
+{
+    size_t place = 0;
+    for (size_t i = 0; i < scan->value_count; i++) {
+        const struct mur_scan_value *value = &scan->values[i];
+        if (!is_shared(builder, value, level))
+            continue;
+        if (place == group->count ||
+            !mur_attribute_path_equal(&group->values[place].path, &value->path) ||
+            strcmp(group->values[place].text, value->text) != 0)
+            return false;
+        place++;
+    }
+    return place == group->count;
+}
+
 /** The scan's values of this level become the group's. */
 static enum mur_status replace(struct mur_builder *builder, struct mur_scan *scan,
                                const struct mur_shared_values *group, enum mur_level level,
                                struct mur_error *error)
 {
+    if (says_the_same(builder, scan, group, level))
+        return MUR_OK;
     struct mur_scan_value *values = NULL;
     enum mur_status status = mur_isa_allocate(
         &values, builder->list->strings, scan->value_count + group->count, sizeof *values, error);
@@ -135,7 +173,7 @@ static enum mur_status replace(struct mur_builder *builder, struct mur_scan *sca
         while (from_group < group->count &&
                mur_attribute_path_compare(&group->values[from_group].path, &value->path) < 0)
             values[count++] = group->values[from_group++];
-        if (value->level != level || is_summary(builder->mapping, &value->path))
+        if (!is_shared(builder, value, level))
             values[count++] = *value;
     }
     while (from_group < group->count)

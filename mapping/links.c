@@ -278,6 +278,18 @@ static enum mur_status add_scan_keys(struct mur_link_keys *out, const struct lin
     return status;
 }
 
+enum mur_status mur_link_rules_ask_for(bool *out, const struct mur_link_rules *rules,
+                                       const char *column, struct mur_error *error)
+{
+    const struct mur_scan_attribute named = {.name = column, .text = column};
+    enum mur_status status = MUR_OK;
+    *out = false;
+    for (size_t r = 0; r < rules->count; r++)
+        for (size_t t = 0; status == MUR_OK && !*out && t < rules->rules[r].count; t++)
+            status = says(out, &rules->rules[r].terms[t], &named, error);
+    return status;
+}
+
 enum mur_status mur_link_keys_of_scan(struct mur_link_keys *out, const struct mur_link_rules *rules,
                                       size_t rule, const struct mur_scan *scan,
                                       struct mur_error *error)

@@ -29,6 +29,11 @@ size_t mur_link_rules_count(const struct mur_link_rules *rules); /**< NULL: 0 */
 /** All that the rule says, as text: the same for the same rule of another day. Borrowed. */
 const char *mur_link_rule_text(const struct mur_link_rules *rules, size_t rule);
 
+/** Whether a rule compares the cells of a column of this name. */
+MUR_NODISCARD
+enum mur_status mur_link_rules_ask_for(bool *out, const struct mur_link_rules *rules,
+                                       const char *column, struct mur_error *error);
+
 /** What the rule compares, as text. */
 struct mur_link_keys {
     char **texts; /**< several where the tables say several things of the scan */

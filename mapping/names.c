@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "core/builtin.h"
+#include "dicom/dictionary.h"
 
 enum mur_status mur_mapping_tree(struct mur_config_tree **out, const char *path, const char *name,
                                  struct mur_error *error)
@@ -28,4 +29,14 @@ enum mur_status mur_mapping_key(char **out, struct mur_slice name, struct mur_er
     *to = '\0';
     *out = key;
     return MUR_OK;
+}
+
+const char *mur_mapping_attribute_name(const struct mur_attribute_path *path, unsigned at,
+                                       char buffer[MUR_ATTRIBUTE_PATH_SIZE])
+{
+    uint32_t tag = path->tags[at];
+    const struct mur_dictionary_entry *entry =
+        MUR_TAG_IS_PRIVATE(tag) ? mur_dictionary_find(tag | 0x1000, MUR_CREATOR_ISA)
+                                : mur_dictionary_find(tag, NULL);
+    return entry != NULL ? entry->keyword : mur_attribute_path_format(buffer, path);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "isa/encoding.h"
 #include "mapping/names.h"
 
 enum {
@@ -342,6 +343,23 @@ static struct mur_slice next_word(struct mur_slice *rest)
     return word;
 }
 
+/** Without the blanks around it; CR, LF and CRLF end one. */
+static struct mur_slice next_line(struct mur_slice *rest)
+{
+    size_t length = 0;
+    while (length < rest->length && rest->data[length] != '\r' && rest->data[length] != '\n')
+        length++;
+    struct mur_slice line = mur_slice_trim((struct mur_slice){rest->data, length});
+    if (length < rest->length)
+        length += rest->length - length > 1 && rest->data[length] == '\r' &&
+                          rest->data[length + 1] == '\n'
+                      ? 2
+                      : 1;
+    rest->data += length;
+    rest->length -= length;
+    return line;
+}
+
 /** IDX R G B A VIS MSH "LABEL". */
 static enum mur_status read_label(struct mur_label *out, struct mur_slice line,
                                   struct mur_error *error)
@@ -363,10 +381,9 @@ static enum mur_status read_label(struct mur_label *out, struct mur_slice line,
     if (name.length < 2 || name.data[0] != '"' || name.data[name.length - 1] != '"')
         return mur_error_set(error, MUR_PARSE, "the label's name must be in quotes");
     name = mur_slice_trim((struct mur_slice){name.data + 1, name.length - 2});
-    while (mur_utf8_valid(name) && mur_utf8_count(name) > LABEL_CHARACTERS)
+    while (mur_utf8_count(name) > LABEL_CHARACTERS)
         name.length = mur_utf8_cut(name, name.length - 1);
-    status = mur_utf8_valid(name) ? mur_text_copy(&label.name, name, error)
-                                  : mur_utf8_from_cp1252(&label.name, name, error);
+    status = mur_text_copy(&label.name, name, error);
     if (status == MUR_OK)
         *out = label;
     return status;
@@ -376,19 +393,14 @@ enum mur_status mur_labels_read(struct mur_labels *out, const char *path, struct
 {
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     enum mur_status status = mur_file_read_all(&text, path, LABEL_FILE_LIMIT, error);
+    struct mur_isa_decoded decoded;
+    if (status == MUR_OK)
+        status = mur_isa_decode(&decoded, &text, error);
     MUR_AUTO_LABELS struct mur_labels labels = {NULL, 0};
     size_t capacity = 0;
     struct mur_slice rest = {mur_buffer_text(&text), text.length};
-    if (rest.length >= 3 && memcmp(rest.data, "\xEF\xBB\xBF", 3) == 0) {
-        rest.data += 3; /* a byte order mark */
-        rest.length -= 3;
-    }
     for (size_t number = 1; status == MUR_OK && rest.length > 0; number++) {
-        const char *end = memchr(rest.data, '\n', rest.length);
-        size_t length = end == NULL ? rest.length : (size_t)(end - rest.data);
-        struct mur_slice line = mur_slice_trim((struct mur_slice){rest.data, length});
-        rest.data += length + (end != NULL);
-        rest.length -= length + (end != NULL);
+        struct mur_slice line = next_line(&rest);
         if (line.length == 0 || line.data[0] == '#')
             continue;
         struct mur_label label = {.name = NULL};

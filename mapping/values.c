@@ -4,6 +4,7 @@
 
 #include "dicom/dictionary.h"
 #include "mapping/builder.h"
+#include "mapping/names.h"
 
 /* ---- what becomes of the cells as they are ----------------------------------------------------
  */
@@ -286,13 +287,12 @@ static enum mur_status report_conversion(struct mur_builder *builder, const stru
                                          struct mur_error *error)
 {
     char path[MUR_ATTRIBUTE_PATH_SIZE];
-    const char *keyword = mur_dictionary_keyword(target->path.tags[target->path.depth - 1]);
     const char *unit = found->found.value.unit;
     return mur_builder_report(
         builder, MUR_ISA_WARNING, converted->problem_code, found->file, found->line, error,
         "%s '%s%s%s' %s (%s)", field->name, found->found.value.value, unit[0] == '\0' ? "" : " ",
         unit, converted->problem,
-        keyword != NULL ? keyword : mur_attribute_path_format(path, &target->path));
+        mur_mapping_attribute_name(&target->path, target->path.depth - 1, path));
 }
 
 static enum mur_status map_field(struct mur_builder *builder, size_t index, struct mur_error *error)
@@ -499,6 +499,7 @@ static enum mur_status fill_template(struct mur_builder *builder, const struct m
         return status;
     bool cut = false;
     const char *fitted = "";
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
     struct mur_slice slice = {mur_buffer_text(&text), text.length};
     status = mur_mapping_fit(&fitted, &cut, target->vr, from->unique, slice, builder->list->strings,
                              error);
@@ -508,7 +509,7 @@ static enum mur_status fill_template(struct mur_builder *builder, const struct m
         status = mur_builder_report(builder, MUR_ISA_WARNING, "value-cut", table->path,
                                     table->lines[builder->scan->first_row], error,
                                     "'%s' is too long for %s and was cut", mur_buffer_text(&text),
-                                    mur_dictionary_keyword(target->path.tags[0]));
+                                    mur_mapping_attribute_name(&target->path, 0, path));
     return status != MUR_OK ? status : put_text(builder, target, fitted, error);
 }
 
@@ -524,6 +525,7 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
     const struct mur_isa_table *table = &builder->assay->table;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     enum mur_status status = MUR_OK;
+    char path[MUR_ATTRIBUTE_PATH_SIZE];
     size_t characters = 0;
     size_t left_out = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -551,9 +553,12 @@ static enum mur_status summarise(struct mur_builder *builder, const struct mur_s
                                     "%zu attributes of scan '%s' do not fit into %s; they stay "
                                     "searchable in the private block",
                                     left_out, scan->assay,
-                                    mur_dictionary_keyword(summary->target.path.tags[0]));
+                                    mur_mapping_attribute_name(&summary->target.path, 0, path));
     if (status != MUR_OK || text.length == 0 || builder->survey)
         return status;
+    for (size_t i = 0; i < text.length; i++) /* as in the private block: one line, named exactly */
+        if ((unsigned char)text.data[i] < 0x20)
+            text.data[i] = ' ';
     bool cut = false;
     const char *fitted = "";
     struct mur_slice slice = {mur_buffer_text(&text), text.length};
@@ -579,12 +584,6 @@ static void remove_below(struct mur_builder *builder, const struct mur_attribute
     builder->value_count = kept;
 }
 
-static const char *name_of(const struct mur_attribute_path *path, char *buffer)
-{
-    const char *keyword = mur_dictionary_keyword(path->tags[0]);
-    return keyword != NULL ? keyword : mur_attribute_path_format(buffer, path);
-}
-
 /** What a field's value speaks against goes away. */
 static enum mur_status apply_when(struct mur_builder *builder, const struct mur_rule *rule,
                                   struct mur_error *error)
@@ -604,7 +603,8 @@ static enum mur_status apply_when(struct mur_builder *builder, const struct mur_
             status = mur_builder_report(
                 builder, MUR_ISA_WARNING, "contradicting-value", found.file, found.line, error,
                 "%s '%s' of scan '%s' speaks against %s, which is left out", rule->when->name,
-                found.found.value.value, builder->scan->assay, name_of(path, buffer));
+                found.found.value.value, builder->scan->assay,
+                mur_mapping_attribute_name(path, 0, buffer));
         remove_below(builder, path);
     }
     return status;

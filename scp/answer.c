@@ -1,6 +1,7 @@
 /* Answers out: rows of the archive as Data Sets. */
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/json.h"
 #include "core/own.h"
 #include "dicom/dictionary.h"
@@ -8,7 +9,7 @@
 #include "dicom/json_value.h"
 #include "scp/identifier.h"
 
-enum { SEQUENCE_LIMIT = 4 * 1024 * 1024 };
+enum { SEQUENCE_LIMIT = 4 * 1024 * 1024, KEPT_LENGTH = 4096 };
 
 /* ---- sequences, from the DICOM JSON Model ---- */
 
@@ -92,15 +93,54 @@ static enum mur_status encode_sequence(struct mur_encoder *encoder, uint32_t tag
     return encode_items(encoder, tag, items, error);
 }
 
+static enum mur_status keep(struct mur_answered_sequence *kept, uint32_t tag,
+                            const struct mur_value *value, struct mur_slice bytes,
+                            struct mur_error *error)
+{
+    kept->tag = 0;
+    mur_buffer_clear(&kept->text_and_bytes);
+    enum mur_status status =
+        mur_buffer_append(&kept->text_and_bytes, value->text, value->length, error);
+    if (status == MUR_OK)
+        status = mur_buffer_append(&kept->text_and_bytes, bytes.data, bytes.length, error);
+    if (status != MUR_OK)
+        return status;
+    kept->tag = tag;
+    kept->text_length = value->length;
+    return MUR_OK;
+}
+
+/* What was encoded for another row is not parsed again. */
+static enum mur_status encode_sequence_once(struct mur_encoder *encoder,
+                                            struct mur_identifier *identifier, uint32_t tag,
+                                            const struct mur_value *value, struct mur_error *error)
+{
+    if (value->text == NULL || value->length > KEPT_LENGTH)
+        return encode_sequence(encoder, tag, value, error);
+    struct mur_answered_sequence *kept =
+        &identifier->answered[mur_xxh64_of(value->text, value->length) % MUR_ANSWERED_SEQUENCES];
+    const struct mur_buffer *both = &kept->text_and_bytes;
+    if (kept->tag == tag && kept->text_length == value->length &&
+        memcmp(both->data, value->text, value->length) == 0)
+        return mur_buffer_append(encoder->out, both->data + value->length,
+                                 both->length - value->length, error);
+    size_t at = encoder->out->length;
+    enum mur_status status = encode_sequence(encoder, tag, value, error);
+    const struct mur_slice bytes = {.data = encoder->out->data + at,
+                                    .length = encoder->out->length - at};
+    return status == MUR_OK ? keep(kept, tag, value, bytes, error) : status;
+}
+
 /* ---- rows ---- */
 
-static enum mur_status encode_key(struct mur_encoder *encoder, uint32_t tag, enum mur_vr vr,
-                                  const struct mur_value *value, struct mur_error *error)
+static enum mur_status encode_key(struct mur_encoder *encoder, struct mur_identifier *identifier,
+                                  uint32_t tag, enum mur_vr vr, const struct mur_value *value,
+                                  struct mur_error *error)
 {
     if (value->vr != MUR_VR_NONE)
         vr = value->vr;
     if (vr == MUR_VR_SQ)
-        return encode_sequence(encoder, tag, value, error);
+        return encode_sequence_once(encoder, identifier, tag, value, error);
     if (vr == MUR_VR_NONE)
         vr = MUR_VR_UN;
     struct mur_slice text = {.data = value->text, .length = value->length};
@@ -119,7 +159,7 @@ static bool is_ascii(const struct mur_identifier *identifier, const struct mur_v
 }
 
 static enum mur_status encode_element(struct mur_encoder *encoder,
-                                      const struct mur_identifier *identifier,
+                                      struct mur_identifier *identifier,
                                       const struct mur_answer_element *element,
                                       const struct mur_value *values, const char *retrieve_ae_title,
                                       struct mur_error *error)
@@ -138,13 +178,13 @@ static enum mur_status encode_element(struct mur_encoder *encoder,
     case MUR_ANSWER_PRIVATE_CREATOR:
         return mur_encode_text(encoder, element->tag, MUR_VR_LO, element->creator, error);
     case MUR_ANSWER_KEY:
-        return encode_key(encoder, element->tag, element->vr, &values[element->key], error);
+        return encode_key(encoder, identifier, element->tag, element->vr, &values[element->key],
+                          error);
     }
     return MUR_OK;
 }
 
-enum mur_status mur_identifier_answer(struct mur_buffer *out,
-                                      const struct mur_identifier *identifier,
+enum mur_status mur_identifier_answer(struct mur_buffer *out, struct mur_identifier *identifier,
                                       const struct mur_value *values, const char *transfer_syntax,
                                       const char *retrieve_ae_title, struct mur_error *error)
 {

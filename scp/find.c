@@ -10,7 +10,7 @@ enum { MATCHING_CANCELLED = 0xFE00, PENDING = 0xFF00, PENDING_UNSUPPORTED_KEYS =
 struct finding {
     struct mur_session *session;
     const struct mur_request *request;
-    const struct mur_identifier *identifier;
+    struct mur_identifier *identifier;
     struct mur_batch *batch;
     struct mur_cursor *cursor;
     size_t count;

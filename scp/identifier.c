@@ -27,6 +27,10 @@ void mur_identifier_free(struct mur_identifier *identifier)
     free(identifier->elements);
     identifier->elements = NULL;
     identifier->element_count = 0;
+    for (size_t i = 0; i < MUR_ANSWERED_SEQUENCES; i++) {
+        mur_buffer_free(&identifier->answered[i].text_and_bytes);
+        identifier->answered[i].tag = 0;
+    }
 }
 
 static enum mur_status add_element(struct mur_identifier *identifier,

@@ -30,7 +30,14 @@ struct mur_answer_element {
     const char *creator; /**< of MUR_ANSWER_PRIVATE_CREATOR */
 };
 
-enum { MUR_FOREIGN_BLOCKS = 32 };
+/** A sequence that was answered: many rows have the same. */
+struct mur_answered_sequence {
+    uint32_t tag;       /**< 0 = none yet */
+    size_t text_length; /**< as it came from the archive; its bytes stand behind */
+    struct mur_buffer text_and_bytes;
+};
+
+enum { MUR_FOREIGN_BLOCKS = 32, MUR_ANSWERED_SEQUENCES = 64 };
 
 struct mur_identifier {
     struct mur_query query;
@@ -45,6 +52,7 @@ struct mur_identifier {
         uint32_t declared, stand_in; /**< group and block: (gggg,bb00) */
     } foreign[MUR_FOREIGN_BLOCKS];
     size_t foreign_count;
+    struct mur_answered_sequence answered[MUR_ANSWERED_SEQUENCES]; /**< by hash */
 };
 
 void mur_identifier_free(struct mur_identifier *identifier); /**< the content; NULL is fine */
@@ -61,10 +69,10 @@ enum mur_status mur_identifier_parse(struct mur_identifier *out, const void *byt
                                      const char *transfer_syntax, const char *model,
                                      struct mur_error *error);
 
-/** Appends the answer for one row, values in the order of query.keys. */
+/** Appends the answer for one row, values in the order of query.keys.
+ * @param transfer_syntax  the same for all answers */
 MUR_NODISCARD
-enum mur_status mur_identifier_answer(struct mur_buffer *out,
-                                      const struct mur_identifier *identifier,
+enum mur_status mur_identifier_answer(struct mur_buffer *out, struct mur_identifier *identifier,
                                       const struct mur_value *values, const char *transfer_syntax,
                                       const char *retrieve_ae_title, struct mur_error *error);
 

@@ -166,10 +166,6 @@ def check_searches(work, data_dir, dataset):
             cls.served = served
             cls.finder = isa_search_test.Finder(served, work)
 
-        @classmethod
-        def tearDownClass(cls):
-            pass  # the node is stopped, and the folder removed, by who made them
-
         def compare(self, found, wanted, what):
             Search.asked += 1
             Search.found += len(found & wanted)

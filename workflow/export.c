@@ -151,6 +151,8 @@ static enum mur_status run_query(struct mur_export *export, struct mur_error *er
     enum mur_status status = MUR_OK;
     if (place == query->key_count)
         status = mur_query_add(query, &path, MUR_VR_UI, mur_slice_of(""), true, error);
+    else
+        query->keys[place].returned = true;
     MUR_AUTO(mur_cursor) *cursor = NULL;
     if (status == MUR_OK)
         status = mur_archive_find(&cursor, export->archive, query, error);

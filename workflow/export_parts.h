@@ -66,6 +66,7 @@ struct mur_export_objects {
 /** A column whose cells are replaced, and the columns behind it. */
 struct mur_export_column {
     enum { MUR_EXPORT_PLAIN, MUR_EXPORT_FILE, MUR_EXPORT_DESCRIPTION, MUR_EXPORT_LABEL } role;
+    bool first_image; /* the first one for images: that of scans whose rows name no file */
     const char *added[MUR_EXPORT_ADDED]; /* headers; NULL-terminated */
 };
 

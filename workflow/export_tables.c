@@ -57,6 +57,7 @@ static enum mur_status find_roles(struct mur_export_table *to,
 {
     const struct mur_isa_table *table = &to->assay->table;
     const struct mur_export *export = writing->export;
+    bool has_image = false;
     enum mur_status status = MUR_OK;
     for (uint32_t c = 0; status == MUR_OK && c < table->column_count; c++) {
         struct mur_column_description description = {.target_count = 0};
@@ -69,6 +70,8 @@ static enum mur_status find_roles(struct mur_export_table *to,
         if (strcmp(name, "image") == 0 || strcmp(name, "image_fallback") == 0 ||
             strcmp(name, "segmentation") == 0)
             role->role = MUR_EXPORT_FILE; /* of images or outlines: the scan says which */
+        role->first_image = !has_image && strcmp(name, "image") == 0;
+        has_image = has_image || role->first_image;
         if (strcmp(name, "label_description") == 0)
             role->role = MUR_EXPORT_DESCRIPTION;
         if (strcmp(name, "label_value") == 0)
@@ -347,7 +350,11 @@ static enum mur_status cell_of(const char **out, void *user, const struct mur_is
     const struct mur_export_column *role = &table->columns[column];
     uint32_t scan = table->scan_of_row[row];
     const char *delivered = mur_isa_cell(&assay->table, row, column);
-    if (role->role == MUR_EXPORT_PLAIN || delivered[0] == '\0' || scan == MUR_ISA_NONE)
+    if (role->role == MUR_EXPORT_PLAIN || scan == MUR_ISA_NONE)
+        return MUR_OK;
+    /* An image that came late has no name in the tables. */
+    bool late = role->first_image && writing->scans->scans[scan].image_count == 0;
+    if (delivered[0] == '\0' && !late)
         return MUR_OK;
     if (number == 1) { /* as delivered */
         *out = delivered;

@@ -90,13 +90,15 @@ static void import_one(void *user, size_t index)
     mur_import_result_free(&result);
 }
 
-static enum mur_status read_dataset(struct mur_isa **isa, const struct mur_import_options *options,
+static enum mur_status read_dataset(struct mur_isa **isa, struct mur_archive *archive,
+                                    const struct mur_import_options *options,
                                     struct mur_isa_diagnostics *diagnostics,
                                     struct mur_error *error)
 {
     if (!mur_directory_exists(options->directory))
         return mur_error_set(error, MUR_NOT_FOUND, "%s: no such folder", options->directory);
-    enum mur_status status = mur_isa_read(isa, options->directory, diagnostics, error);
+    enum mur_status status =
+        mur_archive_read_isa(isa, archive, NULL, options->directory, diagnostics, error);
     if (status == MUR_NOT_FOUND)
         return mur_error_set(error, MUR_NOT_FOUND,
                              "%s: no ISA-Tab here (a file i_*.txt); for DICOM files without one use"
@@ -114,7 +116,8 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
     MUR_AUTO(mur_sessions) *sessions = NULL;
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {0};
     MUR_AUTO_FREE char *dataset = NULL;
-    enum mur_status status = read_dataset(&isa, options, diagnostics, error);
+    enum mur_status status =
+        read_dataset(&isa, options->dry_run ? NULL : archive, options, diagnostics, error);
     if (status == MUR_OK)
         status = mur_mapping_scans(&scans, options->mapping, isa, diagnostics, error);
     if (status == MUR_OK && scans->count == 0)
@@ -124,9 +127,7 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
                           " that name scans and images",
                           options->directory);
     if (status == MUR_OK)
-        status = mur_isa_dataset_identifier(&dataset, isa, error);
-    if (status == MUR_OK)
-        status = mur_sessions_find(&sessions, scans, isa->root, dataset, error);
+        status = mur_sessions_find(&sessions, scans, isa, error);
     if (status == MUR_OK && !options->dry_run)
         status = mur_archive_put_isa(&rows, archive, isa, scans,
                                      &(struct mur_isa_options){.dry_run = false}, error);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/isa.h"
 #include "converters/identity.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -14,8 +15,9 @@
 enum { HEAD_PIECE = 8192, HEAD_LIMIT = 1 << 20 };
 
 struct session {
-    const char *study;   /* borrowed from the scans */
-    const char *session; /* likewise */
+    size_t investigation; /* index; studies are local to it */
+    const char *study;    /* borrowed from the scans */
+    const char *session;  /* likewise */
     char uid[MUR_UID_TEXT_SIZE];
     bool native;  /* uid is that of a native scan */
     bool several; /* native scans disagree */
@@ -132,16 +134,19 @@ static struct session *session_of(struct mur_sessions *sessions, const struct mu
     for (size_t i = sessions->count; i > 0; i--) { /* scans of a session stand together */
         struct session *session = &sessions->sessions[i - 1];
         if (strcmp(session->session, scan->session) == 0 &&
-            strcmp(session->study, scan->study) == 0)
+            strcmp(session->study, scan->study) == 0 &&
+            session->investigation == scan->isa_study->investigation)
             return session;
     }
     struct session *session = &sessions->sessions[sessions->count++];
-    *session = (struct session){.study = scan->study, .session = scan->session};
+    *session = (struct session){.investigation = scan->isa_study->investigation,
+                                .study = scan->study,
+                                .session = scan->session};
     return session;
 }
 
 enum mur_status mur_sessions_find(struct mur_sessions **out, const struct mur_scan_list *scans,
-                                  const char *root, const char *dataset, struct mur_error *error)
+                                  const struct mur_isa *isa, struct mur_error *error)
 {
     MUR_AUTO(mur_sessions) *sessions = calloc(1, sizeof *sessions);
     if (sessions == NULL)
@@ -165,15 +170,18 @@ enum mur_status mur_sessions_find(struct mur_sessions **out, const struct mur_sc
                 break;
             }
         sessions->numbers[i] = number;
-        status = note_scan(session, scan, root, error);
+        status = note_scan(session, scan, isa->root, error);
     }
     for (size_t i = 0; status == MUR_OK && i < scans->count; i++) {
         struct session *session = &sessions->sessions[sessions->of_scan[i]];
         if (session->native && !session->several)
             continue;
         const struct mur_scan *scan = &scans->scans[i];
-        status = mur_identity_study(session->uid, dataset, scan->study, scan->source, scan->session,
-                                    error);
+        MUR_AUTO_FREE char *investigation = NULL;
+        status = mur_isa_identifier_of(&investigation, isa, scan->isa_study->investigation, error);
+        if (status == MUR_OK)
+            status = mur_identity_study(session->uid, investigation, scan->study, scan->source,
+                                        scan->session, error);
     }
     if (status != MUR_OK)
         return status;

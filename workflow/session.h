@@ -14,10 +14,10 @@
 struct mur_sessions;
 
 /** Looks at the headers of all DICOM images of the list. Files that cannot be read are passed over:
- * their own scan reports them. @param root  folder that image paths are relative to */
+ * their own scan reports them. */
 MUR_NODISCARD
 enum mur_status mur_sessions_find(struct mur_sessions **out, const struct mur_scan_list *scans,
-                                  const char *root, const char *dataset, struct mur_error *error);
+                                  const struct mur_isa *isa, struct mur_error *error);
 void mur_sessions_free(struct mur_sessions *sessions);
 MUR_DEFINE_AUTO(mur_sessions, mur_sessions_free)
 

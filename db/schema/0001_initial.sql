@@ -76,8 +76,9 @@ CREATE TABLE series (
   said_sex TEXT NOT NULL DEFAULT '',
   UNIQUE (series_uid, study)
 ) STRICT;
-CREATE INDEX series_by_study ON series(study);
-CREATE INDEX series_by_scan ON series(isa_scan) WHERE isa_scan IS NOT NULL;
+-- From studies to scans and back, without reading the series.
+CREATE INDEX series_by_study ON series(study, isa_scan);
+CREATE INDEX series_by_scan ON series(isa_scan, study) WHERE isa_scan IS NOT NULL;
 CREATE INDEX series_by_modality ON series(modality, study);
 
 -- What the header says where a value of the ISA-Tab stands in a typed column of patient, study or series.
@@ -268,6 +269,12 @@ CREATE TABLE isa_scan_cell (
   PRIMARY KEY (scan, ordinal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_scan_cell_by_cell ON isa_scan_cell(cell, scan);
+
+-- What a scan says once more, to be answered: its cells of columns (element 0) in one piece.
+CREATE TABLE isa_said (
+  scan INTEGER PRIMARY KEY REFERENCES isa_scan(id) ON DELETE CASCADE,
+  cells BLOB NOT NULL                    -- db/said.h
+) STRICT;
 
 -- How much of the manifest belongs to what is committed here, and what number the next instance gets.
 CREATE TABLE manifest (

@@ -124,7 +124,17 @@ class Check(InFolder):
                                                encoding="utf-8")
         codes, report = self.codes(self.base, 2)
         self.assertIn(("error", "missing-file"), codes)
-        self.assertEqual(isa("check", self.base / "nowhere").returncode, 2)
+        for command in ("check", "show", "map"):
+            self.assertEqual(isa(command, self.base / "nowhere").returncode, 2, command)
+        for command in ("show", "map"):  # they tell why no scan was found
+            self.assertEqual(isa(command, self.base).returncode, 0, command)
+        (self.base / "i_empty.txt").unlink()
+        for command in ("show", "map"):
+            done = isa(command, self.base)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), command)
+            self.assertIn("no ISA-Tab investigation file", done.stderr)
+            broken = isa(command, PHANTOM, "--set", "isa.mapping_file=/no/such/file")
+            self.assertEqual(broken.returncode, 20, broken.stderr)
         self.assertEqual(isa("check").returncode, 1)
 
     def test_large_tables_take_seconds_and_little_memory(self):
@@ -205,6 +215,8 @@ class Map(InFolder):
 
     def test_targets_have_level_and_conversion(self):
         told = {column["column"]: column for column in self.columns(PHANTOM)}
+        self.assertTrue(told["Assay Name"]["links"])
+        self.assertFalse(told["Characteristics[Age]"]["links"])
         strain = told["Characteristics[Animal strain]"]
         self.assertEqual((strain["use"], strain["level"]), ("mapped", "PATIENT"))
         self.assertIn(("StrainDescription", "(0010,0212)", "UC"),
@@ -241,11 +253,41 @@ class Zip(InFolder):
 
     def test_an_archive_for_each_study_is_read_as_one_dataset(self):
         for study in "one", "two":
-            shutil.copytree(PHANTOM, self.base / "all" / study)
-        expected = isa("show", "--json", self.base / "all")
-        packed = isa("show", "--json", pack(self.base / "all", self.base / "all.zip"))
-        self.assertEqual(packed.stdout, expected.stdout)
-        self.assertEqual(len(json.loads(packed.stdout)["studies"]), 10)
+            shutil.copytree(PHANTOM, self.base / "all" / "studies" / study)
+        archive = pack(self.base / "all", self.base / "all.zip")
+        for command in "check", "show", "map":
+            expected = isa(command, "--json", self.base / "all")
+            self.assertEqual(isa(command, "--json", archive).stdout, expected.stdout, command)
+        self.assertEqual(len(json.loads(isa("show", "--json", archive).stdout)["studies"]), 10)
+
+    def test_a_dataset_grows_by_an_archive(self):
+        folder, data = self.base / "all", self.base / "data"
+
+        def add(name, identifier):
+            shutil.copytree(PHANTOM, folder / name)
+            path = folder / name / "i_Investigation.txt"
+            text = path.read_text(encoding="utf-8").replace("PHANTOM-LIVER-1", identifier)
+            path.write_text(text, encoding="utf-8")
+
+        add("one", "LIVER")
+        add("two", "")
+        node.import_dataset(data, folder)
+        before = node.stored_files(data)
+        add("early", "SPLEEN")
+        node.import_dataset(data, folder)
+        after = node.stored_files(data)
+        self.assertLess(set(before), set(after))
+        listed = node.murpacs("isa", "apply", "--list", "--data-dir", data).stdout
+        self.assertEqual([line.partition(" of ")[0] for line in listed.splitlines()],
+                         ["LIVER+LIV-HCC-2021 version 1", "LIVER+LIV-HCC-2021 version 2"])
+        _, done = node.import_dataset(data, folder)
+        self.assertEqual(done.returncode, 0)
+        node.import_dataset(data, folder / "one")  # alone it gives the same objects
+        self.assertEqual(node.stored_files(data), after)
+        fresh = self.base / "fresh"
+        for name in "early", "one", "two":
+            node.import_dataset(fresh, folder / name)
+        self.assertEqual(node.stored_files(fresh), after)
 
     def test_import_of_a_zip_is_import_of_its_folder(self):
         data, again = self.base / "data", self.base / "again"

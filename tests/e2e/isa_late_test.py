@@ -190,7 +190,11 @@ class LateEdits(Archive):
                                       "dicom.durability=process", check=False)
         self.assertIn("the tables say 0.71 mm", done.stdout + done.stderr)
         self.isa("apply", self.tables)
-        told = {(one["scan"], one["attribute"]): one for one in self.lines("conflicts")}
+        lines = self.lines("conflicts")
+        self.assertGreater(len({one["subject"] for one in lines}), 1)
+        self.assertEqual(lines, sorted(lines, key=lambda one: [
+            one[word] for word in ("study", "subject", "scan", "SeriesInstanceUID", "attribute")]))
+        told = {(one["scan"], one["attribute"]): one for one in lines}
         spacing = told["WD-08_w08_CT", "PixelSpacing"]
         self.assertEqual((spacing["header"], spacing["tables"], spacing["answer"]),
                          ("0.7\\0.7", "0.71", "header"))
@@ -198,16 +202,52 @@ class LateEdits(Archive):
         self.assertEqual((patient["header"], patient["tables"], patient["answer"]),
                          ("OBG18", "WD-OBG-2019:WD-08", "tables"))
 
-    def test_bad_tables_change_nothing(self):
-        for broken in ("a_WD-OBG-2019_CT.txt", "s_WD-OBG-2019.txt", "i_Investigation.txt"):
-            (self.tables / broken).unlink()
-            edit_target = self.tables / "s_ICAM-CT-2018.txt"
-            edit(edit_target, '"IC19"', '"IC20"')
-            self.isa("apply", self.tables, code=2)
-            self.assertEqual(len(self.lines("apply", "--list")), 1)
-            self.assertEqual(self.node.find("PatientID=ICAM-CT-2018:IC20"), [])
-            shutil.rmtree(self.tables)
-            copy_tables(self.tables)
+    def test_what_cannot_be_read_stays_as_it_was_and_the_rest_is_applied(self):
+        assay, study = self.tables / "a_WD-OBG-2019_CT.txt", self.tables / "s_WD-OBG-2019.txt"
+
+        def others():
+            return [one.SeriesInstanceUID for one in self.node.find(
+                "SeriesInstanceUID", "StrainDescription=C57BL/6J", "PatientID=WD-OBG-2019:*",
+                level="SERIES")]
+
+        before = others()
+        self.assertGreater(len(before), 1)
+        for broken, code, old, new in ((assay, "missing-file", "IC19", "IC20"),
+                                       (assay, "empty-file", "IC20", "IC21"),
+                                       (study, "missing-file", "IC21", "IC22"),
+                                       (study, "empty-file", "IC22", "IC23")):
+            whole = broken.read_bytes()
+            broken.unlink()
+            if code == "empty-file":
+                broken.write_bytes(b"")
+            edit(self.tables / "s_ICAM-CT-2018.txt", f'"{old}"', f'"{new}"')
+            done = json.loads(self.isa("apply", "--json", self.tables, code=1))
+            told = {(one["severity"], one["code"]) for one in done["diagnostics"]
+                    if one["file"] == broken.name}
+            self.assertLessEqual({("error", code), ("warning", "earlier-version")}, told)
+            self.assertEqual((done["gone"], done["new"]), (0, 0))
+            self.assertEqual({one["study"] for one in done["changes"]}, {"ICAM-CT-2018"})
+            self.assertEqual(len(self.node.find(f"PatientID=ICAM-CT-2018:{new}")), 1)
+            self.assertEqual(others(), before)
+            broken.write_bytes(whole)
+        # It was kept with each version: nothing hangs on what was read before.
+        versions = self.lines("apply", "--list")
+        kept = self.data_dir / versions[-1]["folder"]
+        self.assertEqual((kept / study.name).read_bytes(), study.read_bytes())
+        assay.unlink()
+        _, done = node.import_dataset(self.data_dir, self.tables, check=False)
+        self.assertIn("earlier-version", done.stderr)
+        self.assertEqual(len(self.lines("apply", "--list")), len(versions))
+        # Back to the first version: that, and no table of a later one.
+        self.isa("apply", self.data_dir / versions[0]["folder"])
+        self.assertEqual(len(self.node.find("PatientID=ICAM-CT-2018:IC19")), 1)
+
+    def test_tables_without_a_scan_or_an_investigation_change_nothing(self):
+        (self.tables / "i_Investigation.txt").rename(self.tables / "other.txt")
+        self.isa("apply", self.tables, code=2)
+        (self.tables / "i_Investigation.txt").write_text("INVESTIGATION\n", encoding="utf-8")
+        self.isa("apply", self.tables, code=2)
+        self.assertEqual(len(self.lines("apply", "--list")), 1)
 
 
 class LateScans(Archive):
@@ -229,6 +269,25 @@ class LateScans(Archive):
         self.node.store(*loose)
         self.assertEqual([one["SeriesInstanceUID"] for one in self.lines("unlinked")
                           if one["kind"] == "series"], [nobody])
+
+    def test_an_image_that_the_tables_do_not_name_is_named_when_they_leave(self):
+        table, scan = self.tables / "a_ICAM-CT-2018_CT.txt", "IC01_w12_CT_liver_agent"
+        edit(table, "ICAM-CT-2018/IC01/w12/CT_liver_agent.nii", "")
+        uid, paths = self.write(1, PatientID="IC01", SeriesDescription=scan)
+        self.serve()
+        self.isa("apply", self.tables)
+        folder = self.root / "disk"
+        folder.mkdir()
+        for path in paths:
+            path.rename(folder / path.name)
+        node.murpacs("import", "--data-dir", self.data_dir, "--dicom", folder)
+        self.isa("export", self.root / "uids")
+        exported = (self.root / "uids" / table.name).read_text(encoding="utf-8")
+        self.assertEqual(exported.count("urn:oid:" + uid), 1)
+        self.isa("export", "--files", "-k", "SeriesInstanceUID=" + uid, self.root / "files")
+        scans, _ = node.import_dataset(self.root / "again", self.root / "files")
+        self.assertEqual([(one["assay"], [image["SeriesInstanceUID"] for image in one["images"]])
+                          for one in scans], [(scan, [uid])])
 
     def test_each_kind_of_rule_knows_its_scan(self):
         table = self.tables / "a_WD-OBG-2019_CT.txt"

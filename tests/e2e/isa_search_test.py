@@ -26,8 +26,9 @@ KINDS = {"characteristics": "characteristic", "factor value": "factor",
 QUALIFIERS = ("Unit", "Term Source REF", "Term Accession Number")
 NEW_COLUMN = "cage µ"
 LONG = "".join(f"{number:03d} " for number in range(75)).strip() + "!"
-NEW_VALUES = ["100 %", "it's 'B'", "Käfig Süd", LONG.ljust(300, "ö"), LONG.ljust(300, "ü"),
+NEW_VALUES = ["100 %", "it's 'B'", "Käfig Süd,\n2\tlines", LONG.ljust(300, "ö"), LONG.ljust(300, "ü"),
               "50%_[x]", "a=b; c=d", "back\\slash", "% \"'\" ü"]
+CONTROL = str.maketrans("\n\t", "  ")
 
 
 # -- the tables ------------------------------------------------------------------------------------
@@ -45,7 +46,8 @@ def cells_of(header, row):
             continue
         found = re.fullmatch(r"(.*?)\[(.*)\]", name)
         if found:
-            yield KINDS[found[1].strip().lower()], found[2].strip(), text.strip()
+            yield (KINDS[found[1].strip().lower()], found[2].strip(),
+                   text.strip().translate(CONTROL))
         elif name.endswith(" File"):
             yield "file", name, text.strip()
         elif name.endswith(" Name") or name == "Protocol REF":
@@ -189,6 +191,7 @@ class Search(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.root = pathlib.Path(tempfile.mkdtemp(prefix="murpacs-search-"))
+        cls.addClassCleanup(shutil.rmtree, cls.root)
         cls.dataset = cls.root / "dataset"
         shutil.copytree(DATASET, cls.dataset)
         cls.add_column()
@@ -196,12 +199,8 @@ class Search(unittest.TestCase):
         cls.cells = sorted(set().union(*cls.tables.values()))
         node.import_dataset(cls.root / "data", cls.dataset)
         cls.served = node.Node(cls.root / "data")
+        cls.addClassCleanup(cls.served.stop)
         cls.finder = Finder(cls.served, cls.root)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.served.stop()
-        shutil.rmtree(cls.root)
 
     @classmethod
     def add_column(cls):
@@ -227,7 +226,7 @@ class Search(unittest.TestCase):
         self.assertEqual(set(self.finder.scan_of.values()), set(self.tables))
         self.assertGreater(len(self.cells), 150)
         said = {text for kind, name, text in self.cells if (kind, name) == ("factor", NEW_COLUMN)}
-        self.assertEqual(said, set(NEW_VALUES))
+        self.assertEqual(said, {value.translate(CONTROL) for value in NEW_VALUES})
 
     def ask(self, queries, wanted, options=()):
         """Queries by name, as {name: elements}, and what the tables say."""
@@ -392,7 +391,7 @@ class Search(unittest.TestCase):
                      scans_with(self.tables, age(150, 200)), "age")
         self.compare(self.find_isa("age<=140"), scans_with(self.tables, age(0, 140)), "age")
         self.compare(self.find_isa("Parameter Value[diet]=Western*"), set(), "no such parameter")
-        for text in NEW_VALUES:
+        for text in (value.translate(CONTROL) for value in NEW_VALUES):
             self.compare(self.find_isa(f"cage µ={text}"),
                          self.scans_with("factor", NEW_COLUMN, text), text)
 

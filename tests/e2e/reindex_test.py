@@ -2,6 +2,7 @@
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
 import sqlite3
+import struct
 import unittest
 
 import pydicom
@@ -29,6 +30,7 @@ NAMED = {
     "column": "(SELECT element || kind || name FROM isa_column WHERE id = %s)",
     "cell": "(SELECT k.element || k.kind || k.name || f.text || f.unit FROM isa_cell f"
             " JOIN isa_column k ON k.id = f.\"column\" WHERE f.id = %s)",
+    "cells": "length(%s) > 0",  # assert_search_index() looks into them
     "owner": OWNER,
 }
 
@@ -59,11 +61,49 @@ def dump(data_dir):
     return tables
 
 
+def said(cells):
+    """A row of isa_said: place, cell, column, text, unit and number of each; None for what long ones leave out."""
+    at = 0
+
+    def number():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = cells[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def piece(length):
+        nonlocal at
+        at += length
+        return cells[at - length:at]
+
+    while at < len(cells):
+        place, cell, column, length = (number() for _ in range(4))
+        if length > 128:
+            yield place, cell, column, None, None, None
+        else:
+            yield (place, cell, column, piece(length).decode(), piece(number()).decode(),
+                   struct.unpack("<d", piece(8))[0] if number() else None)
+
+
 def assert_search_index(data_dir):
-    """The trigrams are those of the cells; SQLite's own check, which fails otherwise."""
+    """The trigrams are those of the cells: SQLite's own check, which fails otherwise. What scans say in one
+    piece is what their rows say."""
     with contextlib.closing(sqlite3.connect(data_dir / "index.sqlite")) as index:
         index.execute("INSERT INTO isa_cell_trigram(isa_cell_trigram, rank) VALUES"
                       " ('integrity-check', 1)")
+        rows = [row[:4] + (row[4:] if len(row[4].encode()) <= 128 else (None, None, None))
+                for row in index.execute(
+                    "SELECT c.scan, c.ordinal, f.id, f.\"column\", f.text, f.unit, f.number FROM isa_scan_cell c"
+                    " JOIN isa_cell f ON f.id = c.cell JOIN isa_column k ON k.id = f.\"column\""
+                    " WHERE k.element = 0 ORDER BY c.scan, c.ordinal")]
+        pieces = [(scan, *cell) for scan, cells in index.execute("SELECT scan, cells FROM isa_said ORDER BY scan")
+                  for cell in said(cells)]
+        assert rows and rows == pieces, "isa_said is not what isa_scan_cell says"
 
 
 class Reindex(isa_late_test.Archive):
@@ -105,7 +145,9 @@ class Reindex(isa_late_test.Archive):
         self.assert_same_after_reindex()
         isa_late_test.edit(self.tables / "s_ICAM-CT-2018.txt", '"male"\t"healthy"', '""\t"healthy"')
         isa_late_test.drop_rows(self.tables / "a_NUDE-CTMR-2022_MRI.txt", "N01_w00")
-        self.isa("apply", self.tables)
+        (self.tables / "a_WD-OBG-2019_CT.txt").unlink()
+        (self.tables / "s_WD-OBG-2019.txt").write_bytes(b"")
+        self.isa("apply", self.tables, code=1)
         native = next(one for one in scans if (isa_late_test.DATASET / one["image"]).is_dir())
         with_first = pydicom.dcmread(self.native()[0]).SOPInstanceUID
         node.murpacs("delete", "--data-dir", self.data_dir, with_first)

@@ -23,7 +23,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return atexit(close_archive);
 }
 
-static void find(const struct mur_identifier *identifier, const char *transfer_syntax)
+static void find(struct mur_identifier *identifier, const char *transfer_syntax)
 {
     MUR_AUTO(mur_cursor) *cursor = NULL;
     struct mur_error error = MUR_ERROR_INIT;

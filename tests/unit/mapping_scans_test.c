@@ -595,6 +595,8 @@ static void long_names_stay_unique(void **state)
     assert_int_equal(strlen(second), 64);
     assert_string_not_equal(first, second);
     assert_non_null(said(&archive, "value-cut", "PatientID"));
+    assert_non_null(said(&archive, "value-cut", "ISASourceName"));
+    assert_null(said(&archive, "value-cut", "null"));
     close_archive(&archive);
 }
 
@@ -772,6 +774,32 @@ static void label_descriptions_of_itk_snap_are_read(void **state)
     free(path);
 }
 
+static void label_descriptions_are_read_in_any_encoding_and_with_any_line_ends(void **state)
+{
+    static const char windows[] = "# x\r\n1 255 0 0 1 1 1 \"Gr\xF6\xDF"
+                                  "e\"\r\n";
+    static const char latin[] = "# \xB5\r2 0 0 0 1 1 1 \"a\"\r1 255 0 0 1 1 1 \"Gr\xF6\xDF"
+                                "e\"";
+    char wide[2 * sizeof windows] = "\xFF\xFE"; /* UTF-16 */
+    for (size_t i = 0; i + 1 < sizeof windows; i++)
+        wide[2 + 2 * i] = windows[i];
+    const struct mur_slice files[] = {{windows, sizeof windows - 1},
+                                      {latin, sizeof latin - 1},
+                                      {wide, 2 * (sizeof windows - 1) + 2}};
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO_FREE char *path = NULL;
+    assert_int_equal(mur_path_join(&path, *state, "labels.txt", &error), MUR_OK);
+    for (size_t i = 0; i < MUR_COUNT(files); i++) {
+        assert_int_equal(mur_file_write_all(path, files[i].data, files[i].length, 0600, &error),
+                         MUR_OK);
+        MUR_AUTO_LABELS struct mur_labels labels = {NULL, 0};
+        assert_int_equal(mur_labels_read(&labels, path, &error), MUR_OK);
+        assert_true(labels.count > 0);
+        assert_string_equal(labels.items[labels.count - 1].name, "Gr\xC3\xB6\xC3\x9F"
+                                                                 "e");
+    }
+}
+
 /* ---- into a Data Set
  * ------------------------------------------------------------------------------ */
 
@@ -901,6 +929,7 @@ int main(void)
         cmocka_unit_test(columns_of_the_animal_and_of_the_session_have_their_levels),
         cmocka_unit_test(organs_are_found_by_the_names_people_write),
         IN_FOLDER(label_descriptions_of_itk_snap_are_read),
+        IN_FOLDER(label_descriptions_are_read_in_any_encoding_and_with_any_line_ends),
         cmocka_unit_test(data_sets_get_values_and_private_block),
         cmocka_unit_test(a_segmentation_gets_no_more_than_its_study),
     };
