@@ -101,12 +101,13 @@ static void optional(struct mur_json_writer *json, const char *key, const char *
 static void write_party(struct mur_json_writer *json, const char *key,
                         const struct mur_audit_party *party)
 {
-    if (party->ae_title == NULL && party->address == NULL)
+    if (party->ae_title == NULL && party->address == NULL && party->user == NULL)
         return;
     mur_json_key(json, key);
     mur_json_begin_object(json);
     optional(json, "aeTitle", party->ae_title);
     optional(json, "address", party->address);
+    optional(json, "user", party->user);
     optional(json, "tls", party->security);
     mur_json_end_object(json);
 }

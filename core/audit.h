@@ -42,6 +42,7 @@ enum mur_audit_outcome {
 struct mur_audit_party {
     const char *ae_title;
     const char *address;
+    const char *user;     /**< that an HTTP client said and proved to be */
     const char *security; /**< by which TLS, with the name in its certificate */
 };
 

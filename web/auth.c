@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/password.h"
 #include "web/address.h"
+#include "web/audit.h"
 
 enum { FILE_LIMIT = 1 << 20, USERS = 4096, KNOWN = 64, NONCE = 32, HEADER_LIMIT = 8192 };
 static const struct timespec failure_delay = {.tv_nsec = 300 * 1000 * 1000};
@@ -348,9 +349,11 @@ enum mur_status mur_auth_check(struct mur_auth *auth, struct mur_exchange *excha
         return status;
     if (user == NULL) {
         log_failure(exchange);
+        mur_web_audit_refusal(exchange, MUR_AUDIT_NOT_AUTHENTICATED);
         (void)nanosleep(&failure_delay, NULL); /* of this connection alone */
         return answer_401(exchange, error);
     }
+    exchange->user = user->name;
     if (exchange->route->access == MUR_ACCESS_WRITE && (user->rights & MUR_RIGHTS_WRITE) == 0)
         return mur_error_set(error, MUR_DENIED, "%s may read, not store", user->name);
     return MUR_OK;

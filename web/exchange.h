@@ -74,6 +74,8 @@ struct mur_exchange {
     uint64_t wasted;   /**< of these, after the answer was known */
     bool torn;         /**< where the request ends is not certain: nothing more is read */
     unsigned code;     /**< of the answer */
+    const char *user;  /**< who asks, when they had to say so; the users' (auth.h) */
+    uint64_t told;     /**< rows of a search, instances that are sent: for the audit */
     struct MHD_Connection *connection;
     struct MHD_Response *response; /**< NULL: not answered yet */
 };

@@ -342,7 +342,7 @@ static enum mur_status answer_series(struct mur_exchange *exchange, const char *
 }
 
 /* A key by which a series, as it is now, is known. */
-static enum mur_status make_key(char key[KEY_SIZE], const struct mur_exchange *exchange, bool gzip,
+static enum mur_status make_key(char key[KEY_SIZE], struct mur_exchange *exchange, bool gzip,
                                 struct mur_error *error)
 {
     MUR_AUTO_FREE char *study = NULL;
@@ -358,6 +358,7 @@ static enum mur_status make_key(char key[KEY_SIZE], const struct mur_exchange *e
     if (status == MUR_OK)
         (void)snprintf(key, KEY_SIZE, "%s/%s %lld %lld %c", study, series, (long long)state[0],
                        (long long)state[1], gzip ? 'z' : 'p');
+    exchange->told = (uint64_t)state[0];
     return status;
 }
 
@@ -408,6 +409,7 @@ static enum mur_status answer_level(struct mur_exchange *exchange, enum mur_leve
         char representation[64];
         (void)snprintf(representation, sizeof representation, "metadata %s %d", type, gzip);
         mur_wado_plan_etag(etag, &plan, representation);
+        exchange->told = plan.count;
     }
     if (status == MUR_OK && known)
         status = mur_answer_unchanged(&answered, exchange, etag, false, error);

@@ -12,8 +12,8 @@
 #include "core/own.h"
 
 enum {
-    MUR_BOUNDARY_LENGTH = 70,           /**< RFC 2046 5.1.1 */
-    MUR_PART_HEADERS = 16 * 1024,       /**< bytes of the headers of one part */
+    MUR_BOUNDARY_LENGTH = 200,    /**< RFC 2046 5.1.1 has 70; Orthanc, as a client, sends 73 */
+    MUR_PART_HEADERS = 16 * 1024, /**< bytes of the headers of one part */
     MUR_MULTIPART_PREAMBLE = 64 * 1024, /**< bytes before the first boundary */
 };
 

@@ -189,6 +189,7 @@ static enum mur_status search(struct mur_exchange *exchange, const struct mur_se
                                       .matched = mur_cursor_count(results->cursor),
                                       .fuzzy = results->search.fuzzy,
                                       .unmatched = unmatched};
+    exchange->told = warnings.matched < warnings.limit ? warnings.matched : warnings.limit;
     status = answer(exchange, &results, types[type], error);
     if (status == MUR_OK)
         status = add_warnings(exchange, &warnings, error);

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "web/activity.h"
 #include "web/address.h"
+#include "web/audit.h"
 #include "web/auth.h"
 #include "web/cors.h"
 #include "web/internal.h"
@@ -210,9 +211,10 @@ static void answer_failure(struct mur_exchange *exchange, const struct mur_error
     if (code >= MHD_HTTP_INTERNAL_SERVER_ERROR)
         mur_log_error(MUR_LOG_WEB, "%s %s: %u: %s", exchange->method, exchange->path, code,
                       reason->message);
-    else
-        mur_log_info(MUR_LOG_WEB, "%s %s: %u: %s", exchange->method, exchange->path, code,
-                     reason->message);
+    else /* a parameter that is told of may be a patient's name */
+        mur_log_info(MUR_LOG_WEB, "%s %s: %u%s%s", exchange->method, exchange->path, code,
+                     exchange->parameter_count == 0 ? ": " : "",
+                     exchange->parameter_count == 0 ? reason->message : "");
 }
 
 static enum MHD_Result send_answer(struct mur_exchange *exchange)
@@ -352,9 +354,10 @@ static void completed(void *user, struct MHD_Connection *connection, void **of,
 {
     (void)user;
     (void)connection;
-    (void)why;
-    if (*of != &hidden)
+    if (*of != NULL && *of != &hidden) {
+        mur_web_audit(*of, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
         exchange_free(*of);
+    }
     *of = NULL;
 }
 

@@ -15,6 +15,7 @@
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 #include "web/address.h"
+#include "web/audit.h"
 #include "web/json_answer.h"
 #include "web/media_type.h"
 #include "web/multipart_reader.h"
@@ -540,6 +541,25 @@ static unsigned code_of(const struct stow *stow)
     return no_room == stow->count ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_CONFLICT;
 }
 
+/* What is stored now, or was there. */
+static void audit(const struct mur_exchange *exchange, const struct stow *stow)
+{
+    if (!mur_audit_enabled())
+        return;
+    MUR_AUTO_FREE const char **studies = calloc(stow->count, sizeof *studies);
+    uint64_t stored = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < stow->count; i++) {
+        if (stow->parts[i].reason != STORED)
+            continue;
+        stored++;
+        const char *study = stow->parts[i].study;
+        if (studies != NULL && (count == 0 || strcmp(studies[count - 1], study) != 0))
+            studies[count++] = study;
+    }
+    mur_web_audit_stored(exchange, stored, stow->count - stored, studies, count);
+}
+
 enum mur_status mur_stow_store(struct mur_exchange *exchange, struct mur_error *error)
 {
     struct stow *stow = exchange->state;
@@ -556,6 +576,7 @@ enum mur_status mur_stow_store(struct mur_exchange *exchange, struct mur_error *
     if (status != MUR_OK)
         return status;
     settle_all(stow);
+    audit(exchange, stow);
     MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
     char url[sizeof MUR_DICOMWEB_ROOT + 9 + MUR_UID_TEXT_SIZE];
     name_study(url, stow);

@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "web/route.h"
+#include "web/wado.h"
 
 static const struct {
     const char *suffix;
@@ -41,6 +42,21 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
+/* Builds name files by a digest of their content: "app.bundle.0f6159c501addfe9.js". */
+static bool is_named_by_content(const char *path)
+{
+    enum { DIGITS = 16 };
+    const char *part = mur_path_base(path);
+    while (*part != '\0') {
+        size_t digits = strspn(part, "0123456789abcdef");
+        size_t length = strcspn(part, ".");
+        if (digits == length && length >= DIGITS)
+            return true;
+        part += length + (part[length] == '.' ? 1 : 0);
+    }
+    return false;
+}
+
 /* @retval MUR_NOT_FOUND  no regular file */
 static enum mur_status answer_file(struct mur_exchange *exchange, const char *path,
                                    struct mur_error *error)
@@ -54,8 +70,20 @@ static enum mur_status answer_file(struct mur_exchange *exchange, const char *pa
         return mur_error_set_errno(error, errno, "%s", path);
     if (!S_ISREG(info.st_mode))
         return mur_error_set(error, MUR_NOT_FOUND, "the viewer has no %s", path);
-    return mur_answer_file(exchange, MHD_HTTP_OK, type_of(path), mur_steal_descriptor(&file), 0,
-                           (uint64_t)info.st_size, error);
+    char etag[MUR_ETAG_SIZE];
+    (void)snprintf(etag, sizeof etag, "\"%llx-%llx\"", (unsigned long long)info.st_mtime,
+                   (unsigned long long)info.st_size);
+    bool immutable = is_named_by_content(path);
+    bool answered = false;
+    status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+    if (status != MUR_OK || answered)
+        return status;
+    status = mur_answer_file(exchange, MHD_HTTP_OK, type_of(path), file, 0, (uint64_t)info.st_size,
+                             error);
+    if (status != MUR_OK)
+        return status;
+    (void)mur_steal_descriptor(&file);
+    return mur_answer_validators(exchange, etag, immutable, error);
 }
 
 /* OHIF's settings in place of the file that comes with it, which names a server of the makers:
@@ -112,6 +140,5 @@ enum mur_status mur_web_viewer(struct mur_exchange *exchange, struct mur_error *
     /* What looks like a file is one; all else is an address within the application. */
     if (status == MUR_NOT_FOUND && strchr(mur_path_base(path), '.') == NULL)
         status = answer_file(exchange, "index.html", error);
-    return status == MUR_OK ? mur_answer_header(exchange, "Cache-Control", "no-cache", error)
-                            : status;
+    return status;
 }

@@ -162,6 +162,7 @@ static enum mur_status answer_many(struct mur_exchange *exchange, struct retriev
     if (status != MUR_OK || answered)
         return status;
     const struct mur_parts parts = {.next = next_part, .free = free_retrieval, .user = retrieval};
+    exchange->told = retrieval->count;
     status = mur_answer_multipart(exchange, whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT,
                                   dicom_type, &parts, error);
     *taken = status == MUR_OK;

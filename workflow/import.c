@@ -115,7 +115,6 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
     MUR_AUTO(mur_scan_list) *scans = NULL;
     MUR_AUTO(mur_sessions) *sessions = NULL;
     MUR_AUTO_ISA_ROWS struct mur_isa_rows rows = {0};
-    MUR_AUTO_FREE char *dataset = NULL;
     enum mur_status status =
         read_dataset(&isa, options->dry_run ? NULL : archive, options, diagnostics, error);
     if (status == MUR_OK)
@@ -150,7 +149,7 @@ enum mur_status mur_import(struct mur_import_summary *out, struct mur_archive *a
     mur_parallel(scans->count, options->threads, import_one, &run);
     (void)pthread_mutex_destroy(&run.mutex);
     if (!options->dry_run)
-        note_import(&run.report, archive, &summary, dataset, is_cancelled(options->cancelled));
+        note_import(&run.report, archive, &summary, rows.dataset, is_cancelled(options->cancelled));
     *out = summary;
     return MUR_OK;
 }

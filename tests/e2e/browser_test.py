@@ -23,8 +23,7 @@ import pydicom
 import node
 from volumes import oblique, read_series, save
 
-SOURCES = pathlib.Path(__file__).parent / "browser"
-ROOT = SOURCES.parents[2]
+ROOT = pathlib.Path(__file__).parents[2]
 DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MURPACS_SCREENSHOTS")  # a folder for pictures of all that was seen
@@ -35,21 +34,15 @@ TO_LPS = numpy.diag([-1.0, -1.0, 1.0, 1.0])
 
 def prepare():
     """The folder of browser.js with its modules, and the viewer's; raises SkipTest where that cannot be."""
-    if not (shutil.which("npm") and shutil.which("node") and CHROMIUM):
-        raise unittest.SkipTest("Chromium or npm is not installed")
-    folder = pathlib.Path(node.MURPACS).parent.parent / "browser"
-    folder.mkdir(exist_ok=True)
+    if not CHROMIUM:
+        raise unittest.SkipTest("Chromium is not installed")
+    folder = node.npm_modules("browser")
+    viewer = ROOT / "var/viewer"  # that ./run has got already
+    if not (viewer / "index.html").exists():
+        viewer = folder / "viewer"
     with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for path in SOURCES.iterdir():
-            shutil.copy(path, folder)
-        viewer = ROOT / "var/viewer"  # that ./run has got already
-        if not (viewer / "index.html").exists():
-            viewer = folder / "viewer"
         try:
-            if not (folder / "node_modules").exists():
-                subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                               cwd=folder, check=True, capture_output=True, timeout=240)
             subprocess.run([ROOT / "scripts/fetch-viewer.sh", viewer], check=True,
                            capture_output=True, timeout=240)
         except (subprocess.SubprocessError, OSError) as reason:

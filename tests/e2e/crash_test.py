@@ -112,7 +112,7 @@ class CrashTest(unittest.TestCase):
                           if path.name.startswith(".") or path.name.endswith(".new")], [])
         self.assertLessEqual({path.name for path in self.data_dir.iterdir()},
                              {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "objects",
-                              "isa", "certificates", "manifest.jsonl", "lock"})
+                              "isa", "certificates", "manifest.jsonl", "imports.jsonl", "lock"})
 
     def store_and_kill(self, number, after, options):
         """One round: four clients store, the node is killed."""

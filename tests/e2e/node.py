@@ -43,15 +43,15 @@ def murpacs(*arguments, check=True, timeout=600):
     return run(MURPACS, *arguments, check=check, timeout=timeout)
 
 
-def npm_modules():
-    """Peers in JavaScript (tests/e2e/npm): the folder of their programs and modules, made by
-    `npm ci` once for each build folder. Raises SkipTest where npm is not installed or cannot
-    fetch them."""
+def npm_modules(name="npm"):
+    """Peers in JavaScript (tests/e2e/npm), or what drives the browser: the folder of their programs
+    and modules, made by `npm ci` once for each build folder. Raises SkipTest where npm is not
+    installed or cannot fetch them."""
     if not (shutil.which("npm") and shutil.which("node")):
         raise unittest.SkipTest("npm is not installed")
-    sources = SOURCE / "tests/e2e/npm"
+    sources = SOURCE / "tests/e2e" / name
     wanted = hashlib.sha256((sources / "package-lock.json").read_bytes()).hexdigest()
-    folder = pathlib.Path(MURPACS).parent.parent / "npm"
+    folder = pathlib.Path(MURPACS).parent.parent / name
     folder.mkdir(exist_ok=True)
     with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

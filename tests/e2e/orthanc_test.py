@@ -35,11 +35,15 @@ class Orthanc:
             "DicomModalities": {"murpacs": ["MURPACS", "127.0.0.1", node_port],
                                 **{name.lower(): [name, "127.0.0.1", at]
                                    for name, at in (others or {}).items()}}}), encoding="utf-8")
+        self.configure(configuration)
         with open(root / "orthanc.log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([PROGRAM, str(configuration)], stdout=log, stderr=log,
                                             env=node.ENVIRONMENT)
         node.wait_for_port(self.http)
         node.wait_for_port(port)
+
+    def configure(self, path):
+        """For those that need more than it has."""
 
     def ask(self, path, body=None):
         """GET, or POST of bytes or of what becomes JSON; the answer as JSON."""

@@ -78,7 +78,9 @@ def basic(name, password):
         f"{name}:{password}".encode()).decode()}
 
 
-class StowTest(unittest.TestCase):
+class ServedTest(unittest.TestCase):
+    """A node of its own for each test, and how to ask it."""
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -117,6 +119,8 @@ class StowTest(unittest.TestCase):
         self.assertEqual(node.stored_files(self.data), [])
         self.assertEqual(node.indexed_instances(self.data), [])
 
+
+class StowTest(ServedTest):
     # -- what is stored ----------------------------------------------------------------------------
 
     def test_what_is_stored_comes_back_by_get_and_by_wado(self):

@@ -140,7 +140,10 @@ def without_bulk(items):
     def element(one):
         if "BulkDataURI" in one or one.get("vr") in ("OB", "OW", "UN", "OF", "OD", "OL", "OV"):
             return {"vr": one["vr"]}
-        return {"vr": one["vr"], "Value": [value(inner) for inner in one.get("Value", [])]}
+        values = [value(inner) for inner in one.get("Value", [])]
+        if one["vr"] == "FL":  # 0.1 and 0.100000001 are the same in 32 bits
+            values = [numpy.float32(inner) for inner in values]
+        return {"vr": one["vr"], "Value": values}
 
     return {tag: element(one) for tag, one in items.items() if tag != "FFFCFFFC"}
 

@@ -742,7 +742,7 @@ def multiparts():
     yield "cut", b"abc\n" + related((dicom, b"x"))[:-6]
     yield "folded", b"abc\n" + related((b"Content-Type: a\r\n b\r\n", b"x"))
     yield "no-colon", b"abc\n" + related((b"Content-Type\r\n", b"x"))
-    yield "long", b"a" * 71 + b"\n--"
+    yield "long", b"a" * 201 + b"\n--"
 
 
 def accepts():

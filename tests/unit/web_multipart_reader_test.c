@@ -137,6 +137,10 @@ static void what_is_no_boundary_is_refused(void **state)
                          MUR_INVALID);
     assert_int_equal(mur_multipart_reader_create(&reader, text + 1, &events, NULL, NULL), MUR_OK);
     mur_multipart_reader_free(reader);
+    static const char of_orthanc[] =
+        "061e9295-3592-4ec9-b80e-c0fd1b128243-061e9295-3592-4ec9-b80e-c0fd1b128243";
+    assert_int_equal(mur_multipart_reader_create(&reader, of_orthanc, &events, NULL, NULL), MUR_OK);
+    mur_multipart_reader_free(reader);
 }
 
 int main(void)
