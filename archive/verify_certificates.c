@@ -58,7 +58,7 @@ static enum mur_status check_series(struct mur_verify *verify, const struct mur_
         return certifies(path, one->series)
                    ? MUR_OK
                    : report(verify, one->study, path, "it does not certify its series", error);
-    if (one->newest_us > verify->summary.started_us - under_way_us)
+    if (!one->made_so || one->newest_us > verify->summary.started_us - under_way_us)
         return MUR_OK;
     return report(verify, one->study, path,
                   "the series was converted, but nothing certifies that it is what it was made of",

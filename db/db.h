@@ -206,12 +206,13 @@ MUR_NODISCARD
 enum mur_status mur_database_study_is_of(bool *out, struct mur_database *database,
                                          const char *study_uid, const char *isa_studies,
                                          struct mur_error *error);
-/** A series, objects of which came in one way. */
+/** A series, and how it came. */
 struct mur_made_of {
     char series[MUR_UID_TEXT_SIZE], study[MUR_UID_TEXT_SIZE];
+    bool made_so;      /**< one of its objects came in the way that was asked for */
     int64_t newest_us; /**< when the last of them came; microseconds since 1970 UTC */
 };
-/** Series with objects that came so. @param how  as in struct mur_new_instance
+/** All series that are stored. @param how  for made_so; as in struct mur_new_instance
  * @param study  those of this Study alone; NULL = all; @param[out] out  malloc'ed */
 MUR_NODISCARD
 enum mur_status mur_database_list_made(struct mur_made_of **out, size_t *count,

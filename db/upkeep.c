@@ -69,6 +69,13 @@ enum mur_status mur_database_mend_instance(struct mur_database *database,
                                            const struct mur_instance *instance,
                                            struct mur_error *error)
 {
+    enum mur_status status = MUR_RUN(
+        database, error,
+        "UPDATE series SET bytes = bytes + ?1 - i.data_offset FROM instance i WHERE i.sop_uid = ?2"
+        " AND series.id = i.series",
+        MUR_I(instance->offset), MUR_T(instance->sop_instance));
+    if (status != MUR_OK)
+        return status;
     return MUR_RUN(database, error,
                    "UPDATE instance SET version = ?, data_offset = ?, sha256 = NULL"
                    " WHERE sop_uid = ?",
@@ -92,10 +99,10 @@ enum mur_status mur_database_list_made(struct mur_made_of **out, size_t *count,
     const struct mur_bind binds[] = {MUR_T(how), MUR_T(study)};
     enum mur_status status =
         mur_statement_get(&row, database,
-                          "SELECT e.series_uid, s.study_uid, max(i.received_us) FROM instance i"
+                          "SELECT e.series_uid, s.study_uid, max(i.received_us), max(o.how = ?1)"
+                          " FROM instance i JOIN origin o ON o.id = i.origin"
                           " JOIN series e ON e.id = i.series JOIN study s ON s.id = e.study"
-                          " WHERE i.origin IN (SELECT o.id FROM origin o WHERE o.how = ?1)"
-                          " AND (?2 IS NULL OR s.study_uid = ?2) GROUP BY e.id ORDER BY e.id",
+                          " WHERE ?2 IS NULL OR s.study_uid = ?2 GROUP BY e.id ORDER BY e.id",
                           error);
     if (status == MUR_OK)
         status = mur_bind_all(database, row, binds, MUR_COUNT(binds), error);
@@ -112,7 +119,8 @@ enum mur_status mur_database_list_made(struct mur_made_of **out, size_t *count,
         }
         copy_uid(list[used].series, row, 0);
         copy_uid(list[used].study, row, 1);
-        list[used++].newest_us = sqlite3_column_int64(row, 2);
+        list[used].newest_us = sqlite3_column_int64(row, 2);
+        list[used++].made_so = sqlite3_column_int(row, 3) != 0;
     }
     if (status == MUR_OK && result != SQLITE_DONE)
         status = mur_sqlite_error(error, database, result, "listing series");
