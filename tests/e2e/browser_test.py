@@ -258,7 +258,9 @@ class BrowserTest(unittest.TestCase):
     def test_images_of_each_kind_are_shown(self):
         for name, seen in self.seen["studies"].items():
             self.assertGreater(seen["plain"]["colours"], 20, name)
-        self.assertGreater(self.seen["studies"]["map"]["overlaid"]["colours"], 20)
+        seen = self.seen["studies"]["map"]
+        self.assertEqual(seen["plain"]["tinted"], 0)
+        self.assertGreater(seen["overlaid"]["tinted"], 1000)  # the map, in colours over the image
 
     def test_each_organ_has_every_voxel_at_its_place(self):
         segments = self.scan["segments"]

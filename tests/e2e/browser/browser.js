@@ -14,12 +14,12 @@ const DESK = { width: 1280, height: 800 };
 
 // ---- in the page --------------------------------------------------------------------------------------
 
-// Of each viewport's canvas, from the left: how many different colours it has, and how many pixels have
-// one of the @wanted colours, as [red, green, blue], within 2.
+// Of each viewport's canvas, from the left: how many different colours it has, how many pixels are not grey,
+// and how many have one of the @wanted colours, as [red, green, blue], within 2.
 function lookAtCanvases(wanted) {
   return [...document.querySelectorAll("[data-cy=viewport-pane]")].map((pane) => {
     const canvas = pane.querySelector("canvas");
-    const seen = { colours: 0, wanted: wanted.map(() => 0) };
+    const seen = { colours: 0, tinted: 0, wanted: wanted.map(() => 0) };
     if (!canvas || canvas.width < 50) return seen;
     const copy = document.createElement("canvas");
     copy.width = canvas.width;
@@ -30,6 +30,8 @@ function lookAtCanvases(wanted) {
     const colours = new Set();
     for (let at = 0; at < bytes.length; at += 4) {
       colours.add((bytes[at] << 16) | (bytes[at + 1] << 8) | bytes[at + 2]);
+      const least = Math.min(bytes[at], bytes[at + 1], bytes[at + 2]);
+      seen.tinted += Math.max(bytes[at], bytes[at + 1], bytes[at + 2]) - least > 60 ? 1 : 0;
       wanted.forEach((colour, index) => {
         if (colour.every((value, channel) => Math.abs(value - bytes[at + channel]) <= 2)) seen.wanted[index] += 1;
       });
@@ -81,9 +83,9 @@ async function waitForImages(page, count) {
     null, { timeout: PATIENCE_MS });
 }
 
-// Dialogs of the first run cover the page.
+// Dialogs of the first run cover the page, the tour all others.
 async function dismissDialogs(page) {
-  for (const selector of ["[data-cy=confirm-and-hide-button]", "text=Skip all"])
+  for (const selector of ["text=Skip all", "[data-cy=confirm-and-hide-button]"])
     await page.locator(selector).first().click({ timeout: PATIENCE_MS });
 }
 
@@ -147,8 +149,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
     if (colours) seen.coloured = await lookForColours(page, seen.segmentation, colours);
   } else if (overlay === "map") {
     await openOverlay(page);
-    await page.waitForFunction(`(${lookAtCanvases})([])[0].colours !== ${seen.plain.colours}`, null,
-      { timeout: PATIENCE_MS });
+    await page.waitForFunction(`(${lookAtCanvases})([])[0].tinted > 1000`, null, { timeout: PATIENCE_MS });
     [seen.overlaid] = await canvases(page);
   }
   if (mpr) seen.mpr = await lookAtMpr(page, wanted);
