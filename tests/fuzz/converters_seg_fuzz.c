@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUR_AUTO(mur_seg_reader) *reader = NULL;
     MUR_AUTO_WARNINGS struct mur_warnings warnings = MUR_WARNINGS_INIT;
     struct mur_error error = MUR_ERROR_INIT;
-    char path[128];
+    char path[256];
     (void)snprintf(path, sizeof path, "%s", fuzz_file("input.dcm", data, size));
     enum mur_status status = mur_seg_reader_open(&reader, path, &warnings, &error);
     fuzz_check_status(status, &error);
