@@ -90,14 +90,21 @@ static enum mur_status make_incoming(struct mur_store *store, struct mur_error *
     if (mkdir(store->incoming, FOLDER_MODE) != 0)
         return cannot_write(error, errno, "cannot make folder", store->incoming);
     MUR_AUTO_FREE char *lock = NULL;
+    MUR_AUTO_FREE char *unlocked = NULL;
     status = mur_text_format(&lock, error, "%s/" MUR_INCOMING_LOCK, store->incoming);
+    if (status == MUR_OK)
+        status = mur_text_format(&unlocked, error, "%s.new", lock);
     if (status != MUR_OK)
         return status;
-    store->incoming_lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    /* It has its name when it is locked: a process that recovers just now would else take it for
+     * that of a dead one, and the folder away. */
+    store->incoming_lock = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
     if (store->incoming_lock < 0)
-        return cannot_write(error, errno, "cannot make", lock);
+        return cannot_write(error, errno, "cannot make", unlocked);
     if (flock(store->incoming_lock, LOCK_EX | LOCK_NB) != 0)
-        return mur_error_set_errno(error, errno, "cannot lock %s", lock);
+        return mur_error_set_errno(error, errno, "cannot lock %s", unlocked);
+    if (rename(unlocked, lock) != 0)
+        return cannot_write(error, errno, "cannot name", lock);
     return MUR_OK;
 }
 
@@ -325,8 +332,13 @@ enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *st
     enum mur_status status = new_object(&object, store, error);
     if (status == MUR_OK)
         status = mur_store_object_path(&path, store, name, suffix, error);
-    if (status == MUR_OK && link(path, object->incoming) != 0)
+    if (status == MUR_OK && link(path, object->incoming) != 0) {
+        struct stat info;
         status = mur_error_set_errno(error, errno, "cannot take %s", path);
+        if (status == MUR_NOT_FOUND && lstat(path, &info) == 0) /* our own folder is gone */
+            status =
+                mur_error_set(error, MUR_IO, "cannot take %s: %s is gone", path, store->incoming);
+    }
     if (status != MUR_OK)
         return status;
     object->placed = MUR_STEAL(path);

@@ -302,6 +302,53 @@ static void a_condemned_object_goes_or_stays_as_its_owner_says(void **state)
                      MUR_NOT_FOUND);
 }
 
+static enum mur_status know_nothing(struct mur_store_leftover *out, const char *path, void *user,
+                                    struct mur_error *error)
+{
+    (void)out;
+    (void)path;
+    (void)user;
+    (void)error;
+    return MUR_OK;
+}
+
+/* One of many that begin beside one that recovers: none may lose the folder that it works in. */
+static int begin_beside_others(const char *folder)
+{
+    struct mur_store_options options = {.directory = folder, .sync = false};
+    for (int i = 0; i < 60; i++) {
+        struct mur_store *store = NULL;
+        struct mur_object *object = NULL;
+        bool good = mur_store_open(&store, &options, NULL) == MUR_OK &&
+                    mur_store_recover(store, know_nothing, NULL, NULL) == MUR_OK &&
+                    mur_object_create(&object, store, NULL) == MUR_OK;
+        mur_object_free(object);
+        mur_store_close(store);
+        if (!good)
+            return 1;
+    }
+    return 0;
+}
+
+static void who_begins_beside_one_that_recovers_keeps_its_folder(void **state)
+{
+    struct fixture *f = *state;
+    enum { PROCESSES = 6 };
+    pid_t pids[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0)
+            _exit(begin_beside_others(f->folder));
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(files_below(f->folder), 0);
+}
+
 static void what_a_living_process_is_at_is_not_touched(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +385,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_condemned_object_goes_or_stays_as_its_owner_says, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(who_begins_beside_one_that_recovers_keeps_its_folder,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_living_process_is_at_is_not_touched, set_up,
                                         tear_down),
     };
