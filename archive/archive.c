@@ -93,6 +93,25 @@ static enum mur_status sweep(const struct mur_archive *archive, struct mur_error
     return MUR_OK;
 }
 
+/* Nor must an index of nothing, which came there in whatever way. In a transaction, and when what
+ * was left over is gone: nobody else is between a file and its row. */
+static enum mur_status check_rows(struct mur_archive *archive, struct mur_error *error)
+{
+    struct mur_instance first = {.id = 0};
+    bool any = false;
+    bool settled = false;
+    enum mur_status status =
+        mur_database_next_instance(&any, &first, archive->writer, 0, INT64_MAX, error);
+    if (status == MUR_OK && !any)
+        status = mur_store_has_settled(&settled, archive->store, error);
+    if (status == MUR_OK && settled)
+        status = mur_error_set(error, MUR_CORRUPT,
+                               "%s knows no objects, but there are some in %s/objects:"
+                               " \"murpacs reindex\" makes the index anew",
+                               archive->index_path, archive->directory);
+    return status;
+}
+
 static enum mur_status recover(struct mur_archive *archive, struct mur_error *error)
 {
     struct leftover leftover = {.archive = archive};
@@ -103,7 +122,9 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
         return status;
     status = mur_database_begin(archive->writer, error);
     if (status == MUR_OK) {
-        status = mur_archive_sweep_tables(archive, error);
+        status = check_rows(archive, error);
+        if (status == MUR_OK)
+            status = mur_archive_sweep_tables(archive, error);
         if (status == MUR_OK)
             status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
         if (status == MUR_OK)

@@ -115,6 +115,7 @@ enum mur_status mur_ingest_write(struct mur_ingest *ingest, const void *bytes, s
 enum mur_ingest_outcome {
     MUR_STORED,    /**< new: durable and indexed */
     MUR_UNCHANGED, /**< the same content was there already */
+    MUR_MENDED,    /**< likewise, but its file was damaged or lost: it is whole again */
 };
 
 /**
@@ -143,6 +144,11 @@ enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_i
 
 /** Study Instance UID of what was submitted, "" before; borrowed from @p ingest. */
 const char *mur_ingest_study(const struct mur_ingest *ingest);
+
+/** Whether the stored file of an instance is there with the bytes that came: all are read. */
+MUR_NODISCARD
+enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error);
 
 /** Gives up what was not submitted (nothing of it stays on disk) or waits for what was. */
 void mur_ingest_free(struct mur_ingest *ingest);

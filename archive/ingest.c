@@ -189,7 +189,7 @@ static enum mur_status outcome_of(enum mur_ingest_outcome *outcome, const struct
 {
     if (ingest->error.status != MUR_OK)
         return mur_error_set(error, ingest->error.status, "%s", ingest->error.message);
-    *outcome = ingest->outcome;
+    *outcome = ingest->mends ? MUR_MENDED : ingest->outcome;
     return MUR_OK;
 }
 

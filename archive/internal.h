@@ -25,6 +25,8 @@ struct mur_ingest {
     struct mur_header *header;
     struct mur_xxh128 *digest;
     struct mur_new_instance record;
+    bool mends;  /**< the file of what is stored under its UID, which was damaged;
+                      the outcome is MUR_UNCHANGED */
     int64_t row; /**< that was made for it, 0 = none */
     bool submitted;
     uint64_t charged; /**< quotas that it belongs to: bits */
@@ -127,6 +129,9 @@ enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const c
 /** ... and took it back. */
 enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const char *series,
                                            struct mur_error *error);
+/** Its file was damaged, and has the next version now. */
+enum mur_status mur_manifest_add_mended(struct mur_manifest *manifest, const char *sop_instance,
+                                        struct mur_error *error);
 /** A peer was told that it is kept. */
 enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
                                            struct mur_error *error);

@@ -127,6 +127,17 @@ enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const 
     return end_line(manifest, &json, error);
 }
 
+enum mur_status mur_manifest_add_mended(struct mur_manifest *manifest, const char *sop_instance,
+                                        struct mur_error *error)
+{
+    struct mur_json_writer json;
+    mur_json_init(&json, mur_sink_buffer(&manifest->lines));
+    mur_json_begin_object(&json);
+    mur_json_member_string(&json, "event", "mended");
+    mur_json_member_string(&json, "instance", sop_instance);
+    return end_line(manifest, &json, error);
+}
+
 enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
                                            struct mur_error *error)
 {

@@ -217,6 +217,20 @@ static enum mur_status note_committed(struct reindex *reindex, const struct mur_
     return status;
 }
 
+static enum mur_status note_mended(struct reindex *reindex, const struct mur_json *line,
+                                   struct mur_error *error)
+{
+    const char *instance = NULL;
+    enum mur_status status = keep(&instance, reindex, line, "instance", error);
+    uint32_t place =
+        status == MUR_OK ? mur_isa_index_get(&reindex->instance_places, instance) : MUR_ISA_NONE;
+    if (place == MUR_ISA_NONE)
+        return status;
+    reindex->instances[place].version++;
+    reindex->instances[place].has_sha256 = false;
+    return MUR_OK;
+}
+
 static enum mur_status note_verified(struct reindex *reindex, const struct mur_json *line,
                                      struct mur_error *error)
 {
@@ -267,6 +281,8 @@ static enum mur_status note_event(struct reindex *reindex, const struct mur_json
         return note_isa(reindex, line, error);
     if (strcmp(event, "committed") == 0)
         return note_committed(reindex, line, error);
+    if (strcmp(event, "mended") == 0)
+        return note_mended(reindex, line, error);
     if (strcmp(event, "verified") == 0)
         return note_verified(reindex, line, error);
     bool linked = strcmp(event, "linked") == 0;

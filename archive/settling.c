@@ -42,6 +42,15 @@ enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive
     return MUR_OK;
 }
 
+enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error)
+{
+    struct mur_error reason = MUR_ERROR_INIT;
+    *out = false;
+    enum mur_status status = mur_archive_has_its_bytes(out, archive, instance, &reason);
+    return status == MUR_NO_MEMORY ? mur_error_no_memory(error) : MUR_OK;
+}
+
 /* Whether an instance that nobody vouches for is whole; then it is on disk at return. */
 static enum mur_status make_durable(bool *whole, struct mur_archive *archive,
                                     const struct mur_instance *instance, struct mur_error *error)
@@ -80,21 +89,22 @@ static enum mur_status remove_one(struct mur_archive *archive, const struct mur_
     return status;
 }
 
-/* @param check  what is whole stays */
+/* @param check  what is whole stays; else what another process has mended, which alone makes new
+ * versions of rows that are not on disk */
 static enum mur_status remove_rows(struct mur_archive *archive, const struct mur_settling *range,
                                    bool check, const char *why, struct mur_error *error)
 {
     struct mur_instance instance = {.id = range->first - 1};
     for (;;) {
         bool found = false;
-        bool whole = false;
         enum mur_status status = mur_database_next_instance(&found, &instance, archive->writer,
                                                             instance.id, range->last, error);
         if (status == MUR_OK && !found)
             return MUR_OK;
+        bool stays = instance.version > 0;
         if (status == MUR_OK && check)
-            status = make_durable(&whole, archive, &instance, error);
-        if (status == MUR_OK && !whole)
+            status = make_durable(&stays, archive, &instance, error);
+        if (status == MUR_OK && !stays)
             status = remove_one(archive, &instance, why, error);
         if (status != MUR_OK)
             return status;

@@ -40,6 +40,45 @@ static enum mur_status replace(struct mur_ingest *ingest, const struct mur_insta
     return status;
 }
 
+static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
+{
+    struct mur_object_name name = mur_name_of(&ingest->record.instance);
+    struct mur_object *sidecar = mur_header_sidecar(ingest->header);
+    enum mur_status status = MUR_OK;
+    if (sidecar != NULL)
+        status = mur_object_place(sidecar, &name, ".json.zst", error);
+    if (status == MUR_OK)
+        status = mur_object_place(ingest->object, &name, ".dcm", error);
+    return status;
+}
+
+/* The file of what is stored is not what came, and here is what came once more. Its row stays, with
+ * all that is known of it: links, what peers were told. */
+static enum mur_status mend(struct mur_ingest *ingest, const struct mur_instance *stored,
+                            struct mur_error *error)
+{
+    struct mur_archive *archive = ingest->archive;
+    ingest->mends = true;
+    ingest->record.instance.version = stored->version + 1;
+    enum mur_status status = mur_condemn_instance(ingest->replaced, archive, stored, error);
+    if (status == MUR_OK)
+        status = place(ingest, error);
+    if (status == MUR_OK)
+        status = mur_database_mend_instance(archive->writer, &ingest->record.instance, error);
+    return status == MUR_OK
+               ? mur_manifest_add_mended(&archive->manifest, stored->sop_instance, error)
+               : status;
+}
+
+/* Who is told that it is stored must get it back. */
+static enum mur_status mend_if_damaged(struct mur_ingest *ingest, const struct mur_instance *stored,
+                                       struct mur_error *error)
+{
+    bool whole = false;
+    enum mur_status status = mur_archive_is_whole(&whole, ingest->archive, stored, error);
+    return status != MUR_OK || whole ? status : mend(ingest, stored, error);
+}
+
 /* The same SOP Instance UID again: by the default rule the same content is a success, other content
  * is refused and the first is kept (a warning would let the sender delete its copy).
  * @param[out] goes_in  the new one takes the place of the old one */
@@ -51,8 +90,9 @@ static enum mur_status settle_duplicate(bool *goes_in, struct mur_ingest *ingest
     *goes_in = archive->duplicates == MUR_DUPLICATES_REPLACE;
     if (*goes_in)
         return replace(ingest, stored, error);
-    bool same = memcmp(stored->digest, instance->digest, sizeof stored->digest) == 0 &&
-                strcmp(stored->transfer_syntax, instance->transfer_syntax) == 0;
+    bool equal = memcmp(stored->digest, instance->digest, sizeof stored->digest) == 0 &&
+                 strcmp(stored->transfer_syntax, instance->transfer_syntax) == 0;
+    bool same = equal;
     if (!same && strcmp(stored->study_instance, instance->study_instance) == 0 &&
         strcmp(stored->series_instance, instance->series_instance) == 0) {
         MUR_AUTO_FREE char *path = NULL;
@@ -70,26 +110,15 @@ static enum mur_status settle_duplicate(bool *goes_in, struct mur_ingest *ingest
         return mur_error_set(error, MUR_EXISTS,
                              "another object is stored under this SOP Instance UID");
     ingest->outcome = MUR_UNCHANGED;
+    enum mur_status status = equal ? mend_if_damaged(ingest, stored, error) : MUR_OK;
     const struct mur_isa_link *isa = ingest->origin.isa;
-    if (isa == NULL)
-        return MUR_OK;
+    if (status != MUR_OK || isa == NULL)
+        return status;
     int64_t changed = 0;
-    enum mur_status status = mur_database_link_series(
-        &changed, archive->writer, stored->series_instance, isa->scan, isa->segmentation, error);
+    status = mur_database_link_series(&changed, archive->writer, stored->series_instance, isa->scan,
+                                      isa->segmentation, error);
     if (status == MUR_OK && changed > 0)
         status = mur_manifest_add_link(&archive->manifest, stored->series_instance, isa, error);
-    return status;
-}
-
-static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
-{
-    struct mur_object_name name = mur_name_of(&ingest->record.instance);
-    struct mur_object *sidecar = mur_header_sidecar(ingest->header);
-    enum mur_status status = MUR_OK;
-    if (sidecar != NULL)
-        status = mur_object_place(sidecar, &name, ".json.zst", error);
-    if (status == MUR_OK)
-        status = mur_object_place(ingest->object, &name, ".dcm", error);
     return status;
 }
 
@@ -101,6 +130,7 @@ static void displace(struct mur_ingest *ingest)
         ingest->replaced[i] = NULL;
     }
     ingest->record.instance.version = 0;
+    ingest->mends = false;
     ingest->row = 0;
     mur_object_displace(ingest->object);
     if (mur_header_sidecar(ingest->header) != NULL)
@@ -171,7 +201,7 @@ static enum mur_status sync_batch(struct mur_archive *archive, struct mur_ingest
     struct mur_object *objects[2 * MUR_BATCH];
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        if (failed(batch[i]) || batch[i]->outcome != MUR_STORED)
+        if (failed(batch[i]) || (batch[i]->outcome != MUR_STORED && !batch[i]->mends))
             continue;
         objects[used++] = batch[i]->object;
         if (mur_header_sidecar(batch[i]->header) != NULL)
@@ -190,7 +220,7 @@ static enum order order_of(const struct mur_archive *archive, struct mur_ingest 
                            size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (batch[i]->replaced[0] != NULL || batch[i]->replaced[1] != NULL ||
+        if (batch[i]->mends || batch[i]->replaced[0] != NULL || batch[i]->replaced[1] != NULL ||
             mur_header_sidecar(batch[i]->header) != NULL)
             return FILES_FIRST;
     return archive->durable ? ALL_AT_ONCE : FILES_FIRST;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/digest.h"
 #include "core/text.h"
@@ -13,6 +14,9 @@ enum {
     LOG_SIZE = 34 << 20,
     LOG_LIMIT = 8000, /* pages of the WAL, below journal_size_limit: else it would be cut and grow
                           again, and a log that grows takes longer to sync */
+    LOG_MOST = 11000, /* from here on the log goes first: 45 MB */
+    LOG_STEP = 500,   /* between two tries to have readers leave it */
+    READERS_MS = 50,
 };
 
 enum mur_status mur_sqlite_error(struct mur_error *error, struct mur_database *database, int result,
@@ -237,6 +241,31 @@ void mur_database_checkpoint(struct mur_database *database)
 {
     (void)sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
                                     NULL);
+}
+
+/* After a commit, so nobody else writes. Where the disk is slower than those who store, another
+ * thread or process may still be copying pages: he is waited for, or the log would have no end. And
+ * while one reader follows the other it cannot begin anew: then they are kept out for a moment. */
+static void bound_log(struct mur_database *database)
+{
+    int result = SQLITE_BUSY;
+    for (int waited_ms = 0; result == SQLITE_BUSY && waited_ms < BUSY_MS; waited_ms++) {
+        result = sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_PASSIVE,
+                                           NULL, NULL);
+        if (database->log_pages < LOG_MOST)
+            return; /* then the next commit begins the log anew, if that did it */
+        if (result == SQLITE_BUSY)
+            (void)nanosleep(&(const struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    if (database->log_pages < database->log_asked)
+        database->log_asked = 0;
+    if (database->log_pages - database->log_asked < LOG_STEP)
+        return;
+    database->log_asked = database->log_pages;
+    (void)sqlite3_busy_timeout(database->handle, READERS_MS);
+    (void)sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_RESTART, NULL,
+                                    NULL);
+    (void)sqlite3_busy_timeout(database->handle, BUSY_MS);
 }
 
 enum mur_status mur_database_open(struct mur_database **out, const char *path,
@@ -663,7 +692,7 @@ enum mur_status mur_database_commit(struct mur_database *database, struct mur_er
     if (status != MUR_OK)
         mur_database_rollback(database);
     else if (database->log_pages >= LOG_LIMIT)
-        mur_database_checkpoint(database); /* then the next commit begins the log anew */
+        bound_log(database);
     return status;
 }
 

@@ -56,6 +56,7 @@ struct mur_database {
     int log_pages;        /**< of the WAL, after the last commit */
     bool durable;         /**< commits wait for the disk, but for unsynced ones */
     bool unsynced;        /**< so is the connection set just now */
+    int log_asked;        /**< log_pages when readers were asked last to leave it */
     bool log_lost;        /**< a sync of the WAL failed: it must be begun anew */
     struct mur_progress_row progress;
     struct mur_pending_count *pending;

@@ -190,6 +190,11 @@ enum mur_status mur_database_list_stored(struct mur_stored **out, size_t *count,
 MUR_NODISCARD
 enum mur_status mur_database_set_sha256(bool *found, struct mur_database *database, int64_t id,
                                         const uint8_t digest[32], struct mur_error *error);
+/** Notes that an instance's file was made anew: its version, where its Data Set begins. */
+MUR_NODISCARD
+enum mur_status mur_database_mend_instance(struct mur_database *database,
+                                           const struct mur_instance *instance,
+                                           struct mur_error *error);
 /** What is stored of these senders and of scans of these studies of ISA-Tabs.
  * @param ae_titles, isa_studies  JSON arrays of texts */
 MUR_NODISCARD

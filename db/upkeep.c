@@ -65,6 +65,17 @@ enum mur_status mur_database_set_sha256(bool *found, struct mur_database *databa
     return status;
 }
 
+enum mur_status mur_database_mend_instance(struct mur_database *database,
+                                           const struct mur_instance *instance,
+                                           struct mur_error *error)
+{
+    return MUR_RUN(database, error,
+                   "UPDATE instance SET version = ?, data_offset = ?, sha256 = NULL"
+                   " WHERE sop_uid = ?",
+                   MUR_I(instance->version), MUR_I(instance->offset),
+                   MUR_T(instance->sop_instance));
+}
+
 static void copy_uid(char out[MUR_UID_TEXT_SIZE], sqlite3_stmt *row, int column)
 {
     (void)snprintf(out, MUR_UID_TEXT_SIZE, "%s", (const char *)sqlite3_column_text(row, column));

@@ -66,8 +66,12 @@ enum mur_status mur_session_store(struct mur_session *session, const struct mur_
         stored = mur_ingest_finish(&outcome, ingest, &reason);
     if (stored != MUR_OK)
         return mur_session_fail(session, request, &reason, error);
-    mur_log_debug(MUR_LOG_SCP, "%s %s", outcome == MUR_STORED ? "stored" : "unchanged",
-                  request->command.affected_sop_instance_uid);
+    if (outcome == MUR_MENDED)
+        mur_log_warning(MUR_LOG_SCP, "%s was damaged and is whole again",
+                        request->command.affected_sop_instance_uid);
+    else
+        mur_log_debug(MUR_LOG_SCP, "%s %s", outcome == MUR_STORED ? "stored" : "unchanged",
+                      request->command.affected_sop_instance_uid);
     mur_audit_stored(session, mur_ingest_study(ingest));
     struct mur_command response;
     mur_command_init_response(&response, &request->command, 0);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/digest.h"
+#include "core/file.h"
 #include "core/text.h"
 #include "store/internal.h"
 
@@ -608,5 +609,29 @@ enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mu
         empty = entry->d_name[0] == '.'; /* "." and "..", and incoming folders */
     (void)closedir(folder);
     *out = empty;
+    return MUR_OK;
+}
+
+/* What has a second name in an incoming folder is on its way. */
+static enum mur_status stop_at_object(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                      struct mur_error *error)
+{
+    bool *found = user;
+    const char *name = mur_path_base(entry->path);
+    const char *suffix = strrchr(name, '.');
+    *skip = name[0] == '.';
+    *found = entry->kind == MUR_WALK_FILE && entry->depth > 0 && entry->details.st_nlink == 1 &&
+             suffix != NULL && strcmp(suffix, ".dcm") == 0;
+    return *found ? mur_error_set(error, MUR_CANCELLED, "found") : MUR_OK;
+}
+
+enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error)
+{
+    struct mur_error reason = MUR_ERROR_INIT;
+    bool found = false;
+    enum mur_status status = mur_directory_walk(store->directory, stop_at_object, &found, &reason);
+    if (status != MUR_OK && !found)
+        return mur_error_set(error, status, "%s", reason.message);
+    *out = found;
     return MUR_OK;
 }

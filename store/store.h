@@ -152,6 +152,9 @@ MUR_NODISCARD
 enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
                                  const char *suffix, struct mur_error *error);
 
+/** Is there an object that is neither just being stored nor just being removed? */
+MUR_NODISCARD
+enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error);
 /** Is there any object at all? (An index that is missing beside objects is damage.) */
 MUR_NODISCARD
 enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mur_error *error);

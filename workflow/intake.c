@@ -188,6 +188,9 @@ static enum mur_status begin_object(struct mur_intake *intake, const char *how,
         return MUR_OK;
     enum mur_status status = mur_archive_look_up(&intake->is_known, &intake->known, intake->archive,
                                                  sop_instance, error);
+    /* What was damaged is made whole by bringing it once more. */
+    if (status == MUR_OK && intake->is_known)
+        status = mur_archive_is_whole(&intake->is_known, intake->archive, &intake->known, error);
     if (status != MUR_OK || intake->is_known)
         return status;
     intake->brought_new = true;

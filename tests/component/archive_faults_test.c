@@ -274,7 +274,8 @@ static void who_opens_it_next_finds_what_was_promised(void **state)
     struct archive_fixture *f = *state;
     int stored = 0;
     bool reached = true;
-    for (int n = 0; reached; n++) {
+    int n = 0;
+    for (; reached; n++) {
         char when[64];
         struct uid uid = uid_of(EIO, true, n);
         struct object object = make_object("P1", "1.2.1", uid.text, uid.text);
@@ -292,6 +293,7 @@ static void who_opens_it_next_finds_what_was_promised(void **state)
         stored += known ? 1 : 0;
         assert_holds(f, stored, when);
     }
+    print_message("another opens it: %d calls failed\n", n - 1);
 }
 
 static void a_removal_happens_or_does_not(void **state)
@@ -300,7 +302,8 @@ static void a_removal_happens_or_does_not(void **state)
     static const int errors[] = {EIO, ENOSPC};
     for (size_t i = 0; i < MUR_COUNT(errors); i++) {
         bool reached = true;
-        for (int n = 0; reached; n++) {
+        int n = 0;
+        for (; reached; n++) {
             char when[64];
             struct uid uid = uid_of(errors[i], true, n);
             struct object object = make_object("P1", "1.2.1", uid.text, uid.text);
@@ -318,6 +321,7 @@ static void a_removal_happens_or_does_not(void **state)
             if (known)
                 assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
         }
+        print_message("removal, error %d: %d calls failed\n", errors[i], n - 1);
     }
 }
 

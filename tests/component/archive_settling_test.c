@@ -331,9 +331,28 @@ static void what_another_process_has_not_on_disk_is_waited_for(void **state)
     char path[256];
     path_of(path, f, 1);
     assert_int_equal(unlink(path), 0); /* it was displaced: its own process could not sync it */
-    struct mur_error error = MUR_ERROR_INIT;
-    assert_int_equal(ingest_object(&outcome, other, &object, &error), MUR_CORRUPT);
+    assert_int_equal(ingest_object(&outcome, other, &object, NULL), MUR_OK);
+    assert_int_equal(outcome, MUR_MENDED); /* with a file of our own */
+    assert_true(access(path, F_OK) != 0);
     mur_archive_close(other);
+    assert_stored(f, 1);
+}
+
+/* Its own process takes its rows back later: one that another has mended meanwhile stays. */
+static void what_another_process_mends_is_not_taken_back(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum mur_ingest_outcome outcome;
+    struct object object = number(1);
+    struct object next = number(2);
+    struct mur_archive *other = open_durable(f->folder, MUR_DUPLICATES_KEEP);
+    fail_syncs("index.sqlite-wal", 3); /* of the batch, and of what takes it back */
+    assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_IO);
+    fail_syncs(NULL, 0);
+    assert_int_equal(ingest_object(&outcome, other, &object, NULL), MUR_OK);
+    store(f->archive, &next);
+    mur_archive_close(other);
+    assert_stored(f, 2);
 }
 
 static void nothing_is_promised_that_another_process_has_not_on_disk(void **state)
@@ -376,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_replaced_object_stays_when_the_new_one_cannot_be_synced,
                                         set_up, archive_tear_down),
         cmocka_unit_test_setup_teardown(what_another_process_has_not_on_disk_is_waited_for, set_up,
+                                        archive_tear_down),
+        cmocka_unit_test_setup_teardown(what_another_process_mends_is_not_taken_back, set_up,
                                         archive_tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_promised_that_another_process_has_not_on_disk,
                                         set_up, archive_tear_down),

@@ -181,7 +181,10 @@ class Reindex(isa_late_test.Archive):
                             "dicom.durability=process")
         index = self.data_dir / "index.sqlite"
         good = index.read_bytes()
-        for broken in (None, b"", b"no index" * 8192, good[:20000],
+        other = self.data_dir.with_name("other.sqlite")
+        with contextlib.closing(sqlite3.connect(other)) as nothing:
+            nothing.execute("CREATE TABLE other (id INTEGER)")
+        for broken in (None, other.read_bytes(), b"", b"no index" * 8192, good[:20000],
                        good[:8192] + b"\xA5" * 65536 + good[73728:]):
             for path in self.data_dir.glob("index.sqlite*"):
                 path.unlink()

@@ -8,7 +8,10 @@ import sqlite3
 import tempfile
 import unittest
 
+import pydicom
+
 import node
+import reindex_test
 
 DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 
@@ -157,6 +160,38 @@ class Verify(unittest.TestCase):
             self.assertEqual(len(got), len(uids) - 1)
             self.assertNotIn(bad, " ".join(path.name for path in got))
             self.assertIn(bad, server.log_text())
+
+    def test_what_is_damaged_is_made_whole_by_sending_it_again(self):
+        files = self.objects()[:4]
+        originals = [self.data_dir.with_name(f"original{number}.dcm") for number in range(4)]
+        for one, original in zip(files, originals):
+            shutil.copy(one, original)
+        uids = [str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in originals]
+        node.murpacs("verify", "--data-dir", self.data_dir)  # notes SHA-256
+        before = node.indexed_instances(self.data_dir)
+        self.flip(files[0], -5)
+        os.truncate(files[1], 200)
+        files[2].unlink()
+        with node.serving(self.data_dir) as server:
+            server.store(*originals)
+            text = server.log_text()
+            for uid in uids[:3]:
+                self.assertIn(f"{uid} was damaged and is whole again", text)
+            self.assertNotIn(f"{uids[3]} was damaged", text)
+        self.assertEqual(node.indexed_instances(self.data_dir), before)
+        self.verify(code=0)
+        rows = reindex_test.dump(self.data_dir)
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(reindex_test.dump(self.data_dir), rows)
+        self.verify(code=0)
+
+    def test_an_import_mends_what_it_brings_once_more(self):
+        files = self.objects()
+        self.flip(files[0], -5)
+        files[-1].unlink()
+        scans, _ = node.import_dataset(self.data_dir, DATASET)
+        self.assertLessEqual({scan["status"] for scan in scans}, {"imported", "unchanged"})
+        self.verify(code=0)
 
     def test_a_study_that_is_not_there_and_a_wrong_share_are_errors(self):
         for words, code in ((("--study", "1.2.3"), 20), (("--share", "2/3"), 1), (("x",), 1)):
