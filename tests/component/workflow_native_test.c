@@ -139,17 +139,17 @@ static void files_that_are_stored_as_they_came_get_a_certificate(void **state)
     assert_string_equal(again, text);
 }
 
-static void a_file_that_is_damaged_in_the_archive_is_noticed(void **state)
+static void a_file_that_is_damaged_in_the_archive_is_made_whole_and_certified(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(import_files(f), MUR_OK);
+    MUR_AUTO_FREE char *before = read_certificate(f);
     damage(f, uids[1]);
     assert_int_equal(unlink(f->certificate), 0);
-    assert_int_equal(import_files(f), MUR_MISMATCH);
-    assert_non_null(strstr(f->error.message, "read again it is not what came"));
-    assert_non_null(strstr(f->error.message, "IM2.dcm: instance 1.2.3.2 is stored with other"));
-    assert_false(mur_file_exists(f->certificate));
-    (void)stored(f, uids[1], true); /* it was there before */
+    if (import_files(f) != MUR_OK) /* what is certified is read again out of the archive */
+        fail_msg("%s", f->error.message);
+    MUR_AUTO_FREE char *again = read_certificate(f);
+    assert_string_equal(again, before);
 }
 
 static void the_same_content_in_other_bytes_is_told(void **state)
@@ -183,8 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_that_are_stored_as_they_came_get_a_certificate,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_file_that_is_damaged_in_the_archive_is_noticed, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_is_damaged_in_the_archive_is_made_whole_and_certified, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_same_content_in_other_bytes_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_certificate_goes_with_the_last_instance, set_up,
                                         tear_down),

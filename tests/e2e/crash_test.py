@@ -113,7 +113,7 @@ class CrashTest(unittest.TestCase):
         self.assertLessEqual({path.name for path in self.data_dir.iterdir()},
                              {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "objects",
                               "isa", "certificates", "manifest.jsonl", "imports.jsonl", "lock",
-                               "verify.json"})
+                              "verify.json"})
 
     def store_and_kill(self, number, after, options):
         """One round: four clients store while a dataset is imported, then both are killed."""
