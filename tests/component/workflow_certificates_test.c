@@ -175,7 +175,7 @@ static void one_wrong_bit_keeps_a_scan_out(void **state)
     struct mur_intake *intake = NULL;
     assert_int_equal(import_image(f, &intake, 2), MUR_MISMATCH);
     assert_non_null(strstr(f->error.message, "sub/image.nii: converted back it is not the same"));
-    assert_non_null(strstr(f->error.message, "slice k=1: 1 voxels differ"));
+    assert_non_null(strstr(f->error.message, "slice k=1: 1 voxel differs"));
     assert_non_null(strstr(f->error.message, f->report.series->instances[1]));
     mur_intake_free(intake);
     for (size_t index = 0; index < SLICES; index++)
