@@ -69,11 +69,19 @@ enum mur_status mur_database_mend_instance(struct mur_database *database,
                                            const struct mur_instance *instance,
                                            struct mur_error *error)
 {
-    return MUR_RUN(database, error,
-                   "UPDATE instance SET version = ?, data_offset = ?, sha256 = NULL"
-                   " WHERE sop_uid = ?",
-                   MUR_I(instance->version), MUR_I(instance->offset),
-                   MUR_T(instance->sop_instance));
+    /* What stands before the Data Set may be longer or shorter than it was. */
+    enum mur_status status =
+        MUR_RUN(database, error,
+                "UPDATE series SET bytes = bytes + ?1 - (SELECT data_offset FROM instance"
+                " WHERE sop_uid = ?2) WHERE id = (SELECT series FROM instance WHERE sop_uid = ?2)",
+                MUR_I(instance->offset), MUR_T(instance->sop_instance));
+    return status == MUR_OK
+               ? MUR_RUN(database, error,
+                         "UPDATE instance SET version = ?, data_offset = ?, sha256 = NULL"
+                         " WHERE sop_uid = ?",
+                         MUR_I(instance->version), MUR_I(instance->offset),
+                         MUR_T(instance->sop_instance))
+               : status;
 }
 
 static void copy_uid(char out[MUR_UID_TEXT_SIZE], sqlite3_stmt *row, int column)
