@@ -69,6 +69,7 @@ enum mur_status mur_database_mend_instance(struct mur_database *database,
                                            const struct mur_instance *instance,
                                            struct mur_error *error)
 {
+    /* What stands before the Data Set may be longer or shorter than it was. */
     enum mur_status status = MUR_RUN(
         database, error,
         "UPDATE series SET bytes = bytes + ?1 - i.data_offset FROM instance i WHERE i.sop_uid = ?2"
