@@ -98,8 +98,7 @@ class Mounted(Disk):
 
     def start(self, *options):
         # Beside the data directory there would be no room for what the test itself writes.
-        config = self.root / "archive"
-        self.node = node.Node(config, "--data-dir", str(self.data_dir), *self.options, *options)
+        self.node = node.Node(self.data_dir, *self.options, *options, beside=self.root / "archive")
 
     def tearDown(self):
         try:

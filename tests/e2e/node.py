@@ -76,17 +76,18 @@ def import_dataset(data_dir, dataset, *options, check=True):
 
 class Node:
     """`murpacs serve` on a free port, with a C-MOVE destination SINK at a port of its own; @peers
-    are further ones, as text of the configuration."""
+    are further ones, as text of the configuration; @beside: where configuration and log go, if
+    not beside the data directory."""
 
-    def __init__(self, data_dir, *options, peers=""):
+    def __init__(self, data_dir, *options, peers="", beside=None):
         self.data_dir = pathlib.Path(data_dir)
+        beside = pathlib.Path(beside or data_dir)
         self.sink_port = free_port()
-        self.configuration = self.data_dir.with_name(self.data_dir.name + ".cfg")
+        self.configuration = beside.with_name(beside.name + ".cfg")
         self.configuration.write_text(
             'peers = ({ ae_title = "SINK"; host = "127.0.0.1"; port = %d; rights = "w"; }%s);\n'
             % (self.sink_port, peers and ", " + peers), encoding="utf-8")
-        self.log = open(self.data_dir.with_name(self.data_dir.name + ".log"), "w+",
-                        encoding="utf-8")
+        self.log = open(beside.with_name(beside.name + ".log"), "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [MURPACS, "serve", "--config", str(self.configuration), "--data-dir", str(data_dir),
              "--set", "dicom.port=0", "--set", "dicom.unknown_peers=rw", *options],
