@@ -61,6 +61,9 @@ enum mur_status load_times_join(struct load_times *times, const struct load_time
     return MUR_OK;
 }
 
+/* Up to so many are told one by one. */
+enum { FEW_TIMES = 1000 };
+
 static int compare_times(const void *a, const void *b)
 {
     float left = *(const float *)a;
@@ -77,6 +80,13 @@ void load_times_write(struct mur_json_writer *json, struct load_times *times)
     mur_json_member_double(json, "p50_ms", (double)times->milliseconds[last / 2]);
     mur_json_member_double(json, "p95_ms", (double)times->milliseconds[last * 95 / 100]);
     mur_json_member_double(json, "max_ms", (double)times->milliseconds[last]);
+    if (times->count > FEW_TIMES)
+        return;
+    mur_json_key(json, "all_ms"); /* so that those of several kinds can be put together */
+    mur_json_begin_array(json);
+    for (size_t index = 0; index < times->count; index++)
+        mur_json_double(json, (double)times->milliseconds[index]);
+    mur_json_end_array(json);
 }
 
 /* ---- shares ---- */
