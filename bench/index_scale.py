@@ -99,21 +99,23 @@ def fill_with_tables(bench, node, seed, series, per_series):
 def ask_tables(bench, node, seed, series, case):
     tables = isa_questions.Tables(seed, series, SERIES_PER_STUDY)
     path = bench.folder / "questions"
+    together = {}  # what a round's questions took, by level and of all levels
     for level in isa_questions.LEVELS:
-        together = [[] for _ in range(bench.options.rounds)]  # what a round's questions took
         for kind in isa_questions.kinds(level):
             broad = kind.startswith("broad")
             isa_questions.write(path, tables, level, kind, 5 if broad else 100, seed)
             for number in range(1 if broad else bench.options.rounds):
                 result = bench.load_at(node, "ask", "--questions", path)
                 if not broad and not kind.startswith("named"):
-                    together[number] += result["all_ms"]
+                    for scope in (level, "all"):
+                        together.setdefault((scope, number), []).extend(result["all_ms"])
                 bench.note(kind, case, level, p50_ms=result["p50_ms"], p95_ms=result["p95_ms"],
                            cpu_ms=result["cpu_ms"],
                            answers=result["answers"] / max(result["done"], 1))
-        for times in map(sorted, together):
-            bench.note("all kinds together, but broad ones", case, level,
-                       p50_ms=times[len(times) // 2], p95_ms=times[len(times) * 95 // 100])
+    for (scope, _), times in together.items():
+        times.sort()
+        bench.note("all kinds together, but broad ones", case, scope,
+                   p50_ms=times[len(times) // 2], p95_ms=times[len(times) * 95 // 100])
 
 
 def search_tables(bench, node, cases):
