@@ -23,8 +23,8 @@ trap 'rm -rf "$work"' EXIT
 if (($# == 2)); then
   archive=$2
 else
-  command -v npm >/dev/null || die "npm is missing (Debian: apt-get install npm). Or get $file from
-  https://registry.npmjs.org/@ohif/app/-/app-3.13.2.tgz and say: $0 $folder $file"
+  command -v npm >/dev/null || die "npm is missing (Debian: apt-get install npm). Or say \"npm pack $package\" on
+  another machine, bring the file here, and say: $0 $folder $file"
   echo "Getting $package from npm (50 MB)" >&2
   (cd "$work" && npm pack --loglevel=error "$package" >/dev/null) || die "npm cannot get $package, see above"
   archive=$work/$file
