@@ -186,7 +186,7 @@ const char *mur_attribute_path_format(char out[MUR_ATTRIBUTE_PATH_SIZE],
     return out;
 }
 
-static bool parse_tag(uint32_t *out, struct mur_slice text)
+bool mur_tag_parse(uint32_t *out, struct mur_slice text)
 {
     uint32_t tag = 0;
     if (text.length != 8)
@@ -216,7 +216,7 @@ static bool parse_private_tag(uint32_t *out, struct mur_slice text)
         return false;
     memcpy(digits, text.data, 8);
     digits[4] = digits[5] = '0';
-    return parse_tag(out, (struct mur_slice){.data = digits, .length = 8}) &&
+    return mur_tag_parse(out, (struct mur_slice){.data = digits, .length = 8}) &&
            MUR_TAG_IS_PRIVATE(*out);
 }
 
@@ -235,7 +235,7 @@ static bool parse_private(uint32_t *out, struct mur_slice text)
                                       .length = text.length - (size_t)(close + 1 - text.data)};
     uint32_t tag = 0;
     uint32_t digest = 0;
-    if (!parse_private_tag(&tag, tag_text) || (!named && !parse_tag(&digest, creator)))
+    if (!parse_private_tag(&tag, tag_text) || (!named && !mur_tag_parse(&digest, creator)))
         return false;
     for (size_t i = 0; i < stand_in_count; i++) {
         if (stand_ins[i].group != MUR_TAG_GROUP(tag) ||
@@ -268,7 +268,8 @@ enum mur_status mur_attribute_path_parse(struct mur_attribute_path *out, struct 
     for (;;) {
         struct mur_slice part = {.data = rest.data, .length = part_length(rest)};
         uint32_t tag;
-        if (!parse_tag(&tag, part) && !mur_dictionary_tag(&tag, part) && !parse_private(&tag, part))
+        if (!mur_tag_parse(&tag, part) && !mur_dictionary_tag(&tag, part) &&
+            !parse_private(&tag, part))
             return mur_error_set(error, MUR_PARSE,
                                  "\"%.*s\" is neither a tag of eight hexadecimal digits nor a "
                                  "keyword of the standard",

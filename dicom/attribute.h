@@ -66,6 +66,8 @@ struct mur_attribute {
 const struct mur_attribute *mur_attributes(size_t *count);
 /** NULL: not one that can be asked for by itself. */
 const struct mur_attribute *mur_attribute_find(uint32_t tag);
+/** Eight hexadecimal digits, "00100020". @return false if it is not that */
+bool mur_tag_parse(uint32_t *out, struct mur_slice text);
 
 enum { MUR_ATTRIBUTE_DEPTH = 4, MUR_ATTRIBUTE_PATH_SIZE = 20 * MUR_ATTRIBUTE_DEPTH };
 

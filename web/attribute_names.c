@@ -5,33 +5,12 @@
 
 #include "core/own.h"
 #include "core/suggest.h"
+#include "dicom/attribute.h"
 #include "dicom/dictionary.h"
 
 enum { FIRST_BLOCK = 0x10, LAST_BLOCK = 0xFF, CANDIDATES = 1024, NAME_SHOWN = 80 };
 
 #define BLOCK_OF(tag) ((tag)&0xFFFFFF00u)
-
-static bool parse_hexadecimal(uint32_t *out, struct mur_slice text)
-{
-    uint32_t value = 0;
-    if (text.length != 8)
-        return false;
-    for (size_t i = 0; i < 8; i++) {
-        char c = text.data[i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if (c >= 'A' && c <= 'F')
-            digit = (uint32_t)(c - 'A') + 10;
-        else if (c >= 'a' && c <= 'f')
-            digit = (uint32_t)(c - 'a') + 10;
-        else
-            return false;
-        value = value << 4 | digit;
-    }
-    *out = value;
-    return true;
-}
 
 static bool is_creator(uint32_t tag)
 {
@@ -42,14 +21,14 @@ static bool is_creator(uint32_t tag)
 bool mur_names_is_creator(const char *name)
 {
     uint32_t tag = 0;
-    return parse_hexadecimal(&tag, mur_slice_of(name)) && is_creator(tag);
+    return mur_tag_parse(&tag, mur_slice_of(name)) && is_creator(tag);
 }
 
 enum mur_status mur_names_declare(struct mur_attribute_names *names, const char *name,
                                   struct mur_slice creator, struct mur_error *error)
 {
     uint32_t tag = 0;
-    if (!parse_hexadecimal(&tag, mur_slice_of(name)) || !is_creator(tag))
+    if (!mur_tag_parse(&tag, mur_slice_of(name)) || !is_creator(tag))
         return mur_error_set(error, MUR_INTERNAL, "%s is no private creator", name);
     uint32_t place = MUR_TAG(MUR_TAG_GROUP(tag), MUR_TAG_ELEMENT(tag) << 8);
     for (size_t i = 0; i < names->count; i++)
@@ -126,7 +105,7 @@ static bool parse_own_with_creator(uint32_t *out, struct mur_slice part)
     memcpy(digits, part.data + length, 8);
     memcpy(digits + 4, "10", 2);
     uint32_t tag = 0;
-    if (!parse_hexadecimal(&tag, (struct mur_slice){.data = digits, .length = 8}) ||
+    if (!mur_tag_parse(&tag, (struct mur_slice){.data = digits, .length = 8}) ||
         MUR_TAG_GROUP(tag) != MUR_PRIVATE_GROUP)
         return false;
     *out = tag;
@@ -157,7 +136,7 @@ static enum mur_status parse_part(uint32_t *out, bool *known,
 {
     struct mur_attribute_path path;
     uint32_t tag = 0;
-    if (parse_hexadecimal(&tag, part)) {
+    if (mur_tag_parse(&tag, part)) {
         if (MUR_TAG_IS_PRIVATE(tag))
             return from_block(out, known, names, tag, error);
         *out = tag;
