@@ -57,8 +57,10 @@ static void *session_main(void *argument)
     /* And counted out last: after that the server may be gone. */
     (void)pthread_mutex_lock(&scp->mutex);
     scp->session_count--;
+    struct mur_last_thread before = mur_last_thread_be(&scp->last_session);
     (void)pthread_cond_broadcast(&scp->session_ended);
     (void)pthread_mutex_unlock(&scp->mutex);
+    mur_last_thread_join(before);
     return NULL;
 }
 
@@ -68,7 +70,6 @@ static int start_thread(struct mur_session *session)
     int failed = pthread_attr_init(&attributes);
     if (failed != 0)
         return failed;
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
     pthread_t thread;
     failed = pthread_create(&thread, &attributes, session_main, session);
@@ -373,7 +374,9 @@ void mur_scp_stop(struct mur_scp *scp, int grace_ms)
     }
     if (scp->report != NULL)
         mur_association_interrupt(scp->report);
+    struct mur_last_thread last = scp->last_session;
     (void)pthread_mutex_unlock(&scp->mutex);
+    mur_last_thread_join(last);
     if (scp->reporter_started)
         (void)pthread_join(scp->reporter, NULL);
     scp->reporter_started = false;

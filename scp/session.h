@@ -9,6 +9,7 @@
 #include "archive/archive.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "core/last_thread.h"
 #include "core/log.h"
 #include "dicom/association.h"
 #include "dicom/command.h"
@@ -39,6 +40,7 @@ struct mur_scp {
     pthread_cond_t session_ended;
     struct mur_session *sessions;
     unsigned session_count;
+    struct mur_last_thread last_session;
     uint64_t session_number;
     pthread_t reporter;
     bool reporter_started;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/last_thread.h"
 #include "core/text.h"
 #include "dicom/listener.h"
 #include "dicom/sop_class.h"
@@ -29,6 +30,7 @@ struct mur_landing {
     pthread_cond_t changed;
     struct mur_association *associations[ASSOCIATIONS];
     unsigned count;
+    struct mur_last_thread last;
 };
 
 /* ---- one association ------------------------------------------------------------------------- */
@@ -102,12 +104,18 @@ static void *serve(void *argument)
         mur_association_confirm_release(association);
     else
         mur_association_abort(association);
+    /* Out of the list first: what is in it may be interrupted, so must exist. */
     (void)pthread_mutex_lock(&landing->mutex);
     landing->associations[serving.slot] = NULL;
-    landing->count--;
-    (void)pthread_cond_broadcast(&landing->changed);
     (void)pthread_mutex_unlock(&landing->mutex);
     mur_association_free(association);
+    /* And counted out last: after that the landing may be gone. */
+    (void)pthread_mutex_lock(&landing->mutex);
+    landing->count--;
+    struct mur_last_thread before = mur_last_thread_be(&landing->last);
+    (void)pthread_cond_broadcast(&landing->changed);
+    (void)pthread_mutex_unlock(&landing->mutex);
+    mur_last_thread_join(before);
     return NULL;
 }
 
@@ -124,12 +132,8 @@ static void start_serving(struct mur_landing *landing, struct mur_association *a
         *serving = (struct serving){.landing = landing, .slot = slot};
         landing->associations[slot] = association;
         landing->count++;
-        pthread_attr_t attributes;
         pthread_t thread;
-        (void)pthread_attr_init(&attributes);
-        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-        room = pthread_create(&thread, &attributes, serve, serving) == 0;
-        (void)pthread_attr_destroy(&attributes);
+        room = pthread_create(&thread, NULL, serve, serving) == 0;
         if (!room) {
             landing->associations[slot] = NULL;
             landing->count--;
@@ -218,7 +222,9 @@ static void wait_for_the_end(struct mur_landing *landing)
             mur_association_interrupt(landing->associations[i]);
     while (landing->count > 0)
         (void)pthread_cond_wait(&landing->changed, &landing->mutex);
+    struct mur_last_thread last = landing->last;
     (void)pthread_mutex_unlock(&landing->mutex);
+    mur_last_thread_join(last);
 }
 
 void mur_landing_free(struct mur_landing *landing)

@@ -14,7 +14,8 @@ NAME = "Unmistakable"
 
 class WebAuditTest(stow_test.ServedTest):
     def lines(self, event, count):
-        """All of an event: the last is written when its answer has been sent."""
+        """All of an event. A line is written when its answer has been sent: a line of the next request, which
+        another thread answers, may be written before it. So their order says nothing."""
         path = self.folder / "audit.jsonl"
         for _ in range(100):
             made = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -52,21 +53,24 @@ class WebAuditTest(stow_test.ServedTest):
         self.get(CT_TARGET, 401)
         caller = {"address": "127.0.0.1", "user": "r"}
         searches = self.lines("Query", 3)
-        self.assertEqual([(line["service"], line["level"], line["answers"], line["outcome"])
-                          for line in searches],
-                         [("QIDO-RS", "STUDY", 0, 0), ("QIDO-RS", "SERIES", 0, 4), ("QIDO-RS", "IMAGE", 2, 0)])
-        self.assertEqual(searches[0]["source"], caller)
-        stored, *sent = self.lines("DICOM Instances Transferred", 6)
+        self.assertCountEqual([(line["service"], line["level"], line["answers"], line["outcome"])
+                               for line in searches],
+                              [("QIDO-RS", "STUDY", 0, 0), ("QIDO-RS", "SERIES", 0, 4), ("QIDO-RS", "IMAGE", 2, 0)])
+        for line in searches:
+            self.assertEqual(line["source"], caller)
+        transferred = self.lines("DICOM Instances Transferred", 6)
+        stored, = (line for line in transferred if line["service"] == "STOW-RS")
+        sent = [line for line in transferred if line is not stored]
         self.assertEqual((stored["service"], stored["instances"], stored["outcome"], stored["studies"]),
                          ("STOW-RS", 3, 4, [stow_test.UID + "1"]))
         self.assertEqual((stored["source"]["user"], stored["destination"]["aeTitle"]), ("rw", "MURPACS"))
-        self.assertEqual([(line["service"], line["instances"], line["outcome"]) for line in sent],
-                         [("WADO-RS", count, 0) for count in (3, 3, 1, 1, 1)])
+        self.assertCountEqual([(line["service"], line["instances"], line["outcome"]) for line in sent],
+                              [("WADO-RS", count, 0) for count in (3, 3, 1, 1, 1)])
         for line in sent:
             self.assertEqual((line["destination"], line["studies"]), (caller, [stow_test.UID + "1"]))
-        refused, stranger = self.lines("Security Alert", 2)
-        self.assertEqual(refused["source"]["user"], "r")
-        self.assertEqual(stranger["source"], {"address": "127.0.0.1"})
+        alerts = [line["source"] for line in self.lines("Security Alert", 2)]
+        self.assertCountEqual([source.get("user") for source in alerts], ["r", None])
+        self.assertIn({"address": "127.0.0.1"}, alerts)
         for text in ((self.folder / "audit.jsonl").read_text(encoding="utf-8"), served.log_text()):
             self.assertNotIn(NAME, text)
 
