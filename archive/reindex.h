@@ -8,6 +8,8 @@
 struct mur_reindex_summary {
     size_t instances;
     size_t lost; /**< that the manifest knows, and that are gone or cannot be read */
+    /** What stood in the place of the index and was no file has this name now; "": nothing did. */
+    char aside[32];
 };
 
 /**

@@ -68,7 +68,8 @@ enum mur_status mur_archive_note_import(struct mur_archive *archive,
         status = write_line(&line, report, error);
     if (status != MUR_OK)
         return status;
-    MUR_AUTO_CLOSE int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+    MUR_AUTO_CLOSE int file =
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, FILE_MODE);
     if (file < 0)
         return mur_error_set_errno(error, errno, "%s", path);
     /* One write: lines of several processes never mix. */
@@ -101,13 +102,16 @@ static enum mur_status read_tail(struct mur_buffer *out, const char *path, struc
 {
     struct stat info;
     size_t length = 0;
-    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT)
+    MUR_AUTO_CLOSE int file = -1;
+    if (!mur_file_exists(path))
         return MUR_OK;
-    if (file < 0 || fstat(file, &info) != 0)
+    enum mur_status status = mur_file_open_regular(&file, path, error);
+    if (status != MUR_OK)
+        return status;
+    if (fstat(file, &info) != 0)
         return mur_error_set_errno(error, errno, "%s", path);
     off_t from = info.st_size > TAIL ? info.st_size - TAIL : 0;
-    enum mur_status status = mur_buffer_reserve(out, TAIL, error);
+    status = mur_buffer_reserve(out, TAIL, error);
     if (status == MUR_OK)
         status = mur_pread_full(&length, file, out->data, TAIL, from, path, error);
     if (status == MUR_OK)

@@ -588,13 +588,7 @@ enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
 {
     MUR_AUTO_FREE char *path = NULL;
     enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
-    if (status != MUR_OK)
-        return status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return mur_error_set_errno(error, errno, "cannot open %s", path);
-    *descriptor = fd;
-    return MUR_OK;
+    return status == MUR_OK ? mur_file_open_regular(descriptor, path, error) : status;
 }
 
 enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,

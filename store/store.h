@@ -137,7 +137,7 @@ MUR_NODISCARD
 enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,
                                    struct mur_error *error);
 
-/** Opens a stored file. @retval MUR_NOT_FOUND */
+/** Opens a stored file. @retval MUR_NOT_FOUND; MUR_CORRUPT something else stands there */
 MUR_NODISCARD
 enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
                                       const struct mur_object_name *name, const char *suffix,

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
+import os
+import pathlib
 import sqlite3
 import struct
 import unittest
@@ -194,6 +196,61 @@ class Reindex(isa_late_test.Archive):
         self.assertIn(" 0 lost", node.murpacs("reindex", "--data-dir", self.data_dir).stdout)
         self.serve()
         self.assertTrue(self.series("StrainDescription=C57BL*"))
+
+    def test_what_stands_in_the_place_of_the_index_is_put_aside(self):
+        """A folder, a FIFO, a link to nowhere, a file that may not be read: nobody waits for it."""
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        index = self.data_dir / "index.sqlite"
+        rows = dump(self.data_dir)
+        for number, put in enumerate((pathlib.Path.mkdir, os.mkfifo,
+                                      lambda path: path.symlink_to("/nowhere/index.sqlite"),
+                                      lambda path: path.symlink_to(path.name)), 1):
+            for path in self.data_dir.glob("index.sqlite*"):
+                if "aside" not in path.name:
+                    path.unlink()
+            put(index)
+            self.assert_refused()
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, timeout=60)
+            aside = self.data_dir / f"index.sqlite.aside-{number}"
+            self.assertIn(aside.name, done.stderr)
+            self.assertTrue(os.path.lexists(aside))
+            self.assertEqual(dump(self.data_dir), rows)
+        self.assertEqual(sorted(path.name for path in self.data_dir.glob("*.new*")), [])
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_an_index_that_may_not_be_read_is_refused(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        (self.data_dir / "index.sqlite").chmod(0)
+        self.assert_refused()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.serve()
+        self.assertTrue(self.series("StrainDescription=C57BL*"))
+
+    def test_where_nothing_can_be_made_anew_nothing_is_begun(self):
+        self.data_dir.mkdir()
+        os.mkfifo(self.data_dir / "index.sqlite")
+        done = node.murpacs("serve", "--set", "dicom.port=0", "--data-dir", self.data_dir, check=False,
+                            timeout=60)
+        self.assertIn("is no file: move it away", done.stderr)
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("there is no archive here", done.stderr)
+        (self.data_dir / "index.sqlite").unlink()
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        for name in ("index.sqlite", "manifest.jsonl"):
+            (self.data_dir / name).unlink()
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertIn("manifest.jsonl is missing: take it from a backup", done.stderr)
+        self.assertEqual(sorted(path.name for path in self.data_dir.glob("index.sqlite.*")), [])
+        # What it advises.
+        other = self.data_dir.with_name("other")
+        node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", other, "--set",
+                     "dicom.durability=process")
+        self.assertEqual(len(node.indexed_instances(other)),
+                         len(list((self.data_dir / "objects").rglob("*.dcm"))))
 
     def test_what_was_replaced_deleted_committed_or_contradicts(self):
         replacing = ("--set", "dicom.duplicates=replace")
