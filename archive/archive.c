@@ -151,6 +151,8 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
     if (status == MUR_OK) {
         status = check_rows(archive, error);
         if (status == MUR_OK)
+            status = mur_manifest_check_tail(archive, error);
+        if (status == MUR_OK)
             status = mur_archive_sweep_tables(archive, error);
         if (status == MUR_OK)
             status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);

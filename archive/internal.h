@@ -113,6 +113,8 @@ enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive,
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
                                   struct mur_error *error);
 void mur_manifest_close(struct mur_manifest *manifest);
+/** All that was written is on disk at return. */
+enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error);
 /** Makes the file and the index agree; the write lock of the index is held. */
 enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
                                        struct mur_error *error);
@@ -145,6 +147,11 @@ enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
 /** Appends the lines and tells the index how long the file is. */
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);
+
+/* archive/manifest_tail.c */
+/** Before they are made to agree; what was left unfinished is gone already.
+ * @retval MUR_CORRUPT  the index does not know what was stored: it is an old one */
+enum mur_status mur_manifest_check_tail(struct mur_archive *archive, struct mur_error *error);
 
 /** Borrows the UIDs. */
 struct mur_object_name mur_name_of(const struct mur_instance *instance);

@@ -216,6 +216,13 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
     return status;
 }
 
+enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error)
+{
+    return fdatasync(manifest->descriptor) == 0
+               ? MUR_OK
+               : mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
+}
+
 /* ---- agreement ------------------------------------------------------------------------------- */
 
 /* Number of the last instance in the first @p length bytes, and where its line ends. */

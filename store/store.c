@@ -631,6 +631,18 @@ static enum mur_status stop_at_object(void *user, const struct mur_walk_entry *e
     return *found ? mur_error_set(error, MUR_CANCELLED, "found") : MUR_OK;
 }
 
+enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
+                                     const struct mur_object_name *name, const char *suffix,
+                                     struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    struct stat info;
+    enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status == MUR_OK)
+        *out = lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1;
+    return status;
+}
+
 enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error)
 {
     struct mur_error reason = MUR_ERROR_INIT;

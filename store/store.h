@@ -152,6 +152,11 @@ MUR_NODISCARD
 enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
                                  const char *suffix, struct mur_error *error);
 
+/** Whether the file of an object is there, neither just being stored nor just being removed. */
+MUR_NODISCARD
+enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
+                                     const struct mur_object_name *name, const char *suffix,
+                                     struct mur_error *error);
 /** Is there an object that is neither just being stored nor just being removed? */
 MUR_NODISCARD
 enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error);

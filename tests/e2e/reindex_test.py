@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import sqlite3
 import struct
 import unittest
@@ -217,6 +218,35 @@ class Reindex(isa_late_test.Archive):
             self.assertTrue(os.path.lexists(aside))
             self.assertEqual(dump(self.data_dir), rows)
         self.assertEqual(sorted(path.name for path in self.data_dir.glob("*.new*")), [])
+
+    def test_an_index_of_another_day_is_refused_and_costs_nothing(self):
+        """An old copy that was put back, or one whose log is gone: what it does not know stays."""
+        self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+        _, first = self.write(1, PatientID="P")
+        self.node.store(*first)
+        self.node.stop()
+        old = (self.data_dir / "index.sqlite").read_bytes()
+        self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+        _, second = self.write(2, PatientID="P")
+        self.node.store(*second)
+        self.node.stop(signal.SIGKILL)
+        self.node = None
+        for number in range(2):
+            if number == 1:
+                self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+                self.node.store(*first)  # replaces itself
+                self.node.stop()
+                self.node = None
+                (self.data_dir / "index.sqlite").write_bytes(old)
+            for path in self.data_dir.glob("index.sqlite-*"):
+                path.unlink()
+            manifest = (self.data_dir / "manifest.jsonl").read_bytes()
+            self.assert_refused()
+            self.assertEqual((self.data_dir / "manifest.jsonl").read_bytes(), manifest)
+            node.murpacs("reindex", "--data-dir", self.data_dir)
+            node.murpacs("verify", "--data-dir", self.data_dir)
+            self.assertEqual(len(node.indexed_instances(self.data_dir)), len(first) + len(second))
+            old = (self.data_dir / "index.sqlite").read_bytes()
 
     @unittest.skipIf(os.geteuid() == 0, "root may read everything")
     def test_an_index_that_may_not_be_read_is_refused(self):
