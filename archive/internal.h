@@ -96,6 +96,12 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
 /* archive/isa.c */
+#define MUR_TABLES_FOLDER "isa"
+typedef enum mur_status mur_table_function(void *user, const char *root, const char *relative,
+                                           struct mur_error *error);
+/** Calls @p each for every table that is kept of an ISA-Tab. */
+enum mur_status mur_tables_each(const struct mur_isa *isa, mur_table_function *each, void *user,
+                                struct mur_error *error);
 /** Of the tables of an ISA-Tab, as the index knows it for each version. */
 enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
                                   struct mur_error *error);

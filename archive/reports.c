@@ -63,7 +63,7 @@ enum mur_status mur_archive_note_import(struct mur_archive *archive,
 {
     MUR_AUTO_FREE char *path = NULL;
     MUR_AUTO_BUFFER struct mur_buffer line = MUR_BUFFER_INIT;
-    enum mur_status status = mur_path_join(&path, archive->directory, "imports.jsonl", error);
+    enum mur_status status = mur_path_join(&path, archive->directory, MUR_IMPORTS_FILE, error);
     if (status == MUR_OK)
         status = write_line(&line, report, error);
     if (status != MUR_OK)
@@ -124,7 +124,7 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
 {
     MUR_AUTO_FREE char *path = NULL;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_path_join(&path, archive->directory, "imports.jsonl", error);
+    enum mur_status status = mur_path_join(&path, archive->directory, MUR_IMPORTS_FILE, error);
     if (status == MUR_OK)
         status = read_tail(&text, path, error);
     if (status != MUR_OK)

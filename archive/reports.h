@@ -15,6 +15,8 @@
 
 struct mur_archive;
 
+#define MUR_IMPORTS_FILE "imports.jsonl"
+
 /** Reasons that are kept of one report, and bytes of each. */
 enum { MUR_REPORT_REASONS = 5, MUR_REPORT_REASON = 300, MUR_REPORT_SOURCE = 200 };
 

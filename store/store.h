@@ -157,6 +157,8 @@ MUR_NODISCARD
 enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
                                      const struct mur_object_name *name, const char *suffix,
                                      struct mur_error *error);
+/** Whether a folder of this name in objects/ is one that a process stores into. */
+bool mur_store_is_incoming(const char *name);
 /** Is there an object that is neither just being stored nor just being removed? */
 MUR_NODISCARD
 enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error);
