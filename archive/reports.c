@@ -143,6 +143,18 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
     return MUR_OK;
 }
 
+/* Which one, and what is wrong with it. */
+static void take_finding(char *out, size_t size, const struct mur_json *finding)
+{
+    char which[MUR_REPORT_REASON / 2];
+    char text[MUR_REPORT_REASON / 2];
+    take_text(which, sizeof which, finding, "SOPInstanceUID");
+    if (which[0] == '\0')
+        take_text(which, sizeof which, finding, "path");
+    take_text(text, sizeof text, finding, "text");
+    (void)snprintf(out, size, "%s: %s", which, text);
+}
+
 /* ---- verification ---------------------------------------------------------------------------- */
 
 enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mur_archive *archive,
@@ -152,6 +164,7 @@ enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mu
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO(mur_json) *json = NULL;
     struct mur_verify_report report = {.instances = 0};
+    struct mur_datetime ended;
     enum mur_status status = mur_path_join(&path, archive->directory, "verify.json", error);
     if (status != MUR_OK)
         return status;
@@ -170,10 +183,12 @@ enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mu
     report.bytes = number_of(json, "bytes");
     report.share = number_of(json, "share");
     report.shares = number_of(json, "shares");
-    report.found = number_of(json, "found");
+    report.found = number_of(json, "known");
+    if (mur_datetime_parse_iso(&ended, mur_slice_of(report.ended), NULL) == MUR_OK)
+        report.ended_us = mur_datetime_to_us(&ended);
     const struct mur_json *findings = mur_json_get(json, "findings");
     for (size_t i = 0; i < MUR_REPORT_REASONS && i < mur_json_count(findings); i++)
-        take_text(report.reasons[i], sizeof report.reasons[i], mur_json_at(findings, i), "text");
+        take_finding(report.reasons[i], sizeof report.reasons[i], mur_json_at(findings, i));
     *out = report;
     return MUR_OK;
 }
