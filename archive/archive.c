@@ -23,6 +23,18 @@ static bool has_index(const struct mur_archive *archive)
     return stat(archive->index_path, &details) == 0 && details.st_size > 0;
 }
 
+/* A log that is none cannot be written, and what stands there may be somebody's. */
+static enum mur_status check_log(const struct mur_archive *archive, const char *suffix,
+                                 struct mur_error *error)
+{
+    struct stat details;
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_text_format(&path, error, "%s%s", archive->index_path, suffix);
+    if (status == MUR_OK && lstat(path, &details) == 0 && !S_ISREG(details.st_mode))
+        status = mur_error_set(error, MUR_CORRUPT, "%s is no file: move it away", path);
+    return status;
+}
+
 /* What has its name must be a file: SQLite would try to read a FIFO, or make a file where a link
  * leads to nowhere. */
 static enum mur_status check_kind(const struct mur_archive *archive, struct mur_error *error)
@@ -30,8 +42,11 @@ static enum mur_status check_kind(const struct mur_archive *archive, struct mur_
     struct stat details;
     MUR_AUTO_FREE char *manifest = NULL;
     const char *what = NULL;
-    if (lstat(archive->index_path, &details) != 0)
-        return MUR_OK; /* none */
+    enum mur_status status = check_log(archive, "-wal", error);
+    if (status == MUR_OK)
+        status = check_log(archive, "-shm", error);
+    if (status != MUR_OK || lstat(archive->index_path, &details) != 0)
+        return status; /* no index is another's to tell */
     if (S_ISLNK(details.st_mode) && stat(archive->index_path, &details) != 0)
         what = "is a link that leads nowhere";
     else if (!S_ISREG(details.st_mode))
@@ -41,7 +56,7 @@ static enum mur_status check_kind(const struct mur_archive *archive, struct mur_
         what = "may not be read and written by this user";
     if (what == NULL)
         return MUR_OK;
-    enum mur_status status = mur_path_join(&manifest, archive->directory, "manifest.jsonl", error);
+    status = mur_path_join(&manifest, archive->directory, "manifest.jsonl", error);
     if (status != MUR_OK)
         return status;
     return mur_error_set(error, MUR_CORRUPT, "%s %s: %s", archive->index_path, what,

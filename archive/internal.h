@@ -191,7 +191,12 @@ enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
 enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error);
 
-/* archive/settling.c: all but the first with the write mutex held */
+/* archive/settling.c: all but the first two with the write mutex held */
+/** Whether these first bytes of a file, with all that stands before the Data Set, are what was
+ * written: the preamble is zeros (else it could be another kind of file), group 0002 says what the
+ * row does. */
+bool mur_archive_head_fits(const struct mur_instance *instance, const uint8_t *bytes,
+                           size_t length);
 /** Whether the stored bytes are those that came. */
 enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive,
                                           const struct mur_instance *instance,

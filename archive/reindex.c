@@ -713,6 +713,11 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
         status = put_tables(&reindex, error);
     if (status == MUR_OK)
         status = put_objects(&reindex, error);
+    if (status == MUR_OK && reindex.summary.instances == 0 && reindex.summary.lost > 0)
+        status = mur_error_set(error, MUR_NOT_FOUND,
+                               "none of %zu objects is in %s/objects: is its disk there? The index"
+                               " stays as it was",
+                               reindex.summary.lost, options->directory);
     if (status == MUR_OK)
         status = put_decisions(&reindex, error);
     if (status == MUR_OK)

@@ -335,6 +335,8 @@ enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *st
     if (status == MUR_OK && link(path, object->incoming) != 0) {
         struct stat info;
         status = mur_error_set_errno(error, errno, "cannot take %s", path);
+        if (status == MUR_DENIED && mur_directory_exists(path))
+            return mur_error_set(error, MUR_NOT_FOUND, "%s is a folder", path);
         if (status == MUR_NOT_FOUND && lstat(path, &info) == 0) /* our own folder is gone */
             status =
                 mur_error_set(error, MUR_IO, "cannot take %s: %s is gone", path, store->incoming);

@@ -82,7 +82,8 @@ void mur_object_displace(struct mur_object *object);
 /**
  * Takes a stored object that shall go: it keeps its place, but stands in the incoming folder too,
  * so that an unclean end is settled as for a new one. Then either mur_object_displace() it, once
- * the index has forgotten it, or just mur_object_free() it, and it stays. @retval MUR_NOT_FOUND
+ * the index has forgotten it, or just mur_object_free() it, and it stays. @retval MUR_NOT_FOUND  or
+ * a folder stands in its place, which is nobody's to remove
  */
 MUR_NODISCARD
 enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *store,

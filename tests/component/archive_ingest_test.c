@@ -92,7 +92,10 @@ static void other_content_under_a_stored_uid_is_refused_and_the_first_kept(void 
     assert_int_equal(stored_files(f), 1);
 }
 
-/* @param how  0: a byte of the pixels, 1: cut, 2: gone, 3: a FIFO, 4: nothing */
+enum { DAMAGES = 7 };
+
+/* @param how  0: a byte of the end, 1: cut, 2: gone, 3: a FIFO, 4: empty, 5: a byte of the
+ * preamble, 6: a folder */
 static void damage(const struct archive_fixture *f, const char *sop_instance, int how)
 {
     struct mur_instance instance;
@@ -101,10 +104,14 @@ static void damage(const struct archive_fixture *f, const char *sop_instance, in
     assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, sop_instance, NULL),
                      MUR_OK);
     assert_int_equal(mur_archive_item_path(&path, f->archive, &instance, NULL), MUR_OK);
-    if (how == 0) {
+    if (how == 0 || how == 5) {
         int file = open(path, O_RDWR | O_CLOEXEC);
-        assert_int_equal(pwrite(file, "~", 1, (off_t)(instance.offset + instance.length - 1)), 1);
+        off_t at = how == 0 ? (off_t)(instance.offset + instance.length - 1) : 5;
+        assert_int_equal(pwrite(file, "~", 1, at), 1);
         assert_int_equal(close(file), 0);
+    } else if (how == 6) {
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
     } else if (how == 1) {
         assert_int_equal(truncate(path, (off_t)instance.offset + 10), 0);
     } else if (how < 4) {
@@ -119,7 +126,7 @@ static void what_is_damaged_is_mended_by_the_same_bytes_alone(void **state)
 {
     struct archive_fixture *f = *state;
     enum mur_ingest_outcome outcome;
-    for (int how = 0; how < 5; how++) {
+    for (int how = 0; how < DAMAGES; how++) {
         struct mur_error error = MUR_ERROR_INIT;
         struct mur_instance instance;
         bool found = false;
@@ -158,7 +165,7 @@ static void by_configuration_the_new_one_takes_the_place_of_a_damaged_one(void *
     struct archive_fixture *f = *state;
     mur_archive_close(f->archive);
     f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE_CHANGED);
-    for (int how = 0; how < 5; how++) {
+    for (int how = 0; how < DAMAGES; how++) {
         enum mur_ingest_outcome outcome;
         char uid[32];
         (void)snprintf(uid, sizeof uid, "1.2.1.1.%d", how + 1);

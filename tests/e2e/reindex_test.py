@@ -275,12 +275,33 @@ class Reindex(isa_late_test.Archive):
         done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
         self.assertIn("manifest.jsonl is missing: take it from a backup", done.stderr)
         self.assertEqual(sorted(path.name for path in self.data_dir.glob("index.sqlite.*")), [])
+        self.assertFalse((self.data_dir / "index.sqlite").exists())
         # What it advises.
         other = self.data_dir.with_name("other")
         node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", other, "--set",
                      "dicom.durability=process")
         self.assertEqual(len(node.indexed_instances(other)),
                          len(list((self.data_dir / "objects").rglob("*.dcm"))))
+
+    def test_a_disk_that_is_not_there_costs_no_index(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        (self.data_dir / "objects").rename(self.data_dir.with_name("objects"))
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("is its disk there?", done.stderr)
+        self.assertEqual(dump(self.data_dir), rows)
+        (self.data_dir / "objects").rmdir()
+        self.data_dir.with_name("objects").rename(self.data_dir / "objects")
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        for name in ("index.sqlite-wal", "index.sqlite-shm"):
+            (self.data_dir / name).unlink(missing_ok=True)
+            (self.data_dir / name).mkdir()
+            done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+            self.assertIn(f"{name} is no file: move it away", done.stderr)
+            (self.data_dir / name).rmdir()
+        node.murpacs("verify", "--data-dir", self.data_dir)
 
     def test_what_was_replaced_deleted_committed_or_contradicts(self):
         replacing = ("--set", "dicom.duplicates=replace")
