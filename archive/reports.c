@@ -146,7 +146,7 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
 /* Which one, and what is wrong with it. */
 static void take_finding(char *out, size_t size, const struct mur_json *finding)
 {
-    char which[MUR_REPORT_REASON / 2];
+    char which[MUR_REPORT_REASON / 2 - sizeof ": "];
     char text[MUR_REPORT_REASON / 2];
     take_text(which, sizeof which, finding, "SOPInstanceUID");
     if (which[0] == '\0')
