@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -282,6 +283,35 @@ class Reindex(isa_late_test.Archive):
                      "dicom.durability=process")
         self.assertEqual(len(node.indexed_instances(other)),
                          len(list((self.data_dir / "objects").rglob("*.dcm"))))
+
+    def test_a_damaged_line_of_the_manifest_costs_what_it_says_alone(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        uids = node.indexed_instances(self.data_dir)
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_bytes().splitlines(keepends=True)
+        number = [i for i, line in enumerate(lines) if b'"stored"' in line][5]
+        uid = json.loads(lines[number])["instance"]
+        lines[number] = lines[number].replace(b'"instance":"', b'"instance"~"')
+        manifest.write_bytes(b"".join(lines))
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        at = sum(map(len, lines[:number]))
+        self.assertIn(f"1 lines of manifest.jsonl are damaged, the first at byte {at}", done.stderr)
+        self.assertEqual(node.indexed_instances(self.data_dir), [one for one in uids if one != uid])
+        # The old index, which knew it, is there; and so is the object.
+        aside = self.data_dir / "index.sqlite.aside-1"
+        found = node.murpacs("verify", "--json", "--data-dir", self.data_dir, check=False).stdout
+        [stray] = [one["path"] for one in map(json.loads, found.splitlines())
+                   if one.get("kind") == "stray" and one["path"] != str(aside)]
+        (self.data_dir.with_name("strays")).mkdir()
+        pathlib.Path(stray).rename(self.data_dir.with_name("strays") / "1.dcm")
+        node.murpacs("import", "--dicom", "--data-dir", self.data_dir, self.data_dir.with_name("strays"))
+        self.assertEqual(node.indexed_instances(self.data_dir), uids)
+        (self.data_dir / "index.sqlite").unlink()
+        aside.rename(self.data_dir / "index.sqlite")
+        self.assertEqual(dump(self.data_dir), rows)
 
     def test_a_disk_that_is_not_there_costs_no_index(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
