@@ -313,6 +313,22 @@ class Reindex(isa_late_test.Archive):
         aside.rename(self.data_dir / "index.sqlite")
         self.assertEqual(dump(self.data_dir), rows)
 
+    def test_what_a_power_cut_takes_of_the_manifest_is_written_again(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_bytes()
+        events = [json.loads(line)["event"] for line in lines.splitlines()]
+        self.assertEqual(set(events[-100:]), {"stored"})
+        manifest.write_bytes(b"".join(lines.splitlines(keepends=True)[:-100])[:-10])
+        node.murpacs("isa", "unlinked", "--data-dir", self.data_dir)
+        self.assertEqual(manifest.read_bytes(), lines)
+        for path in self.data_dir.glob("index.sqlite*"):
+            path.unlink()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(dump(self.data_dir), rows)
+
     def test_a_disk_that_is_not_there_costs_no_index(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
                             "dicom.durability=process")
