@@ -24,9 +24,12 @@ struct removal {
 };
 
 /* What the image decides is not taken from given attributes. */
-static bool decided_here(uint32_t tag)
+static bool decided_here(const struct mur_conversion *c, uint32_t tag)
 {
     switch (tag) {
+    case MUR_TAG_ReferencedSeriesSequence:
+    case MUR_TAG_StudiesContainingOtherReferencedInstancesSequence:
+        return mur_conversion_named_images(c) != NULL;
     case MUR_TAG_ImageType:
     case MUR_TAG_SOPClassUID:
     case MUR_TAG_SOPInstanceUID:
@@ -66,7 +69,7 @@ static enum mur_status note_decided(void *user, const struct mur_dataset_element
                                     struct mur_error *error)
 {
     struct decided *decided = user;
-    if (!decided_here(element->tag))
+    if (!decided_here(decided->conversion, element->tag))
         return MUR_OK;
     const char *keyword = mur_dictionary_keyword(element->tag);
     enum mur_status status =
