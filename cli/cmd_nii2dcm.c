@@ -263,11 +263,14 @@ static enum mur_status read_images(struct plan *plan, const struct mur_cli_objec
 }
 
 static enum mur_status read_like(struct plan *plan, struct mur_dataset *attributes,
-                                 const struct mur_config *config, struct mur_warnings *warnings,
-                                 struct mur_error *error)
+                                 struct mur_warnings *warnings, struct mur_error *error)
 {
+    MUR_AUTO(mur_config) *config = NULL; /* only the archive needs it */
     MUR_AUTO_CLI_OBJECTS struct mur_cli_objects objects = {.paths = NULL};
-    enum mur_status status = mur_cli_objects_find(&objects, config, like_path, error);
+    bool there = mur_file_exists(like_path) || mur_directory_exists(like_path);
+    enum mur_status status = there ? MUR_OK : mur_cli_load_config(&config, NULL, error);
+    if (status == MUR_OK)
+        status = mur_cli_objects_find(&objects, config, like_path, error);
     if (status == MUR_OK)
         status = read_images(plan, &objects, warnings, error);
     if (status != MUR_OK)
@@ -277,8 +280,8 @@ static enum mur_status read_like(struct plan *plan, struct mur_dataset *attribut
 }
 
 /* What is said last holds: an image of the same study, then the file, then single attributes. */
-static enum mur_status gather_attributes(struct plan *plan, const struct mur_config *config,
-                                         struct mur_warnings *warnings, struct mur_error *error)
+static enum mur_status gather_attributes(struct plan *plan, struct mur_warnings *warnings,
+                                         struct mur_error *error)
 {
     MUR_AUTO(mur_dataset) *attributes = NULL;
     if (like_path == NULL && attributes_path == NULL && assignments == NULL)
@@ -287,7 +290,7 @@ static enum mur_status gather_attributes(struct plan *plan, const struct mur_con
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(attributes, error);
     if (status == MUR_OK && like_path != NULL)
-        status = read_like(plan, attributes, config, warnings, error);
+        status = read_like(plan, attributes, warnings, error);
     if (status == MUR_OK && attributes_path != NULL)
         status = mur_attributes_from_json(attributes, attributes_path, error);
     for (char **next = assignments; status == MUR_OK && next != NULL && *next != NULL; next++)
@@ -377,7 +380,7 @@ static enum mur_status convert(struct mur_conversion_report *report, struct plan
     MUR_AUTO(mur_progress_line) *line = NULL;
     enum mur_status status = read_options(plan, error);
     if (status == MUR_OK)
-        status = gather_attributes(plan, cli->config, &report->warnings, error);
+        status = gather_attributes(plan, &report->warnings, error);
     if (status == MUR_OK && plan->options.modality == MUR_CONVERT_TO_CT && hounsfield == 0)
         status = mur_warn(&report->warnings, error,
                           "values are not said to be Hounsfield units (--hu): Rescale Type is US, "
