@@ -64,6 +64,19 @@ function readSegmentation() {
   return { labels, slices };
 }
 
+// The parametric map as the viewer holds it: its grid in the patient, and its values.
+function readMap() {
+  const sets = window.services.displaySetService.getActiveDisplaySets();
+  const { displaySetInstanceUID } = sets.find(({ Modality }) => Modality === "PMAP");
+  const volume = window.cornerstone.cache.getVolume(displaySetInstanceUID);
+  const values = Float32Array.from(volume.voxelManager.getCompleteScalarDataArray());
+  let bytes = "";
+  for (const byte of new Uint8Array(values.buffer)) bytes += String.fromCharCode(byte);
+  const { origin, spacing, direction, dimensions } = volume;
+  return { origin: [...origin], spacing: [...spacing], direction: [...direction], size: [...dimensions],
+    values: btoa(bytes) };
+}
+
 function showSlice(index) {
   const { viewportGridService, cornerstoneViewportService } = window.services;
   const id = viewportGridService.getActiveViewportId();
@@ -151,6 +164,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
     await openOverlay(page);
     await page.waitForFunction(`(${lookAtCanvases})([])[0].tinted > 1000`, null, { timeout: PATIENCE_MS });
     [seen.overlaid] = await canvases(page);
+    seen.map = await page.evaluate(readMap);
   }
   if (mpr) seen.mpr = await lookAtMpr(page, wanted);
   return seen;
