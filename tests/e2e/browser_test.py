@@ -255,7 +255,8 @@ class BrowserTest(unittest.TestCase):
         self.assertEqual(counts, expected)
 
     def values_are(self, seen, image):
-        """Each voxel of the map that the viewer holds has the value of the file at that place of the animal."""
+        """Each voxel of the map that the viewer holds has the value of the file at that place of the animal, times
+        100, as the viewer has all maps."""
         size = seen["size"]
         values = numpy.frombuffer(base64.b64decode(seen["values"]), numpy.float32).reshape(size[::-1]).T
         to_patient = numpy.eye(4)
@@ -265,7 +266,7 @@ class BrowserTest(unittest.TestCase):
         at = numpy.linalg.inv(TO_LPS @ image.affine) @ to_patient @ numpy.vstack([index, numpy.ones(index.shape[1])])
         whole = numpy.round(at[:3]).astype(int)
         self.assertLess(numpy.abs(at[:3] - whole).max(), 0.01)
-        expected = numpy.asarray(image.dataobj)[tuple(whole)]
+        expected = numpy.asarray(image.dataobj)[tuple(whole)].astype(numpy.float64) * 100
         numpy.testing.assert_array_equal(values.reshape(-1), expected.astype(numpy.float32))
 
     def test_the_list_has_all_studies_with_their_descriptions(self):
