@@ -79,22 +79,18 @@ static void put_dimensions(struct mur_put *put, const struct mur_conversion_part
                       "ImagePositionPatient");
 }
 
-/* Type 1C, of what the frames name: both or neither. */
-static void put_references(struct mur_put *put, const struct mur_conversion *c,
-                           const struct mur_conversion_part *part)
+static struct mur_referenced_series references_of(const struct mur_conversion *c,
+                                                  const struct mur_conversion_part *part)
 {
     const struct mur_source_series *images = c->options->images;
-    if (images == NULL)
-        return;
     bool same_study = strcmp(images->study_instance, part->series->study_instance) == 0;
-    const struct mur_referenced_series series = {
+    return (struct mur_referenced_series){
         .study_instance = same_study ? NULL : images->study_instance,
         .series_instance = images->series_instance,
         .sop_class = images->sop_class,
         .instances = (const char *const *)images->instances,
         .instance_count = images->instance_count,
     };
-    mur_put_referenced_series(put, &series);
 }
 
 static void put_frame_source(struct mur_put *frame, const struct mur_conversion *c, uint32_t slice)
@@ -108,15 +104,6 @@ static void put_frame_source(struct mur_put *frame, const struct mur_conversion 
     mur_put_source_image(&derivation, c->options->images->sop_class, image->sop_instance,
                          image->frame);
     frame->status = derivation.status;
-}
-
-/* Slices that are not those of the images come from all of them. */
-static void put_shared_sources(struct mur_put *shared, const struct mur_source_series *images)
-{
-    struct mur_put derivation = mur_put_derivation(shared, &image_processing);
-    for (size_t index = 0; index < images->instance_count; index++)
-        mur_put_source_image(&derivation, images->sop_class, images->instances[index], 0);
-    shared->status = derivation.status;
 }
 
 static void put_top(struct mur_put *put, const struct mur_conversion *c,
@@ -189,8 +176,10 @@ static void put_shared(struct mur_put *put, const struct mur_conversion *c,
     put_double(&item, MUR_TAG_RealWorldValueIntercept, c->header->intercept);
     put_double(&item, MUR_TAG_RealWorldValueSlope, c->header->slope);
     shared.status = item.status;
-    if (c->options->images != NULL && c->images == NULL)
-        put_shared_sources(&shared, c->options->images);
+    if (c->options->images != NULL && c->images == NULL) {
+        const struct mur_referenced_series references = references_of(c, part);
+        mur_put_shared_derivation(&shared, &image_processing, &references);
+    }
     put->status = shared.status;
 }
 
@@ -236,6 +225,18 @@ static enum mur_status build_map(struct mur_conversion *c, const struct mur_conv
             put_frame(&put, c, part, volume, slice);
     if (put.status == MUR_OK)
         put.status = mur_conversion_put_original(c, part, error);
+    return put.status;
+}
+
+/* Type 1C: where frames name images. */
+static enum mur_status name_images(const struct mur_conversion *c,
+                                   const struct mur_conversion_part *part, struct mur_error *error)
+{
+    struct mur_put put = {.dataset = c->dataset, .status = MUR_OK, .error = error};
+    if (c->options->images != NULL) {
+        const struct mur_referenced_series references = references_of(c, part);
+        mur_put_referenced_series(&put, &references);
+    }
     return put.status;
 }
 
@@ -300,9 +301,7 @@ enum mur_status mur_conversion_write_map(struct mur_conversion *c, struct mur_co
                              "4 GiB",
                              c->path, length);
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
-    struct mur_put references = {.dataset = c->dataset, .status = MUR_OK, .error = error};
-    put_references(&references, c, part); /* before UIDs are made: they depend on these */
-    enum mur_status status = references.status;
+    enum mur_status status = name_images(c, part, error); /* UIDs depend on them */
     if (status == MUR_OK)
         status = mur_conversion_identify_part(c, part, 1, error);
     if (status == MUR_OK)

@@ -3,6 +3,8 @@
 const struct mur_code mur_code_source_image = {"121322", "DCM",
                                                "Source image for image processing operation"};
 
+static const struct mur_code resampling = {"113085", "DCM", "Spatial resampling"};
+
 static void put_series(struct mur_put *put, const struct mur_referenced_series *series)
 {
     struct mur_put item = mur_put_item(put, MUR_TAG_ReferencedSeriesSequence);
@@ -48,4 +50,18 @@ void mur_put_source_image(struct mur_put *derivation, const char *sop_class,
         mur_put_int(&source, MUR_TAG_ReferencedFrameNumber, frame);
     mur_put_code(&source, MUR_TAG_PurposeOfReferenceCodeSequence, &mur_code_source_image);
     derivation->status = source.status;
+}
+
+/* OHIF takes the images of the first item, if it has any, for those of the frames: the first of the
+ * first frame, and so on, and shows them there. */
+void mur_put_shared_derivation(struct mur_put *shared, const struct mur_code *derivation,
+                               const struct mur_referenced_series *series)
+{
+    struct mur_put item = mur_put_derivation(shared, &resampling);
+    mur_put_empty(&item, MUR_TAG_SourceImageSequence); /* type 2 */
+    shared->status = item.status;
+    item = mur_put_derivation(shared, derivation);
+    for (size_t index = 0; index < series->instance_count; index++)
+        mur_put_source_image(&item, series->sop_class, series->instances[index], 0);
+    shared->status = item.status;
 }

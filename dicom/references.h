@@ -33,4 +33,9 @@ struct mur_put mur_put_derivation(struct mur_put *group, const struct mur_code *
 void mur_put_source_image(struct mur_put *derivation, const char *sop_class,
                           const char *sop_instance, uint32_t frame);
 
+/** Derivation of frames that lie on no image, into the shared functional groups: another grid, made
+ * of all instances together. */
+void mur_put_shared_derivation(struct mur_put *shared, const struct mur_code *derivation,
+                               const struct mur_referenced_series *series);
+
 #endif

@@ -220,16 +220,22 @@ static void put_segments(struct mur_put *top, const struct mur_segmentation *giv
         put_background(top);
 }
 
+static struct mur_referenced_series references_of(const struct mur_segmentation *given)
+{
+    return (struct mur_referenced_series){
+        .series_instance = given->referenced_series,
+        .sop_class = given->referenced_sop_class,
+        .instances = given->referenced_instances,
+        .instance_count = given->referenced_instance_count,
+    };
+}
+
 static void put_shared_groups(struct mur_put *top, const struct mur_segmentation *given)
 {
     struct mur_put shared = mur_put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
-    if (given->shared_derivation && given->referenced_instance_count > 0) {
-        struct mur_put derivation = mur_put_derivation(&shared, &segmentation_code);
-        for (size_t index = 0; index < given->referenced_instance_count; index++)
-            mur_put_source_image(&derivation, given->referenced_sop_class,
-                                 given->referenced_instances[index], 0);
-        shared.status = derivation.status;
-    }
+    const struct mur_referenced_series references = references_of(given);
+    if (given->shared_derivation && references.instance_count > 0)
+        mur_put_shared_derivation(&shared, &segmentation_code, &references);
     struct mur_put orientation = mur_put_item(&shared, MUR_TAG_PlaneOrientationSequence);
     mur_put_needed(&orientation, MUR_TAG_ImageOrientationPatient, given->image_orientation);
     shared.status = orientation.status;
@@ -279,12 +285,7 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     mur_put_int(&top, MUR_TAG_SeriesNumber, given->series_number);
     mur_put_int(&top, MUR_TAG_InstanceNumber, 1);
     mur_put_needed(&top, MUR_TAG_FrameOfReferenceUID, given->frame_of_reference);
-    const struct mur_referenced_series references = {
-        .series_instance = given->referenced_series,
-        .sop_class = given->referenced_sop_class,
-        .instances = given->referenced_instances,
-        .instance_count = given->referenced_instance_count,
-    };
+    const struct mur_referenced_series references = references_of(given);
     mur_put_referenced_series(&top, &references);
 
     struct mur_put organization = mur_put_item(&top, MUR_TAG_DimensionOrganizationSequence);
