@@ -28,7 +28,7 @@ DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MURPACS_SCREENSHOTS")  # a folder for pictures of all that was seen
 ENHANCED = {"CT": "1.2.840.10008.5.1.4.1.1.2.1", "MR": "1.2.840.10008.5.1.4.1.1.4.1"}
-MAPS = ("map", "map-oblique", "map-enhanced")
+MAPS = ("map", "map-enhanced")
 ORGANS = {1: "liver", 2: "spleen", 3: "heart"}
 TO_LPS = numpy.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -104,7 +104,7 @@ class Made:
     def __init__(self, folder):
         self.folder, self.studies, self.labels = folder, {}, {}
 
-    def volume(self, name, affine, shape, modality, shift=0, options=()):
+    def volume(self, name, affine, shape, modality, shift=0, options=(), scale=None):
         """A series in self.folder/name; its label file is @shift slices beside it."""
         random = numpy.random.default_rng(zlib.crc32(name.encode()))  # the same voxels were the same Study
         image = random.integers(0, 400, shape, numpy.int16)
@@ -113,7 +113,8 @@ class Made:
         labels[8:20, 6:15, 3:8] = 1
         labels[22:30, 7:12, 2:6] = 2
         labels[9:13, 17:21, 4:9] = 3
-        save(self.folder / f"{name}.nii", image, affine)
+        values = image if scale is None else (image * scale).astype(numpy.float32)
+        save(self.folder / f"{name}.nii", values, affine)
         save(self.folder / f"{name}_labels.nii", numpy.roll(labels, shift, axis=2), affine)
         self.labels[name] = nibabel.Nifti1Image(labels, affine)
         node.murpacs("nii2dcm", "--modality", modality, "--set", f"PatientID={name}",
@@ -143,6 +144,10 @@ class Made:
         series = self.volume(name, affine, (40, 28, 12), modality)
         self.join(series, modality)
         self.segment(name, series / "image.dcm", series / "seg.dcm", *options)
+
+    def fractions(self, name, affine):
+        """Images of values between 0 and 0.6."""
+        self.volume(name, affine, (40, 28, 12), "MR", scale=0.0005)
 
     def parametric_map(self, name, affine, options=(), enhanced=False):
         """A map of a series, which @options turn and name as a scanner may; its file as other programs leave it."""
@@ -200,10 +205,10 @@ class BrowserTest(unittest.TestCase):
         cls.made.classic("labelmap", straight, options=("--labelmap",))
         cls.made.enhanced("enhanced-ct", "CT", straight)
         cls.made.enhanced("enhanced-mr", "MR", left_handed(), options=("--labelmap",))
-        cls.made.parametric_map("map", straight)
         scanner = ("--keep-order", "--set", "FrameOfReferenceUID=1.2.3.4")
-        cls.made.parametric_map("map-oblique", left_handed(), options=scanner)
+        cls.made.parametric_map("map", left_handed(), options=scanner)
         cls.made.parametric_map("map-enhanced", straight, enhanced=True)
+        cls.made.fractions("fractions", straight)
 
     @classmethod
     def look(cls, modules):
@@ -218,9 +223,9 @@ class BrowserTest(unittest.TestCase):
                 "page": {"query": "StrainDescription=C57BL/6N"}}
         colours = {organ: cls.all_colours[organ] for organ in ORGANS.values()}
         for name, uid in cls.made.studies.items():
-            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique",
-                                     **({"overlay": "map"} if name in MAPS else
-                                        {"overlay": "segmentation", "colours": colours})}
+            overlay = ({"overlay": "map"} if name in MAPS else {} if name == "fractions" else
+                       {"overlay": "segmentation", "colours": colours})
+            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique", **overlay}
         done = subprocess.run(["node", modules / "browser.js", CHROMIUM], input=json.dumps(plan), text=True,
                               capture_output=True, timeout=550, check=False)
         cls.seen = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"failure": done.stderr}
@@ -277,6 +282,13 @@ class BrowserTest(unittest.TestCase):
     def test_images_of_each_kind_are_shown(self):
         for name, seen in self.seen["studies"].items():
             self.assertGreater(seen["plain"]["colours"], 20, name)
+
+    def test_windows_are_those_of_the_values(self):
+        for name, scale in (("oblique", 1), ("fractions", 0.0005)):
+            window = self.seen["studies"][name]["window"]
+            voxels = numpy.asarray(nibabel.load(self.made.folder / f"{name}.nii").dataobj)
+            expected = numpy.percentile(voxels, (0.5, 99.5))
+            numpy.testing.assert_allclose((window["lower"], window["upper"]), expected, atol=10 * scale)
 
     def test_maps_lie_over_their_images_with_every_value_at_its_place(self):
         for name in MAPS:

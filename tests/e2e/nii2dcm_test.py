@@ -197,6 +197,17 @@ class Images(Converted):
         self.assertEqual(len({(s.WindowCenter, s.WindowWidth) for s in slices}), 1)
         self.assertAlmostEqual(float(slices[0].WindowCenter), 2000, delta=40)
 
+    def test_windows_span_what_they_should_however_small_the_values_are(self):
+        for largest in (1e-6, 0.5, 1.2, 3, 4000):
+            data = numpy.linspace(0, largest, 1200, dtype=numpy.float32).reshape(12, 10, 10)
+            save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+            one = self.slices(self.convert(self.folder / "a.nii"))[0]
+            # PS3.3 C.11.2.1.2, LINEAR
+            low = one.WindowCenter - 0.5 - (float(one.WindowWidth) - 1) / 2
+            self.assertNotIn("VOILUTFunction", one)
+            numpy.testing.assert_allclose((low, low + float(one.WindowWidth) - 1),
+                                          (0.005 * largest, 0.995 * largest), atol=0.002 * largest)
+
     def test_sform_goes_before_qform_unless_told(self):
         first, second = oblique(1), numpy.diag([0.2, 0.3, 0.4, 1.0])
         second[:3, 3] = 1, 2, 3
@@ -554,7 +565,7 @@ class ImagesOfMaps(Converted):
             self.no_errors(self.folder / "map/IM0001.dcm")
             named = {image.SOPInstanceUID for image in images}
             self.assertEqual(self.named(there)[1], named)
-            derivation, = there.SharedFunctionalGroupsSequence[0].DerivationImageSequence
+            _, derivation = there.SharedFunctionalGroupsSequence[0].DerivationImageSequence
             self.assertEqual({source.ReferencedSOPInstanceUID
                               for source in derivation.SourceImageSequence}, named)
             for frame in there.PerFrameFunctionalGroupsSequence:

@@ -77,6 +77,13 @@ function readMap() {
     values: btoa(bytes) };
 }
 
+// Values that are black and white in the images.
+function readWindow() {
+  const { viewportGridService, cornerstoneViewportService } = window.services;
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportGridService.getActiveViewportId());
+  return viewport.getProperties().voiRange;
+}
+
 function showSlice(index) {
   const { viewportGridService, cornerstoneViewportService } = window.services;
   const id = viewportGridService.getActiveViewportId();
@@ -156,6 +163,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
   if (first) await dismissDialogs(page);
   const wanted = Object.values(colours || {});
   [seen.plain] = await canvases(page, wanted);
+  seen.window = await page.evaluate(readWindow);
   if (overlay === "segmentation") {
     await openSegmentation(page);
     seen.segmentation = await page.evaluate(readSegmentation);
