@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
+import json
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import struct
@@ -282,6 +284,36 @@ class Reindex(isa_late_test.Archive):
                      "dicom.durability=process")
         self.assertEqual(len(node.indexed_instances(other)),
                          len(list((self.data_dir / "objects").rglob("*.dcm"))))
+
+    def test_objects_that_the_manifest_does_not_know_are_told_of(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        listed = node.indexed_instances(self.data_dir)
+        (self.data_dir / "index.sqlite").unlink()
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+        for kept in ([], [line for line in lines if json.loads(line)["event"] == "isa"]):
+            manifest.write_text("".join(kept), encoding="utf-8")
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+            self.assertEqual(done.returncode, 50, done.stderr)
+            self.assertIn("knows none of the objects that are there: take it from a backup", done.stderr)
+            self.assertFalse((self.data_dir / "index.sqlite").exists())
+        left = max(i for i, line in enumerate(lines) if json.loads(line)["event"] == "stored")
+        gone = json.loads(lines[left])["instance"]
+        manifest.write_text("".join(lines[:left]), encoding="utf-8")
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("1 objects are there that the manifest does not know", done.stderr)
+        self.assertEqual(set(listed) - set(node.indexed_instances(self.data_dir)), {gone})
+        # What it advises.
+        done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(len(re.findall(r"objects/\S+\.dcm", done.stdout)), 1, done.stdout)
+        node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        manifest.write_text("".join(lines), encoding="utf-8")
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
 
     def test_a_disk_that_is_not_there_costs_no_index(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
