@@ -141,12 +141,12 @@ static enum mur_status check_rows(struct mur_archive *archive, struct mur_error 
 {
     struct mur_instance first = {.id = 0};
     bool any = false;
-    bool settled = false;
+    size_t settled = 0;
     enum mur_status status =
         mur_database_next_instance(&any, &first, archive->writer, 0, INT64_MAX, error);
     if (status == MUR_OK && !any)
-        status = mur_store_has_settled(&settled, archive->store, error);
-    if (status == MUR_OK && settled)
+        status = mur_store_count_settled(&settled, archive->store, 1, error);
+    if (status == MUR_OK && settled > 0)
         status = mur_error_set(error, MUR_CORRUPT,
                                "%s knows no objects, but there are some in %s/objects:"
                                " \"murpacs reindex\" makes the index anew",

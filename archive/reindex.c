@@ -36,7 +36,7 @@ struct stored {
     uint8_t digest[16];
     int64_t received_us;
     unsigned version;
-    bool alive, committed, has_sha256;
+    bool alive, settled, committed, has_sha256;
     uint8_t sha256[MUR_SHA256_SIZE];
 };
 struct linked {
@@ -297,9 +297,18 @@ static enum mur_status note_event(struct reindex *reindex, const struct mur_json
                      mur_json_get(line, "by") != NULL ? MUR_LINK_HAND : MUR_LINK_TABLES, error);
 }
 
+static enum mur_status useless_manifest(const struct reindex *reindex, const char *why,
+                                        struct mur_error *error)
+{
+    const char *directory = reindex->archive.directory;
+    return mur_error_set(error, MUR_CORRUPT,
+                         "%s/manifest.jsonl %s: take it from a backup; or \"murpacs import --dicom"
+                         " %s/objects --data-dir NEW\" makes another archive of the objects",
+                         directory, why, directory);
+}
+
 /* Objects alone do not say what was deleted, what replaced what, and to which scan they belong. */
-static enum mur_status no_manifest(const struct reindex *reindex, const char *path,
-                                   struct mur_error *error)
+static enum mur_status no_manifest(const struct reindex *reindex, struct mur_error *error)
 {
     const char *directory = reindex->archive.directory;
     bool empty = true;
@@ -308,10 +317,7 @@ static enum mur_status no_manifest(const struct reindex *reindex, const char *pa
         return status;
     if (empty)
         return mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive here", directory);
-    return mur_error_set(error, MUR_CORRUPT,
-                         "%s is missing: take it from a backup; or \"murpacs import --dicom"
-                         " %s/objects --data-dir NEW\" makes another archive of the objects",
-                         path, directory);
+    return useless_manifest(reindex, "is missing", error);
 }
 
 static enum mur_status read_manifest(struct reindex *reindex, struct mur_error *error)
@@ -326,7 +332,7 @@ static enum mur_status read_manifest(struct reindex *reindex, struct mur_error *
     MUR_AUTO_CLOSE int descriptor = -1;
     status = mur_file_open_regular(&descriptor, path, error);
     if (status == MUR_NOT_FOUND)
-        return no_manifest(reindex, path, error);
+        return no_manifest(reindex, error);
     if (status != MUR_OK)
         return status;
     FILE *file = fdopen(descriptor, "r");
@@ -401,7 +407,7 @@ static enum mur_status put_tables(struct reindex *reindex, struct mur_error *err
 
 /* One instance, scanned by any thread. */
 struct scanned {
-    const struct stored *stored;
+    struct stored *stored;
     struct mur_header *header;
     struct mur_new_instance record;
     struct mur_error error;
@@ -446,7 +452,7 @@ static enum mur_status scan_file(struct scanned *one, struct reindex *reindex, c
 
 static void scan_one(struct scanned *one, struct reindex *reindex)
 {
-    const struct stored *stored = one->stored;
+    struct stored *stored = one->stored;
     struct mur_new_instance *record = &one->record;
     struct mur_instance *instance = &record->instance;
     (void)snprintf(instance->sop_instance, MUR_UID_TEXT_SIZE, "%s", stored->instance);
@@ -458,6 +464,9 @@ static void scan_one(struct scanned *one, struct reindex *reindex)
     struct mur_object_name name = mur_name_of(instance);
     enum mur_status status =
         mur_store_object_path(&path, reindex->archive.store, &name, ".dcm", &one->error);
+    if (status == MUR_OK)
+        status = mur_store_is_settled(&stored->settled, reindex->archive.store, &name, ".dcm",
+                                      &one->error);
     if (status == MUR_OK)
         status = scan_file(one, reindex, path, &one->error);
     if (status != MUR_OK)
@@ -545,7 +554,7 @@ static int by_number(const void *left, const void *right)
 
 static enum mur_status put_objects(struct reindex *reindex, struct mur_error *error)
 {
-    MUR_AUTO_FREE const struct stored **alive =
+    MUR_AUTO_FREE struct stored **alive =
         calloc((size_t)reindex->instance_count + 1, sizeof *alive);
     MUR_AUTO_FREE struct scanned *items = calloc(PIECE, sizeof *items);
     size_t count = 0;
@@ -575,6 +584,24 @@ static enum mur_status put_objects(struct reindex *reindex, struct mur_error *er
         mur_progress_update(reindex->progress, at + piece.count, count, NULL);
     }
     return status;
+}
+
+/* A manifest that was cut, or taken from an older copy, leaves objects out: silence about them
+ * would be a loss. */
+static enum mur_status count_unknown(struct reindex *reindex, struct mur_error *error)
+{
+    size_t settled = 0;
+    size_t known = 0;
+    enum mur_status status =
+        mur_store_count_settled(&settled, reindex->archive.store, SIZE_MAX, error);
+    if (status != MUR_OK)
+        return status;
+    for (uint32_t i = 0; i < reindex->instance_count; i++)
+        known += reindex->instances[i].alive && reindex->instances[i].settled;
+    reindex->summary.unknown = settled - known;
+    if (reindex->summary.unknown > 0 && reindex->summary.instances == 0)
+        return useless_manifest(reindex, "knows none of the objects that are there", error);
+    return MUR_OK;
 }
 
 static enum mur_status put_decisions(struct reindex *reindex, struct mur_error *error)
@@ -720,6 +747,8 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
                                "none of %zu objects is in %s/objects: is its disk there? The index"
                                " stays as it was",
                                reindex.summary.lost, options->directory);
+    if (status == MUR_OK)
+        status = count_unknown(&reindex, error);
     if (status == MUR_OK)
         status = put_decisions(&reindex, error);
     if (status == MUR_OK)

@@ -50,12 +50,19 @@ static int reindex_all(struct mur_cli *cli)
     if (summary.unread > 0)
         mur_log_error(MUR_LOG_ARCHIVE,
                       "%zu lines of manifest.jsonl are damaged, the first at byte %" PRIu64
-                      ": what they say is left out; \"murpacs verify\" lists the objects that are"
-                      " stray now; from a folder of their own \"murpacs import --dicom\" takes them"
-                      " in again",
+                      ": what they say is left out",
                       summary.unread, summary.unread_at);
+    if (summary.unknown > 0)
+        mur_log_error(
+            MUR_LOG_ARCHIVE,
+            "%zu objects are there that the manifest does not know, and are not shown:"
+            " \"murpacs verify\" names them; take manifest.jsonl from a backup and reindex"
+            " again, or \"murpacs import --dicom %s/objects\" takes them in",
+            summary.unknown, cli->config->node_data_dir);
     int code = cli->quiet ? MUR_EXIT_OK : mur_cli_print(cli, &text);
-    return code == MUR_EXIT_OK && summary.lost + summary.unread > 0 ? MUR_EXIT_INPUT_READ : code;
+    return code == MUR_EXIT_OK && summary.lost + summary.unknown + summary.unread > 0
+               ? MUR_EXIT_INPUT_READ
+               : code;
 }
 
 int mur_command_reindex(struct mur_cli *cli)

@@ -160,9 +160,11 @@ enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
                                      struct mur_error *error);
 /** Whether a folder of this name in objects/ is one that a process stores into. */
 bool mur_store_is_incoming(const char *name);
-/** Is there an object that is neither just being stored nor just being removed? */
+/** How many objects are there that are neither just being stored nor just being removed?
+ * @param enough  when there are that many, no more are counted */
 MUR_NODISCARD
-enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error);
+enum mur_status mur_store_count_settled(size_t *out, struct mur_store *store, size_t enough,
+                                        struct mur_error *error);
 /** Is there any object at all? (An index that is missing beside objects is damage.) */
 MUR_NODISCARD
 enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mur_error *error);

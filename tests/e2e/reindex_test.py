@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import struct
@@ -300,14 +301,10 @@ class Reindex(isa_late_test.Archive):
         at = sum(map(len, lines[:number]))
         self.assertIn(f"1 lines of manifest.jsonl are damaged, the first at byte {at}", done.stderr)
         self.assertEqual(node.indexed_instances(self.data_dir), [one for one in uids if one != uid])
+        self.assertIn("1 objects are there that the manifest does not know", done.stderr)
         # The old index, which knew it, is there; and so is the object.
         aside = self.data_dir / "index.sqlite.aside-1"
-        found = node.murpacs("verify", "--json", "--data-dir", self.data_dir, check=False).stdout
-        [stray] = [one["path"] for one in map(json.loads, found.splitlines())
-                   if one.get("kind") == "stray" and one["path"] != str(aside)]
-        (self.data_dir.with_name("strays")).mkdir()
-        pathlib.Path(stray).rename(self.data_dir.with_name("strays") / "1.dcm")
-        node.murpacs("import", "--dicom", "--data-dir", self.data_dir, self.data_dir.with_name("strays"))
+        node.murpacs("import", "--dicom", "--data-dir", self.data_dir, self.data_dir / "objects")
         self.assertEqual(node.indexed_instances(self.data_dir), uids)
         (self.data_dir / "index.sqlite").unlink()
         aside.rename(self.data_dir / "index.sqlite")
@@ -328,6 +325,36 @@ class Reindex(isa_late_test.Archive):
             path.unlink()
         node.murpacs("reindex", "--data-dir", self.data_dir)
         self.assertEqual(dump(self.data_dir), rows)
+
+    def test_objects_that_the_manifest_does_not_know_are_told_of(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        listed = node.indexed_instances(self.data_dir)
+        (self.data_dir / "index.sqlite").unlink()
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+        for kept in ([], [line for line in lines if json.loads(line)["event"] == "isa"]):
+            manifest.write_text("".join(kept), encoding="utf-8")
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+            self.assertEqual(done.returncode, 50, done.stderr)
+            self.assertIn("knows none of the objects that are there: take it from a backup", done.stderr)
+            self.assertFalse((self.data_dir / "index.sqlite").exists())
+        left = max(i for i, line in enumerate(lines) if json.loads(line)["event"] == "stored")
+        gone = json.loads(lines[left])["instance"]
+        manifest.write_text("".join(lines[:left]), encoding="utf-8")
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("1 objects are there that the manifest does not know", done.stderr)
+        self.assertEqual(set(listed) - set(node.indexed_instances(self.data_dir)), {gone})
+        # What it advises.
+        done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(len(re.findall(r"objects/\S+\.dcm", done.stdout)), 1, done.stdout)
+        node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        manifest.write_text("".join(lines), encoding="utf-8")
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
 
     def test_a_disk_that_is_not_there_costs_no_index(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
