@@ -170,7 +170,7 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
         if (status == MUR_OK)
             status = mur_archive_sweep_tables(archive, error);
         if (status == MUR_OK)
-            status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
+            status = mur_manifest_reconcile(archive, error);
         if (status == MUR_OK)
             status = mur_database_commit(archive->writer, error);
         else

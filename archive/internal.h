@@ -123,8 +123,7 @@ enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *dir
                                   struct mur_error *error);
 void mur_manifest_close(struct mur_manifest *manifest);
 /** Makes the file and the index agree; the write lock of the index is held. */
-enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
-                                       struct mur_error *error);
+enum mur_status mur_manifest_reconcile(struct mur_archive *archive, struct mur_error *error);
 enum mur_status mur_manifest_add_instance(struct mur_manifest *manifest,
                                           const struct mur_new_instance *record, int64_t id,
                                           const struct mur_isa_link *isa, struct mur_error *error);
@@ -159,6 +158,8 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
 /** Before they are made to agree; what was left unfinished is gone already.
  * @retval MUR_CORRUPT  the index does not know what was stored: it is an old one */
 enum mur_status mur_manifest_check_tail(struct mur_archive *archive, struct mur_error *error);
+/** Says that index and manifest are of two archives: MUR_CORRUPT. */
+enum mur_status mur_manifest_is_foreign(const struct mur_archive *archive, struct mur_error *error);
 
 /** Borrows the UIDs. */
 struct mur_object_name mur_name_of(const struct mur_instance *instance);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,12 +231,15 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
 
 /* ---- agreement ------------------------------------------------------------------------------- */
 
-/* Number of the last instance in the first @p length bytes, and where its line ends. */
-static enum mur_status last_line(int64_t *id, uint64_t *end, const struct mur_manifest *manifest,
-                                 uint64_t length, struct mur_error *error)
+/* Number and UID of the last instance in the first @p length bytes, and where the last line ends.
+ * @param most  bytes that are read; where they say of no instance, the number is 0 */
+static enum mur_status last_line(int64_t *id, char uid[MUR_UID_TEXT_SIZE], uint64_t *end,
+                                 const struct mur_manifest *manifest, uint64_t length,
+                                 uint64_t most, struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer tail = MUR_BUFFER_INIT;
     *id = 0;
+    uid[0] = '\0';
     *end = 0;
     for (uint64_t size = TAIL_SIZE;; size *= 4) { /* until an instance's line is in the tail */
         uint64_t start = length > size ? length - size : 0;
@@ -259,11 +263,14 @@ static enum mur_status last_line(int64_t *id, uint64_t *end, const struct mur_ma
             struct mur_slice text = {.data = tail.data + begin, .length = stop - begin};
             if ((begin > 0 || start == 0) &&
                 mur_json_parse(&line, text, LINE_LIMIT, NULL) == MUR_OK &&
-                mur_json_get_int(id, mur_json_get(line, "n"), NULL) == MUR_OK)
+                mur_json_get_int(id, mur_json_get(line, "n"), NULL) == MUR_OK) {
+                const char *instance = mur_json_text(mur_json_get(line, "instance"));
+                (void)snprintf(uid, MUR_UID_TEXT_SIZE, "%s", instance != NULL ? instance : "");
                 return MUR_OK;
+            }
             stop = begin;
         }
-        if (start == 0)
+        if (start == 0 || size >= most)
             return MUR_OK;
     }
 }
@@ -291,17 +298,39 @@ static enum mur_status rewrite_one(void *user, const struct mur_new_instance *re
     return status;
 }
 
+/* Whether the last instance of the first @p length bytes is the one that the index has under its
+ * number. */
+static enum mur_status check_last(const struct mur_archive *archive, uint64_t length,
+                                  struct mur_error *error)
+{
+    char uid[MUR_UID_TEXT_SIZE];
+    struct mur_instance same = {.id = 0};
+    int64_t last = 0;
+    uint64_t end = 0;
+    bool found = false;
+    enum mur_status status =
+        last_line(&last, uid, &end, &archive->manifest, length, TAIL_SIZE, error);
+    if (status == MUR_OK && last > 0)
+        status = mur_database_next_instance(&found, &same, archive->writer, last - 1, last, error);
+    return status == MUR_OK && found && strcmp(same.sop_instance, uid) != 0
+               ? mur_manifest_is_foreign(archive, error)
+               : status;
+}
+
 /* Longer than the index knows: the tail was written before a commit that did not come, so it goes.
  * Shorter: a power cut took what was not synced, so it is written again from the index. */
-enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
-                                       struct mur_error *error)
+enum mur_status mur_manifest_reconcile(struct mur_archive *archive, struct mur_error *error)
 {
+    struct mur_manifest *manifest = &archive->manifest;
+    struct mur_database *database = archive->writer;
     struct stat info;
     if (fstat(manifest->descriptor, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot look at %s", manifest->path);
     uint64_t size = (uint64_t)info.st_size;
     uint64_t length;
     enum mur_status status = mur_database_manifest_length(&length, database, error);
+    if (status == MUR_OK)
+        status = check_last(archive, size < length ? size : length, error);
     if (status != MUR_OK || size == length)
         return status;
     if (size > length) {
@@ -311,7 +340,8 @@ enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur
     }
     int64_t last = 0;
     uint64_t end = 0;
-    status = last_line(&last, &end, manifest, size, error);
+    char uid[MUR_UID_TEXT_SIZE];
+    status = last_line(&last, uid, &end, manifest, size, UINT64_MAX, error);
     if (status == MUR_OK)
         status = mur_database_set_manifest_length(database, end, error);
     struct rewrite rewrite = {.manifest = manifest, .database = database};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/internal.h"
+#include "core/file.h"
 #include "core/json.h"
 
 enum { LINE_LIMIT = 1 << 20, VERSIONS_TRIED = 16, NEXT_VERSIONS = 2 };
@@ -50,6 +51,28 @@ static enum mur_status is_missed(bool *out, struct mur_archive *archive,
     return status;
 }
 
+/* Where the index says that the manifest ends, a line ends; else it is the index of another
+ * archive, and nothing may be cut or written by what it says. */
+static enum mur_status check_end(const struct mur_archive *archive, uint64_t length,
+                                 struct mur_error *error)
+{
+    char last = '\n';
+    size_t got = 0;
+    enum mur_status status = length == 0
+                                 ? MUR_OK
+                                 : mur_pread_full(&got, archive->manifest.descriptor, &last, 1,
+                                                  (off_t)length - 1, archive->manifest.path, error);
+    return status == MUR_OK && last != '\n' ? mur_manifest_is_foreign(archive, error) : status;
+}
+
+enum mur_status mur_manifest_is_foreign(const struct mur_archive *archive, struct mur_error *error)
+{
+    return mur_error_set(error, MUR_CORRUPT,
+                         "%s does not belong to the archive: put its own index back, or \"murpacs"
+                         " reindex\" makes it anew",
+                         archive->index_path);
+}
+
 enum mur_status mur_manifest_check_tail(struct mur_archive *archive, struct mur_error *error)
 {
     const struct mur_manifest *manifest = &archive->manifest;
@@ -60,6 +83,8 @@ enum mur_status mur_manifest_check_tail(struct mur_archive *archive, struct mur_
     if (fstat(manifest->descriptor, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot look at %s", manifest->path);
     enum mur_status status = mur_database_manifest_length(&length, archive->writer, error);
+    if (status == MUR_OK && (uint64_t)info.st_size >= length)
+        status = check_end(archive, length, error);
     if (status != MUR_OK || (uint64_t)info.st_size <= length)
         return status;
     FILE *file = fopen(manifest->path, "re");

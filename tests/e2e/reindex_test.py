@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
+import shutil
 import signal
 import sqlite3
 import struct
@@ -249,6 +251,30 @@ class Reindex(isa_late_test.Archive):
             node.murpacs("verify", "--data-dir", self.data_dir)
             self.assertEqual(len(node.indexed_instances(self.data_dir)), len(first) + len(second))
             old = (self.data_dir / "index.sqlite").read_bytes()
+
+    def test_the_index_of_another_archive_is_refused_and_costs_nothing(self):
+        other = self.data_dir.with_name("other")
+        for data_dir, count in ((self.data_dir, 2), (other, 1), (other, 1), (other, 1)):
+            self.node = node.Node(data_dir)
+            for number in range(count):
+                self.node.store(*self.write(random.randrange(10**9), PatientID=f"P{number}")[1])
+            self.node.stop()
+            self.node = None
+            if data_dir == self.data_dir:
+                continue
+            served = self.data_dir.with_name("served")
+            shutil.copytree(self.data_dir, served)
+            for path in served.glob("index.sqlite*"):
+                path.unlink()
+            shutil.copy(other / "index.sqlite", served)
+            manifest = (served / "manifest.jsonl").read_bytes()
+            done = node.murpacs("verify", "--data-dir", served, check=False)
+            self.assertEqual(done.returncode, 50, done.stdout + done.stderr)
+            self.assertIn('"murpacs reindex"', done.stderr)
+            self.assertEqual((served / "manifest.jsonl").read_bytes(), manifest)
+            node.murpacs("reindex", "--data-dir", served)
+            self.assertEqual(node.indexed_instances(served), node.indexed_instances(self.data_dir))
+            shutil.rmtree(served)
 
     @unittest.skipIf(os.geteuid() == 0, "root may read everything")
     def test_an_index_that_may_not_be_read_is_refused(self):
