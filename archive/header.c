@@ -342,10 +342,13 @@ static enum mur_status finish_large(struct mur_header *header, const char *path,
     if (status != MUR_OK)
         return status;
     header->complete = false;
+    struct mur_error reason = MUR_ERROR_INIT; /* of one that was still too long nobody is told */
     status = MUR_LIMIT;
     for (enum leaving leaving = LEAVE_LARGE_SEQUENCES;
          status == MUR_LIMIT && leaving <= LEAVE_UNKNOWN; leaving++)
-        status = reread(header, leaving, path, offset, error);
+        status = reread(header, leaving, path, offset, &reason);
+    if (status != MUR_OK && error != NULL)
+        *error = reason;
     return status;
 }
 

@@ -430,6 +430,7 @@ static void a_header_of_megabytes_is_no_reason_to_refuse_an_object(void **state)
         if (ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_ExplicitVRLittleEndian,
                          bytes.data, bytes.length, &error) != MUR_OK)
             fail_msg("%u of %u bytes: %s", cases[i].count, cases[i].length, error.message);
+        assert_int_equal(error.status, MUR_OK);
         assert_int_equal(stored_files(f), 2);
         const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""},
                                        {MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""},
