@@ -314,9 +314,10 @@ enum mur_status mur_dataset_same_content(bool *same, const char *path_a, const c
     bool differ = strcmp(a.head.transfer_syntax, b.head.transfer_syntax) != 0;
     uint8_t digest_a[MUR_XXH128_SIZE];
     uint8_t digest_b[MUR_XXH128_SIZE];
-    status = digest_file(digest_a, &a, differ && is_encapsulated(&a), error);
+    struct mur_error reason = MUR_ERROR_INIT;
+    status = digest_file(digest_a, &a, differ && is_encapsulated(&a), &reason);
     if (status == MUR_OK)
-        status = digest_file(digest_b, &b, differ && is_encapsulated(&b), error);
+        status = digest_file(digest_b, &b, differ && is_encapsulated(&b), &reason);
     /* Pixels that cannot be decoded here, or that unfold to too much. */
     if (status == MUR_UNSUPPORTED || status == MUR_LIMIT) {
         *same = false;
@@ -324,5 +325,7 @@ enum mur_status mur_dataset_same_content(bool *same, const char *path_a, const c
     }
     if (status == MUR_OK)
         *same = memcmp(digest_a, digest_b, sizeof digest_a) == 0;
+    else if (error != NULL)
+        *error = reason;
     return status;
 }

@@ -180,6 +180,31 @@ static void by_configuration_the_new_one_takes_the_place_of_a_damaged_one(void *
     assert_bytes_counted(f->archive);
 }
 
+static void one_that_cannot_be_decoded_to_be_compared_gives_its_place_to_another(void **state)
+{
+    static const char pixels[] = "\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF"
+                                 "\xFE\xFF\0\xE0\0\0\0\0"
+                                 "\xFE\xFF\0\xE0\x04\0\0\0\xFF\x4F\xFF\x51"
+                                 "\xFE\xFF\xDD\xE0\0\0\0\0";
+    struct archive_fixture *f = *state;
+    mur_archive_close(f->archive);
+    f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE_CHANGED);
+    enum mur_ingest_outcome outcome;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode(&bytes, &object);
+    assert_int_equal(mur_buffer_append(&bytes, pixels, sizeof(pixels) - 1, NULL), MUR_OK);
+    assert_int_equal(ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_JPEG2000Lossless,
+                                  bytes.data, bytes.length, NULL),
+                     MUR_OK);
+    struct mur_error error = MUR_ERROR_INIT;
+    if (ingest_object(&outcome, f->archive, &object, &error) != MUR_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(outcome, MUR_STORED);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
 static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **state)
 {
     struct archive_fixture *f = *state;
@@ -639,6 +664,7 @@ int main(void)
         TEST(other_content_under_a_stored_uid_is_refused_and_the_first_kept),
         TEST(what_is_damaged_is_mended_by_the_same_bytes_alone),
         TEST(by_configuration_the_new_one_takes_the_place_of_a_damaged_one),
+        TEST(one_that_cannot_be_decoded_to_be_compared_gives_its_place_to_another),
         TEST(by_configuration_the_new_one_takes_the_place_of_the_old_one),
         TEST(missing_or_other_uids_are_a_mismatch_and_leave_nothing),
         TEST(a_cut_data_set_is_refused_wherever_it_is_cut),
