@@ -42,6 +42,9 @@ static int reindex_all(struct mur_cli *cli)
                                           summary.instances, summary.lost);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
+    if (summary.aside[0] != '\0')
+        mur_log_warning(MUR_LOG_ARCHIVE, "what stood there as index.sqlite is %s now",
+                        summary.aside);
     int code = cli->quiet ? MUR_EXIT_OK : mur_cli_print(cli, &text);
     return code == MUR_EXIT_OK && summary.lost > 0 ? MUR_EXIT_INPUT_READ : code;
 }

@@ -1,6 +1,7 @@
 #include "core/json.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* A sequence in DICOM JSON costs three levels, and 64 of them may stand in one another. */
 enum { DEPTH_LIMIT = 200 };
@@ -60,6 +61,80 @@ enum mur_status mur_json_parse(struct mur_json **out, struct mur_slice text, siz
     }
     *out = (struct mur_json *)document;
     return MUR_OK;
+}
+
+/* ---- choosing members ------------------------------------------------------------------------ */
+
+static size_t skip_blank(struct mur_slice text, size_t at)
+{
+    while (at < text.length && memchr(" \t\r\n", text.data[at], 4) != NULL)
+        at++;
+    return at;
+}
+
+/* Behind the string that begins at @p at; behind the text when it does not end. */
+static size_t skip_string(struct mur_slice text, size_t at)
+{
+    for (at++; at < text.length && text.data[at] != '"'; at++)
+        if (text.data[at] == '\\')
+            at++;
+    return at + 1;
+}
+
+/* Behind the value that begins at @p at: at the comma or bracket that ends it. */
+static size_t skip_value(struct mur_slice text, size_t at)
+{
+    size_t depth = 0;
+    while (at < text.length) {
+        char c = text.data[at];
+        if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+            return at;
+        if (c == '"') {
+            at = skip_string(text, at);
+            continue;
+        }
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        at++;
+    }
+    return at;
+}
+
+enum mur_status mur_json_select(struct mur_buffer *out, struct mur_slice text,
+                                bool (*wanted)(void *user, struct mur_slice key), void *user,
+                                struct mur_error *error)
+{
+    size_t at = skip_blank(text, 0);
+    bool good = at < text.length && text.data[at] == '{';
+    bool any = false;
+    enum mur_status status = mur_buffer_append_text(out, "{", error);
+    if (good)
+        at = skip_blank(text, at + 1);
+    bool empty = good && at < text.length && text.data[at] == '}';
+    while (status == MUR_OK && good && !empty) {
+        size_t begin = at;
+        good = at < text.length && text.data[at] == '"';
+        size_t key_end = good ? skip_string(text, at) : at;
+        at = skip_blank(text, key_end);
+        good = good && at < text.length && text.data[at] == ':';
+        at = skip_value(text, at);
+        good = good && at < text.length && text.data[at] != ']';
+        if (!good)
+            break;
+        const struct mur_slice key = {.data = text.data + begin + 1, .length = key_end - begin - 2};
+        if (wanted(user, key)) {
+            status = mur_buffer_append_text(out, any ? "," : "", error);
+            if (status == MUR_OK)
+                status = mur_buffer_append(out, text.data + begin, at - begin, error);
+            any = true;
+        }
+        if (text.data[at] == '}')
+            break;
+        at = skip_blank(text, at + 1);
+    }
+    if (status == MUR_OK && !good)
+        status = mur_error_set(error, MUR_PARSE, "JSON, byte %zu: no object", at);
+    return status == MUR_OK ? mur_buffer_append_text(out, "}", error) : status;
 }
 
 void mur_json_free(struct mur_json *document)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buffer.h"
 #include "core/error.h"
 #include "core/own.h"
 #include "core/text.h"
@@ -31,6 +32,16 @@ enum mur_json_type {
 MUR_NODISCARD
 enum mur_status mur_json_parse(struct mur_json **out, struct mur_slice text, size_t size_limit,
                                struct mur_error *error);
+/**
+ * Appends the object @p text with those members only whose key @p wanted likes, as they stand. The
+ * others are passed over by their brackets and quotation marks, which costs a small part of parsing
+ * them, and are not checked. @param key  as it stands in the text, between its quotation marks
+ * @retval MUR_PARSE  no object
+ */
+MUR_NODISCARD
+enum mur_status mur_json_select(struct mur_buffer *out, struct mur_slice text,
+                                bool (*wanted)(void *user, struct mur_slice key), void *user,
+                                struct mur_error *error);
 /** Frees a document (never a borrowed value of it). */
 void mur_json_free(struct mur_json *document);
 MUR_DEFINE_AUTO(mur_json, mur_json_free)

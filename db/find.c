@@ -385,9 +385,29 @@ static enum mur_status value_of_header(struct mur_value *out, struct mur_find *f
     return status;
 }
 
-static enum mur_status read_header(struct mur_json **out, struct mur_database *database,
-                                   int64_t instance, struct mur_error *error)
+/* Whether a column needs the member; for private attributes their creators too. */
+static bool is_answered(void *user, struct mur_slice key)
 {
+    const struct mur_find *find = user;
+    uint32_t tag = 0;
+    if (!mur_tag_parse(&tag, key))
+        return false;
+    for (size_t k = 0; k < find->query->key_count; k++) {
+        uint32_t asked = find->query->keys[k].path.tags[0];
+        if (find->columns[k].kind == COLUMN_HEADER &&
+            (asked == tag ||
+             (MUR_TAG_IS_PRIVATE(tag) && MUR_TAG_GROUP(asked) == MUR_TAG_GROUP(tag))))
+            return true;
+    }
+    return false;
+}
+
+/* The header is mostly what nobody asked for: that is not parsed. */
+static enum mur_status read_header(struct mur_json **out, struct mur_find *find,
+                                   struct mur_database *database, int64_t instance,
+                                   struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer some = MUR_BUFFER_INIT;
     sqlite3_stmt *row = NULL;
     MUR_AUTO_BUFFER struct mur_buffer plain = MUR_BUFFER_INIT;
     enum mur_status status = mur_statement_get(
@@ -403,8 +423,10 @@ static enum mur_status read_header(struct mur_json **out, struct mur_database *d
             length = plain.length;
         }
         if (status == MUR_OK &&
-            mur_json_parse(out, (struct mur_slice){.data = bytes, .length = length}, HEADER_LIMIT,
-                           error) != MUR_OK)
+            (mur_json_select(&some, (struct mur_slice){.data = bytes, .length = length},
+                             is_answered, find, error) != MUR_OK ||
+             mur_json_parse(out, (struct mur_slice){.data = some.data, .length = some.length},
+                            HEADER_LIMIT, error) != MUR_OK))
             status = mur_error_set(error, MUR_CORRUPT, "%s: header of instance %lld is damaged",
                                    database->path, (long long)instance);
     }
@@ -422,7 +444,8 @@ static enum mur_status fill_row(struct mur_value *values, struct mur_find *find,
     int64_t own = sqlite3_column_int64(
         row, (int)(level == MUR_LEVEL_IMAGE ? MUR_LEVEL_SERIES : level)); /* who has a scan */
     if (find->need_header)
-        status = read_header(&header, database, sqlite3_column_int64(row, MUR_LEVEL_IMAGE), error);
+        status =
+            read_header(&header, find, database, sqlite3_column_int64(row, MUR_LEVEL_IMAGE), error);
     for (size_t k = 0; status == MUR_OK && k < find->query->key_count; k++) {
         const struct column *column = &find->columns[k];
         struct mur_value *value = &values[k];

@@ -117,6 +117,11 @@ static enum mur_status from_block(uint32_t *out, bool *known,
                                   const struct mur_attribute_names *names, uint32_t tag,
                                   struct mur_error *error)
 {
+    if (is_creator(tag)) { /* comes with what it stands for */
+        *out = tag;
+        *known = false;
+        return MUR_OK;
+    }
     for (size_t i = 0; i < names->count; i++) {
         if (names->blocks[i].place != BLOCK_OF(tag))
             continue;

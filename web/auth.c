@@ -225,7 +225,8 @@ static enum mur_status find_by_password(const struct user **out, struct mur_auth
     size_t length = decode(text, encoded);
     char *colon = memchr(text, ':', length);
     *out = NULL;
-    if (colon == NULL)
+    /* A NUL would make another name of it. */
+    if (colon == NULL || memchr(text, '\0', (size_t)(colon - text)) != NULL)
         return MUR_OK;
     *colon = '\0';
     const struct user *user = NULL;

@@ -1,11 +1,14 @@
 #include "web/exchange.h"
 
 #include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/log.h"
 #include "dicom/uid.h"
+#include "web/json_answer.h"
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
@@ -44,20 +47,30 @@ enum mur_status mur_exchange_header(char **out, const struct mur_exchange *excha
     return wanted.status;
 }
 
-const struct mur_parameter *mur_exchange_parameter(const struct mur_exchange *exchange,
-                                                   const char *name)
+enum mur_status mur_exchange_parameter(const struct mur_parameter **out,
+                                       const struct mur_exchange *exchange, const char *name,
+                                       struct mur_error *error)
 {
-    for (size_t i = 0; i < exchange->parameter_count; i++)
-        if (strcmp(exchange->parameters[i].name, name) == 0)
-            return &exchange->parameters[i];
-    return NULL;
+    const struct mur_parameter *found = NULL;
+    for (size_t i = 0; i < exchange->parameter_count; i++) {
+        if (strcmp(exchange->parameters[i].name, name) != 0)
+            continue;
+        if (found != NULL)
+            return mur_error_set(error, MUR_INVALID, "%s is given twice", name);
+        found = &exchange->parameters[i];
+    }
+    *out = found;
+    return MUR_OK;
 }
 
 enum mur_status mur_exchange_number(uint64_t *out, const struct mur_exchange *exchange,
                                     const char *name, uint64_t absent, uint64_t high,
                                     struct mur_error *error)
 {
-    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, name);
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, name, error);
+    if (status != MUR_OK)
+        return status;
     if (parameter == NULL) {
         *out = absent;
         return MUR_OK;
@@ -199,6 +212,19 @@ enum mur_status mur_answer_header(struct mur_exchange *exchange, const char *nam
     if (MHD_add_response_header(exchange->response, name, value) != MHD_YES)
         return mur_error_set(error, MUR_INTERNAL, "\"%s\" cannot be a header %s", value, name);
     return MUR_OK;
+}
+
+enum mur_status mur_answer_warning(struct mur_exchange *exchange, struct mur_error *error,
+                                   const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    MUR_AUTO_FREE char *value = NULL;
+    enum mur_status status = mur_text_format(&value, error, "299 " MUR_DICOMWEB_ROOT ": %s", text);
+    return status == MUR_OK ? mur_answer_header(exchange, "Warning", value, error) : status;
 }
 
 unsigned mur_http_code(enum mur_status status)

@@ -84,9 +84,11 @@ struct mur_exchange {
 MUR_NODISCARD
 enum mur_status mur_exchange_header(char **out, const struct mur_exchange *exchange,
                                     const char *name, struct mur_error *error);
-/** The first parameter of that name, or NULL. */
-const struct mur_parameter *mur_exchange_parameter(const struct mur_exchange *exchange,
-                                                   const char *name);
+/** @param[out] out  NULL: it is not there. @retval MUR_INVALID  it is there more than once */
+MUR_NODISCARD
+enum mur_status mur_exchange_parameter(const struct mur_parameter **out,
+                                       const struct mur_exchange *exchange, const char *name,
+                                       struct mur_error *error);
 /** A number from a parameter. @retval MUR_INVALID  not a number in range; names the parameter */
 MUR_NODISCARD
 enum mur_status mur_exchange_number(uint64_t *out, const struct mur_exchange *exchange,
@@ -137,6 +139,11 @@ enum mur_status mur_answer_stream(struct mur_exchange *exchange, unsigned code, 
 MUR_NODISCARD
 enum mur_status mur_answer_header(struct mur_exchange *exchange, const char *name,
                                   const char *value, struct mur_error *error);
+
+/** "Warning: 299 /dicom-web: TEXT" (PS3.18 8.4.3, RFC 7234 5.5), of printable text. */
+MUR_NODISCARD
+enum mur_status mur_answer_warning(struct mur_exchange *exchange, struct mur_error *error,
+                                   const char *format, ...) MUR_PRINTF(3, 4);
 
 /** The HTTP status that a failure becomes. */
 unsigned mur_http_code(enum mur_status status);

@@ -259,9 +259,10 @@ enum mur_status mur_accept_read(struct mur_accept *out, const struct mur_exchang
     enum mur_status status = read_parameter(&accept.parameter, exchange, error);
     if (status == MUR_OK)
         status = mur_exchange_header(&header, exchange, "Accept", error);
+    /* An empty list wishes for nothing, as none does. */
+    bool wishes = header != NULL && header[strspn(header, " \t,")] != '\0';
     if (status == MUR_OK)
-        status = mur_media_list_parse(&accept.header, mur_slice_of(header != NULL ? header : "*/*"),
-                                      error);
+        status = mur_media_list_parse(&accept.header, mur_slice_of(wishes ? header : "*/*"), error);
     if (status != MUR_OK)
         return status;
     *out = accept;

@@ -1,7 +1,5 @@
 /* QIDO-RS (PS3.18 10.6): searches for studies, series and instances. */
 #include <microhttpd.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,21 +96,6 @@ static void free_results(void *user)
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
-static enum mur_status warn(struct mur_exchange *exchange, struct mur_error *error,
-                            const char *format, ...) MUR_PRINTF(3, 4);
-static enum mur_status warn(struct mur_exchange *exchange, struct mur_error *error,
-                            const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    MUR_AUTO_FREE char *value = NULL;
-    enum mur_status status = mur_text_format(&value, error, "299 " MUR_DICOMWEB_ROOT ": %s", text);
-    return status == MUR_OK ? mur_answer_header(exchange, "Warning", value, error) : status;
-}
-
 struct warnings {
     uint64_t limit;
     uint64_t matched; /* those beyond the limit up to what is counted */
@@ -127,19 +110,21 @@ static enum mur_status add_warnings(struct mur_exchange *exchange, const struct 
     enum mur_status status = MUR_OK;
     uint64_t more = warnings->matched > warnings->limit ? warnings->matched - warnings->limit : 0;
     if (more > MUR_SEARCH_COUNTED)
-        status =
-            warn(exchange, error, "There are more than %d additional results that can be requested",
-                 MUR_SEARCH_COUNTED);
+        status = mur_answer_warning(
+            exchange, error, "There are more than %d additional results that can be requested",
+            MUR_SEARCH_COUNTED);
     else if (more > 0)
-        status = warn(exchange, error, "There are %llu additional results that can be requested",
-                      (unsigned long long)more);
+        status = mur_answer_warning(exchange, error,
+                                    "There are %llu additional results that can be requested",
+                                    (unsigned long long)more);
     if (status == MUR_OK && warnings->fuzzy)
-        status = warn(exchange, error,
-                      "The fuzzymatching parameter is not supported. Only literal matching has "
-                      "been performed.");
+        status = mur_answer_warning(
+            exchange, error,
+            "The fuzzymatching parameter is not supported. Only literal matching has "
+            "been performed.");
     if (status == MUR_OK && warnings->unmatched[0] != '\0')
-        status = warn(exchange, error, "These attributes have not been matched: %s",
-                      warnings->unmatched);
+        status = mur_answer_warning(exchange, error, "These attributes have not been matched: %s",
+                                    warnings->unmatched);
     return status;
 }
 

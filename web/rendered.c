@@ -15,6 +15,8 @@ enum {
     SIZE_LIMIT = 8192,
     THUMBNAIL = 128,
     QUALITY = 90,
+    VIEWPORT_PLACES = 6,
+    ANNOTATION_LIMIT = 256,
     TRIES = 16, /* instances that are looked at for one with pixels */
 };
 
@@ -26,7 +28,8 @@ struct wish {
     bool has_crop;
     struct mur_crop crop;
     unsigned quality;
-    uint32_t frame; /* from 0 */
+    uint32_t frame;              /* from 0 */
+    struct mur_slice annotation; /* words that are not drawn */
 };
 
 /* ---- the query ------------------------------------------------------------------------------- */
@@ -60,9 +63,10 @@ static enum mur_status read_window(struct wish *wish, const struct mur_exchange 
                      {"linear", MUR_VOI_LINEAR},
                      {"linear-exact", MUR_VOI_LINEAR_EXACT},
                      {"sigmoid", MUR_VOI_SIGMOID}};
-    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, "window");
-    if (parameter == NULL)
-        return MUR_OK;
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, "window", error);
+    if (status != MUR_OK || parameter == NULL)
+        return status;
     double numbers[2];
     struct mur_slice text = parameter->value;
     bool good = take_numbers(numbers, 2, &text) == 2 && numbers[1] > 0;
@@ -80,35 +84,84 @@ static enum mur_status read_window(struct wish *wish, const struct mur_exchange 
                          (int)parameter->value.length, parameter->value.data);
 }
 
+/* "512,512,,,100,100": those after the second may be left out. @return how many places there are,
+ * 0: something is wrong */
+static size_t read_places(double numbers[VIEWPORT_PLACES], bool given[VIEWPORT_PLACES],
+                          struct mur_slice text)
+{
+    for (size_t i = 0; i < VIEWPORT_PLACES; i++) {
+        const char *comma = memchr(text.data, ',', text.length);
+        struct mur_slice one = {
+            .data = text.data, .length = comma != NULL ? (size_t)(comma - text.data) : text.length};
+        bool corner = i == 2 || i == 3;
+        given[i] = one.length > 0;
+        if (given[i] ? mur_parse_double(&numbers[i], one, NULL) != MUR_OK ||
+                           !(numbers[i] >= (corner ? 0 : 1)) ||
+                           !(numbers[i] <= (i < 2 ? SIZE_LIMIT : UINT16_MAX))
+                     : i < 2)
+            return 0;
+        if (comma == NULL)
+            return i < 1 ? 0 : i + 1;
+        text.data += one.length + 1;
+        text.length -= one.length + 1;
+    }
+    return 0;
+}
+
 static enum mur_status read_viewport(struct wish *wish, const struct mur_exchange *exchange,
                                      struct mur_error *error)
 {
-    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, "viewport");
-    if (parameter == NULL)
-        return MUR_OK;
-    double numbers[6];
-    struct mur_slice text = parameter->value;
-    size_t count = take_numbers(numbers, 6, &text);
-    bool good = (count == 2 || count == 6) && text.length == 0;
-    for (size_t i = 0; good && i < count; i++) {
-        bool corner = i == 2 || i == 3;
-        good = numbers[i] >= (corner ? 0 : 1) && numbers[i] <= (i < 2 ? SIZE_LIMIT : UINT16_MAX);
-    }
-    if (!good)
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, "viewport", error);
+    if (status != MUR_OK || parameter == NULL)
+        return status;
+    double numbers[VIEWPORT_PLACES] = {0};
+    bool given[VIEWPORT_PLACES] = {false};
+    size_t count = read_places(numbers, given, parameter->value);
+    if (count == 0)
         return mur_error_set(error, MUR_INVALID,
                              "viewport=%.*s: give width,height of up to %d, and perhaps the "
-                             "part of the image: x,y,width,height",
+                             "part of the image: x,y,width,height, from 0 and not mirrored",
                              (int)parameter->value.length, parameter->value.data, (int)SIZE_LIMIT);
     wish->has_viewport = true;
     wish->width = (unsigned)numbers[0];
     wish->height = (unsigned)numbers[1];
-    wish->has_crop = count == 6;
+    wish->has_crop = count > 2;
     if (wish->has_crop)
         wish->crop = (struct mur_crop){.x = (unsigned)numbers[2],
                                        .y = (unsigned)numbers[3],
-                                       .width = (unsigned)numbers[4],
-                                       .height = (unsigned)numbers[5]};
+                                       .width = given[4] ? (unsigned)numbers[4] : UINT16_MAX,
+                                       .height = given[5] ? (unsigned)numbers[5] : UINT16_MAX};
     return MUR_OK;
+}
+
+/* PS3.18 8.3.5.1.1: what cannot be drawn is left out, and the answer says so. */
+static enum mur_status read_annotation(struct wish *wish, const struct mur_exchange *exchange,
+                                       struct mur_error *error)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-,";
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, "annotation", error);
+    if (status != MUR_OK || parameter == NULL)
+        return status;
+    bool good = parameter->value.length > 0 && parameter->value.length <= ANNOTATION_LIMIT;
+    for (size_t i = 0; good && i < parameter->value.length; i++)
+        good = memchr(letters, parameter->value.data[i], sizeof letters - 1) != NULL;
+    wish->annotation = parameter->value;
+    return good ? MUR_OK
+                : mur_error_set(error, MUR_INVALID,
+                                "annotation is a list of words, such as patient,technique");
+}
+
+/* PS3.18 8.3.5.1.5 */
+static enum mur_status check_profile(const struct mur_exchange *exchange, struct mur_error *error)
+{
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, "iccprofile", error);
+    if (status != MUR_OK || parameter == NULL || mur_slice_equal(parameter->value, "no"))
+        return status;
+    return mur_error_set(error, MUR_INVALID,
+                         "iccprofile: pictures are made without a profile here, iccprofile=no");
 }
 
 /* @param frame  its number from the path; empty: from the query, or the first */
@@ -120,6 +173,10 @@ static enum mur_status read_wish(struct wish *wish, const struct mur_exchange *e
     enum mur_status status = read_window(wish, exchange, error);
     if (status == MUR_OK)
         status = read_viewport(wish, exchange, error);
+    if (status == MUR_OK)
+        status = read_annotation(wish, exchange, error);
+    if (status == MUR_OK)
+        status = check_profile(exchange, error);
     if (status == MUR_OK)
         status = mur_exchange_number(&quality, exchange, "quality", QUALITY, 100, error);
     if (status == MUR_OK && quality == 0)
@@ -263,7 +320,14 @@ static enum mur_status render(struct mur_buffer *out, struct wish *wish, bool pn
     /* Decoded pixels, the picture and its smaller or larger self. */
     uint64_t memory = mur_frame_memory(image) + 6 * (uint64_t)image->rows * image->columns +
                       (wish->has_viewport ? 3 * (uint64_t)wish->width * wish->height : 0);
-    enum mur_status status = mur_wado_take_memory(exchange, memory, error);
+    struct mur_measure size = {.length = 0};
+    enum mur_status status = MUR_OK;
+    if (strcmp(image->photometric, "PALETTE COLOR") == 0) /* which is in the Data Set */
+        status = mur_wado_measure(&size, exchange, instance, descriptor, error);
+    if (status == MUR_OK && __builtin_add_overflow(memory, mur_measure_loaded(&size), &memory))
+        memory = UINT64_MAX;
+    if (status == MUR_OK)
+        status = mur_wado_take_memory(exchange, memory, error);
     if (status != MUR_OK)
         return status;
     status = make_picture(&picture, wish, exchange, instance, descriptor, image, error);
@@ -320,6 +384,10 @@ static enum mur_status answer_image(struct mur_exchange *exchange, struct wish *
                     image, error);
     if (status == MUR_OK)
         status = mur_answer_buffer(exchange, MHD_HTTP_OK, type, &bytes, error);
+    if (status == MUR_OK && wish->annotation.length > 0)
+        status = mur_answer_warning(exchange, error,
+                                    "The following annotation values are not supported: %.*s",
+                                    (int)wish->annotation.length, wish->annotation.data);
     return status == MUR_OK ? mur_answer_validators(exchange, etag, false, error) : status;
 }
 

@@ -394,7 +394,10 @@ static enum mur_status add_fixed(struct mur_search *search, const struct mur_sea
 static enum mur_status read_flag(bool *out, const struct mur_exchange *exchange, const char *name,
                                  struct mur_error *error)
 {
-    const struct mur_parameter *parameter = mur_exchange_parameter(exchange, name);
+    const struct mur_parameter *parameter = NULL;
+    enum mur_status status = mur_exchange_parameter(&parameter, exchange, name, error);
+    if (status != MUR_OK)
+        return status;
     *out = false;
     if (parameter == NULL || mur_slice_equal(parameter->value, "false"))
         return MUR_OK;

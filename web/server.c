@@ -21,7 +21,14 @@
 #include "web/wado.h"
 
 /* The request line and headers share this; a list of 500 UIDs of 64 characters fits. */
-enum { HEADER_LIMIT = 64 * 1024, STACK_SIZE = 512 * 1024, BACKLOG = 256, IGNORED_BODY = 64 * 1024 };
+enum {
+    HEADER_LIMIT = 64 * 1024,
+    NOTED_PARAMETER = 64, /* bytes of it that the library takes for each parameter (measured) */
+    ROOM_FOR_HEADERS = 4096,
+    STACK_SIZE = 512 * 1024,
+    BACKLOG = 256,
+    IGNORED_BODY = 64 * 1024
+};
 
 /* Most of a body that is taken for nothing, so that a client that sends all of it before it listens
  * gets to know why it is refused. */
@@ -149,13 +156,45 @@ static enum mur_status exchange_create(struct mur_exchange **out, struct mur_web
 
 /* ---- requests that may mean two things ------------------------------------------------------- */
 
-static char hidden; /* its address stands for an exchange whose path has a NUL */
+static char hidden;  /* its address stands for an exchange whose path has a NUL */
+static char crowded; /* and for one that is answered already: it has too many parameters */
+
+/* The library notes each parameter in what is left of HEADER_LIMIT, and closes the connection
+ * without a word when that is used up. */
+static bool is_crowded(const char *address)
+{
+    size_t length = strlen(address);
+    size_t count = 0;
+    for (const char *at = address + strcspn(address, "?"); *at != '\0'; at++)
+        count += *at == '?' || *at == '&';
+    return length + count * NOTED_PARAMETER + ROOM_FOR_HEADERS > HEADER_LIMIT;
+}
+
+/* Says so in its place; nothing can be sent behind it. */
+static void refuse_crowded(struct MHD_Connection *connection)
+{
+    static const char answer[] = "HTTP/1.1 414 URI Too Long\r\nConnection: close\r\n"
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 47\r\n\r\n"
+                                 "the address is too long for so many parameters\n";
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info == NULL)
+        return;
+    (void)send(info->connect_fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(info->connect_fd, SHUT_WR);
+}
 
 /* Sees the address before it is decoded: a NUL would hide what follows it. */
 static void *note_address(void *user, const char *address, struct MHD_Connection *connection)
 {
-    (void)user;
-    (void)connection;
+    const struct mur_web *web = user;
+    if (is_crowded(address)) {
+        refuse_crowded(connection);
+        mur_activity_count(web->activity, MHD_HTTP_URI_TOO_LONG);
+        mur_log_info(MUR_LOG_WEB, "an address with too many parameters: 414");
+        return &crowded;
+    }
     return memmem(address, strcspn(address, "?"), "%00", 3) != NULL ? &hidden : NULL;
 }
 
@@ -311,6 +350,8 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     (void)version;
     struct mur_web *web = user;
     struct mur_error error = MUR_ERROR_INIT;
+    if (*of == &crowded)
+        return MHD_NO;
     bool is_hidden = *of == &hidden;
     struct mur_exchange *exchange = is_hidden ? NULL : *of;
     enum mur_status status = MUR_OK;
@@ -354,7 +395,7 @@ static void completed(void *user, struct MHD_Connection *connection, void **of,
 {
     (void)user;
     (void)connection;
-    if (*of != NULL && *of != &hidden) {
+    if (*of != NULL && *of != &hidden && *of != &crowded) {
         mur_web_audit(*of, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
         exchange_free(*of);
     }

@@ -170,10 +170,10 @@ static void write_examples(struct mur_html *html)
 static enum mur_status write_search(struct mur_html *html, unsigned *code,
                                     const struct mur_exchange *exchange, struct mur_error *error)
 {
-    const struct mur_parameter *asked = mur_exchange_parameter(exchange, "q");
+    const struct mur_parameter *asked = NULL;
     MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status = MUR_OK;
-    if (asked != NULL)
+    enum mur_status status = mur_exchange_parameter(&asked, exchange, "q", error);
+    if (status == MUR_OK && asked != NULL)
         status = mur_text_copy(&text, asked->value, error);
     mur_html_raw(html, "<form action=\"/status\" method=\"get\" role=\"search\">"
                        "<input name=\"q\" type=\"search\" aria-label=\"Conditions\" placeholder=\""

@@ -417,15 +417,61 @@ static enum mur_status begin(struct mur_exchange *exchange, struct mur_error *er
     return status;
 }
 
+/* What is stored now, or was there. */
+static void audit(const struct mur_exchange *exchange, const struct stow *stow)
+{
+    if (!mur_audit_enabled())
+        return;
+    MUR_AUTO_FREE const char **studies = calloc(stow->count, sizeof *studies);
+    uint64_t stored = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < stow->count; i++) {
+        if (stow->parts[i].reason != STORED)
+            continue;
+        stored++;
+        const char *study = stow->parts[i].study;
+        if (studies != NULL && (count == 0 || strcmp(studies[count - 1], study) != 0))
+            studies[count++] = study;
+    }
+    mur_web_audit_stored(exchange, stored, stow->count - stored, studies, count);
+}
+
+/* A request that breaks off after more instances than are held back: who sent it gets to know which
+ * ones stay. @return @p status */
+static enum mur_status tell_stored(const struct mur_exchange *exchange, enum mur_status status,
+                                   struct mur_error *error)
+{
+    struct stow *stow = exchange->state;
+    size_t stored = 0;
+    if (stow->submitted == 0)
+        return status;
+    while (stow->settled < stow->submitted)
+        settle_one(stow);
+    for (size_t i = 0; i < stow->settled; i++)
+        stored += stow->parts[i].reason == STORED;
+    for (size_t i = stow->settled; i < stow->count; i++) {
+        drop_ingest(&stow->parts[i]);
+        stow->parts[i].reason = PROCESSING_FAILURE;
+    }
+    audit(exchange, stow);
+    char reason[MUR_ERROR_MESSAGE_SIZE];
+    (void)snprintf(reason, sizeof reason, "%s", error->message);
+    return mur_error_set(error, status,
+                         "of the first %zu parts %zu are stored, none of those after them, since "
+                         "the request broke off; sent again, what is stored is found unchanged: %s",
+                         stow->settled, stored, reason);
+}
+
 static enum mur_status receive(struct mur_exchange *exchange, const void *bytes, size_t length,
                                struct mur_error *error)
 {
     struct stow *stow = exchange->state;
     enum mur_status status = check_length(exchange, error);
-    if (status != MUR_OK)
-        return status;
-    return stow->reader == NULL ? write_part(exchange, bytes, length, error)
-                                : mur_multipart_reader_write(stow->reader, bytes, length, error);
+    if (status == MUR_OK && stow->reader == NULL)
+        status = write_part(exchange, bytes, length, error);
+    else if (status == MUR_OK)
+        status = mur_multipart_reader_write(stow->reader, bytes, length, error);
+    return status == MUR_OK ? MUR_OK : tell_stored(exchange, status, error);
 }
 
 static void free_state(void *state)
@@ -541,31 +587,14 @@ static unsigned code_of(const struct stow *stow)
     return no_room == stow->count ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_CONFLICT;
 }
 
-/* What is stored now, or was there. */
-static void audit(const struct mur_exchange *exchange, const struct stow *stow)
-{
-    if (!mur_audit_enabled())
-        return;
-    MUR_AUTO_FREE const char **studies = calloc(stow->count, sizeof *studies);
-    uint64_t stored = 0;
-    size_t count = 0;
-    for (size_t i = 0; i < stow->count; i++) {
-        if (stow->parts[i].reason != STORED)
-            continue;
-        stored++;
-        const char *study = stow->parts[i].study;
-        if (studies != NULL && (count == 0 || strcmp(studies[count - 1], study) != 0))
-            studies[count++] = study;
-    }
-    mur_web_audit_stored(exchange, stored, stow->count - stored, studies, count);
-}
-
 enum mur_status mur_stow_store(struct mur_exchange *exchange, struct mur_error *error)
 {
     struct stow *stow = exchange->state;
     enum mur_status status = stow->reader != NULL ? mur_multipart_reader_finish(stow->reader, error)
                                                   : end_part(exchange, error);
-    if (status == MUR_OK && (stow->count == 0 || exchange->received == 0))
+    if (status != MUR_OK)
+        return tell_stored(exchange, status, error);
+    if (stow->count == 0 || exchange->received == 0)
         status = mur_error_set(error, MUR_PARSE, "the request holds no instance");
     MUR_AUTO_ACCEPT struct mur_accept accept = {.parameter = {.count = 0}};
     size_t type = 0;

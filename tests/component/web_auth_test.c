@@ -102,7 +102,8 @@ static void wrong_credentials_are_refused(void **state)
         NOBODY,
         "Authorization: Basic\r\n",
         "Authorization: Basic !!!\r\n",
-        "Authorization: Basic d3JpdGVy\r\n", /* no colon */
+        "Authorization: Basic d3JpdGVy\r\n",             /* no colon */
+        "Authorization: Basic d3JpdGVyADpzZWNyZXQ=\r\n", /* "writer" and a NUL */
         "Authorization: Bearer x\r\n",
         "Authorization: Digest username=\"writer\"\r\n",
         READER "Authorization: Basic d3JpdGVyOndyb25n\r\n", /* two of them */

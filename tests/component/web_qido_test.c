@@ -213,6 +213,7 @@ static void private_attributes_need_their_creator(void **state)
     assert_refused(&site, ROOT "/studies?00991110=x", 400, "00990011=NAME");
     assert_int_equal(count(&site, ROOT "/studies?00990011=MURPACS%20ISA%201.0&00991110=x"), 0);
     assert_int_equal(count(&site, ROOT "/studies?ISAHealthStatus=x"), 0);
+    assert_int_equal(count(&site, ROOT "/studies?PatientID=M1&includefield=00990011"), 1);
     assert_int_equal(count(&site, ROOT "/studies?%5BMURPACS%20ISA%201.0%5D0099xx10=x"), 0);
     MUR_AUTO(mur_json) *json = NULL;
     const struct mur_json *study = only(
@@ -277,6 +278,7 @@ static void mistakes_are_named(void **state)
     assert_refused(&site, ROOT "/studies?includefield=Nonsense", 400, "Nonsense");
     assert_refused(&site, ROOT "/studies?StudyDate=yesterday", 400, "StudyDate");
     assert_refused(&site, ROOT "/studies?PatientID=a&00100020=b", 400, "twice");
+    assert_refused(&site, ROOT "/studies?limit=1&limit=2", 400, "twice");
     assert_refused(&site, ROOT "/studies?fuzzymatching=perhaps", 400, "fuzzymatching");
     assert_refused(&site, ROOT "/studies?PatientID=%FF", 400, "UTF-8");
     assert_refused(&site, ROOT "/studies?PatientID=a%00b", 400, "UTF-8");
@@ -300,6 +302,8 @@ static void the_media_type_is_negotiated(void **state)
         {ROOT "/studies", "Accept: application/json\r\n", 200,
          "Content-Type: application/json\r\n"},
         {ROOT "/studies", "Accept: application/dicom+xml\r\n", 406, "Content-Type: text/plain"},
+        {ROOT "/studies", "Accept:\r\n", 200, "Content-Type: application/dicom+json\r\n"},
+        {ROOT "/studies", "Accept: nothing\r\n", 406, "Content-Type: text/plain"},
         {ROOT "/studies?accept=application/dicom+json", "Accept: text/html\r\n", 200,
          "Content-Type: application/dicom+json\r\n"},
         {ROOT "/studies?accept=application/json", "Accept: */*\r\n", 200,

@@ -132,29 +132,56 @@ static void instances_are_stored_and_named(void **state)
     stop_site(&site);
 }
 
-static void a_request_may_be_larger_than_what_is_held_back(void **state)
+/* 400 parts, of which 150 may be held back. @param[out] before  to be set again */
+static void make_large_request(struct mur_buffer *body, struct rlimit *before)
 {
-    (void)state;
-    struct site site;
-    struct rlimit before, few;
-    start_site(&site, NULL);
-    MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
-    char uid[32];
     struct object object = CT_OBJECT;
+    char uid[32];
     object.sop_instance = uid;
     object.pixels = 64;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    few = before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+    struct rlimit few = *before;
     few.rlim_cur = 300; /* a half of which may be held back */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     for (int i = 0; i < 400; i++) {
         (void)snprintf(uid, sizeof uid, "1.2.3.4.1.1.%d", i + 1);
-        add_part(&body, &object);
+        add_part(body, &object);
     }
+}
+
+static void a_request_may_be_larger_than_what_is_held_back(void **state)
+{
+    (void)state;
+    struct site site;
+    struct rlimit before;
+    start_site(&site, NULL);
+    MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
+    make_large_request(&body, &before);
     MUR_AUTO(mur_json) *answer = NULL;
     assert_int_equal(store(&answer, &site, STUDIES "/1.2.3.4.1", &body), 200);
     assert_int_equal(count_of(answer, REFERENCED_SOP), 400);
     assert_int_equal(instances_of(&site.node), 400);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    stop_site(&site);
+}
+
+static void a_large_request_that_breaks_off_tells_what_is_stored(void **state)
+{
+    (void)state;
+    struct site site;
+    struct rlimit before;
+    start_site(&site, NULL);
+    MUR_AUTO_BUFFER struct mur_buffer body = MUR_BUFFER_INIT;
+    make_large_request(&body, &before);
+    AUTO_HTTP struct http_answer answer = post(&site, STUDIES, RELATED, &body);
+    assert_int_equal(answer.code, 400);
+    char begin[64];
+    int64_t stored = instances_of(&site.node);
+    assert_in_range(stored, 100, 399);
+    (void)snprintf(begin, sizeof begin, "of the first %d parts %d are stored", (int)stored,
+                   (int)stored);
+    if (strncmp(mur_buffer_text(&answer.body), begin, strlen(begin)) != 0)
+        fail_msg("%s: %s", begin, mur_buffer_text(&answer.body));
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     stop_site(&site);
 }
@@ -460,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instances_are_stored_and_named),
         cmocka_unit_test(a_request_may_be_larger_than_what_is_held_back),
+        cmocka_unit_test(a_large_request_that_breaks_off_tells_what_is_stored),
         cmocka_unit_test(the_same_again_is_a_success_and_other_content_a_failure),
         cmocka_unit_test(a_label_map_in_rle_is_stored),
         cmocka_unit_test(one_file_may_be_the_whole_body),

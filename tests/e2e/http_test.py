@@ -148,6 +148,8 @@ class HttpTest(unittest.TestCase):
         self.assert_refused(get(b"/health", *(b"X%d: y" % number for number in range(20000))), 431)
         many = b"&".join(b"includefield=%08X" % number for number in range(0x00080000, 0x00080190))
         self.assertIn(self.say(get(STUDIES + b"?" + many))[0], (200, 400))
+        for count in (1000, 3000, 15000):
+            self.assert_refused(get(STUDIES + b"?" + b"&".join([b"a=1"] * count)), 414)
         self.assert_refused(get(b"/dicom-web/studies/1.2/series/1.2/instances/1.2/frames/" +
                                 b"1," * 30000), 400, 404, 413)
         self.assert_unharmed()

@@ -565,14 +565,27 @@ class WadoTest(unittest.TestCase):
         whole = read_png(self.fetch(self.path("ct1", "/rendered"), "image/png")[1])
         part = read_png(self.fetch(self.path("ct1", "/rendered?viewport=6,4,3,5,6,4"), "image/png")[1])
         self.assertTrue((part == whole[5:9, 3:9]).all())
+        rest = read_png(self.fetch(self.path("ct1", "/rendered?viewport=21,19,,5"), "image/png")[1])
+        self.assertTrue((rest == whole[5:]).all())
         for target in (self.path("ct1", "/thumbnail"), "/studies/2.25.770/series/2.25.772/thumbnail",
                        "/studies/2.25.770/thumbnail", self.path("many", "/frames/2/thumbnail")):
             found = read_png(self.fetch(target, "image/png")[1])
             self.assertEqual(max(found.shape[:2]), 128)
         for query in ("window=1", "window=1,-5,linear", "window=1,5,cubic", "viewport=0,5", "viewport=9",
-                      "viewport=99999,9", "quality=0", "quality=x", "viewport=5,5,99,99,5,5"):
+                      "viewport=99999,9", "quality=0", "quality=x", "viewport=5,5,99,99,5,5",
+                      "viewport=5,5,0,0,-5,5", "viewport=5,,0", "viewport=5,5,0,0,5,5,5",
+                      "viewport=5,5&viewport=6,6", "window=1,5&window=2,5", "quality=5&quality=6",
+                      "iccprofile=srgb", "annotation=", "annotation=a%0d%0aX-Evil:b"):
             self.assertEqual(self.get(self.path("ct1", "/rendered?" + query))[0], 400, query)
         self.assertEqual(self.get(self.path("many", "/rendered?frame=6"))[0], 404)
+
+    def test_what_is_not_drawn_is_told(self):
+        headers, body = self.fetch(self.path("ct1", "/rendered?annotation=patient,technique"))
+        self.assertEqual(headers["Warning"], "299 /dicom-web: The following annotation values are not "
+                                             "supported: patient,technique")
+        headers, plain = self.fetch(self.path("ct1", "/rendered?iccprofile=no"))
+        self.assertIsNone(headers["Warning"])
+        self.assertEqual(body, plain)
 
     # -- damage ------------------------------------------------------------------------------------
 

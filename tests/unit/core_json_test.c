@@ -274,6 +274,50 @@ static void damaged_deep_and_long_documents_are_refused(void **state)
     mur_json_free(NULL);
 }
 
+static bool is_short(void *user, struct mur_slice key)
+{
+    (*(int *)user)++;
+    return key.length == 1;
+}
+
+static void members_are_chosen_without_reading_the_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *chosen;
+        int members;
+    } cases[] = {
+        {"{}", "{}", 0},
+        {" { } ", "{}", 0},
+        {"{\"a\":1}", "{\"a\":1}", 1},
+        {"{ \"a\" : [1, {\"bb\": \"}\"}] ,\n\"cc\": {\"d\":[]}, \"e\":\"\\\"]\" }",
+         "{\"a\" : [1, {\"bb\": \"}\"}] ,\"e\":\"\\\"]\" }", 3},
+        {"{\"aa\":what is this?,\"b\":null}", "{\"b\":null}", 2},
+        {"", NULL, 0},
+        {"[1]", NULL, 0},
+        {"{", NULL, 0},
+        {"{\"a", NULL, 0},
+        {"{\"a\\", NULL, 0},
+        {"{\"a\"", NULL, 0},
+        {"{\"a\":", NULL, 0},
+        {"{\"a\":\"", NULL, 0},
+        {"{\"a\":[}", NULL, 0},
+        {"{\"a\":1]", NULL, 0},
+        {"{\"a\":1,}", NULL, 1},
+        {"{a:1}", NULL, 0},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        MUR_AUTO_BUFFER struct mur_buffer out = MUR_BUFFER_INIT;
+        int members = 0;
+        enum mur_status status =
+            mur_json_select(&out, mur_slice_of(cases[i].text), is_short, &members, NULL);
+        if (status != (cases[i].chosen != NULL ? MUR_OK : MUR_PARSE) ||
+            members != cases[i].members ||
+            (status == MUR_OK && strcmp(mur_buffer_text(&out), cases[i].chosen) != 0))
+            fail_msg("%s: %d members, %s", cases[i].text, members, mur_buffer_text(&out));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +329,7 @@ int main(void)
         cmocka_unit_test(the_first_failure_sticks),
         cmocka_unit_test(wrong_order_is_refused),
         cmocka_unit_test(documents_are_read_by_key_index_and_order),
+        cmocka_unit_test(members_are_chosen_without_reading_the_others),
         cmocka_unit_test(damaged_deep_and_long_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
