@@ -23,6 +23,48 @@ static bool has_index(const struct mur_archive *archive)
     return stat(archive->index_path, &details) == 0 && details.st_size > 0;
 }
 
+/* A log that is none cannot be written, and what stands there may be somebody's. */
+static enum mur_status check_log(const struct mur_archive *archive, const char *suffix,
+                                 struct mur_error *error)
+{
+    struct stat details;
+    MUR_AUTO_FREE char *path = NULL;
+    enum mur_status status = mur_text_format(&path, error, "%s%s", archive->index_path, suffix);
+    if (status == MUR_OK && lstat(path, &details) == 0 && !S_ISREG(details.st_mode))
+        status = mur_error_set(error, MUR_CORRUPT, "%s is no file: move it away", path);
+    return status;
+}
+
+/* What has its name must be a file: SQLite would try to read a FIFO, or make a file where a link
+ * leads to nowhere. */
+static enum mur_status check_kind(const struct mur_archive *archive, struct mur_error *error)
+{
+    struct stat details;
+    MUR_AUTO_FREE char *manifest = NULL;
+    const char *what = NULL;
+    enum mur_status status = check_log(archive, "-wal", error);
+    if (status == MUR_OK)
+        status = check_log(archive, "-shm", error);
+    if (status != MUR_OK || lstat(archive->index_path, &details) != 0)
+        return status; /* no index is another's to tell */
+    if (S_ISLNK(details.st_mode) && stat(archive->index_path, &details) != 0)
+        what = "is a link that leads nowhere";
+    else if (!S_ISREG(details.st_mode))
+        what = S_ISDIR(details.st_mode) ? "is a folder" : "is no file";
+    else if (faccessat(AT_FDCWD, archive->index_path, R_OK | W_OK, AT_EACCESS) != 0 &&
+             errno == EACCES)
+        what = "may not be read and written by this user";
+    if (what == NULL)
+        return MUR_OK;
+    status = mur_path_join(&manifest, archive->directory, "manifest.jsonl", error);
+    if (status != MUR_OK)
+        return status;
+    return mur_error_set(error, MUR_CORRUPT, "%s %s: %s", archive->index_path, what,
+                         mur_file_exists(manifest)
+                             ? "put that right, or \"murpacs reindex\" makes the index anew"
+                             : "move it away");
+}
+
 static enum mur_status no_archive(const struct mur_archive *archive, struct mur_error *error)
 {
     return mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive (index.sqlite) here",
@@ -99,12 +141,12 @@ static enum mur_status check_rows(struct mur_archive *archive, struct mur_error 
 {
     struct mur_instance first = {.id = 0};
     bool any = false;
-    bool settled = false;
+    size_t settled = 0;
     enum mur_status status =
         mur_database_next_instance(&any, &first, archive->writer, 0, INT64_MAX, error);
     if (status == MUR_OK && !any)
-        status = mur_store_has_settled(&settled, archive->store, error);
-    if (status == MUR_OK && settled)
+        status = mur_store_count_settled(&settled, archive->store, 1, error);
+    if (status == MUR_OK && settled > 0)
         status = mur_error_set(error, MUR_CORRUPT,
                                "%s knows no objects, but there are some in %s/objects:"
                                " \"murpacs reindex\" makes the index anew",
@@ -124,6 +166,8 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
     if (status == MUR_OK) {
         status = check_rows(archive, error);
         if (status == MUR_OK)
+            status = mur_manifest_check_tail(archive, error);
+        if (status == MUR_OK)
             status = mur_archive_sweep_tables(archive, error);
         if (status == MUR_OK)
             status = mur_manifest_reconcile(&archive->manifest, archive->writer, error);
@@ -141,6 +185,8 @@ static enum mur_status open_parts(struct mur_archive *archive,
 {
     MUR_AUTO_FREE char *objects = NULL;
     enum mur_status status = mur_path_join(&objects, archive->directory, "objects", error);
+    if (status == MUR_OK)
+        status = check_kind(archive, error);
     if (status == MUR_OK && options->existing && !has_index(archive) &&
         !mur_directory_exists(objects))
         return no_archive(archive, error);

@@ -10,6 +10,7 @@
 
 #include "archive/backup_files.h"
 #include "archive/certificates.h"
+#include "archive/reports.h"
 #include "archive/verify_parts.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -25,7 +26,7 @@ enum { PAGE = 1000, FILE_MODE = 0640, FOLDER_MODE = 0750 };
 struct backup {
     struct mur_archive *archive;
     const char *folder;
-    void (*damaged)(void *user, const char *sop_instance, const char *why);
+    void (*damaged)(void *user, const char *what, const char *why);
     void *user;
     const struct mur_progress *progress;
     struct mur_backup_summary summary;
@@ -267,6 +268,14 @@ static enum mur_status copy_file(struct backup *backup, const struct mur_stored 
                           place, error);
 }
 
+static enum mur_status tell_damaged(struct backup *backup, const char *what, const char *why)
+{
+    backup->summary.damaged++;
+    if (backup->damaged != NULL)
+        backup->damaged(backup->user, what, why);
+    return MUR_OK;
+}
+
 /* @param[out] goes_on  false: its row is to go, or it is damaged */
 static enum mur_status take_file(bool *goes_on, struct backup *backup,
                                  const struct mur_stored *stored, const char *suffix,
@@ -295,12 +304,7 @@ static enum mur_status take_file(bool *goes_on, struct backup *backup,
     status = is_gone(&gone, backup, instance, error);
     if (status == MUR_OK && gone)
         return add_gone(backup, instance, error);
-    if (status == MUR_OK) {
-        backup->summary.damaged++;
-        if (backup->damaged != NULL)
-            backup->damaged(backup->user, instance->sop_instance, reason.message);
-    }
-    return status;
+    return status == MUR_OK ? tell_damaged(backup, instance->sop_instance, reason.message) : status;
 }
 
 static enum mur_status copy_objects(struct backup *backup, struct mur_error *error)
@@ -339,31 +343,47 @@ static enum mur_status copy_table(void *user, const struct mur_walk_entry *entry
 {
     const struct tables *tables = user;
     MUR_AUTO_FREE char *place = NULL;
-    struct stat info;
     (void)skip;
     if (entry->kind != MUR_WALK_FILE)
         return MUR_OK;
     enum mur_status status = mur_path_join(&place, tables->folder, entry->relative, error);
-    if (status != MUR_OK || (stat(place, &info) == 0 && info.st_size == entry->details.st_size))
-        return status;
-    MUR_AUTO_CLOSE int source = open(entry->path, O_RDONLY | O_CLOEXEC);
-    if (source < 0)
-        return mur_error_set_errno(error, errno, "cannot open %s", entry->path);
-    return mur_copies_add(&tables->backup->copies, source, (uint64_t)entry->details.st_size, NULL,
-                          place, error);
+    if (status == MUR_OK)
+        status = add_place(tables->backup, place, error);
+    return status == MUR_OK
+               ? mur_copies_add_file(&tables->backup->copies, entry->path, place, error)
+               : status;
+}
+
+/* What an earlier copy has of it stays. */
+static enum mur_status keep_table(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                  struct mur_error *error)
+{
+    (void)skip;
+    return add_place(user, entry->path, error);
 }
 
 static enum mur_status copy_version(void *user, const struct mur_isa_version *one,
                                     struct mur_error *error)
 {
     struct backup *backup = user;
+    struct mur_error reason = MUR_ERROR_INIT;
+    MUR_AUTO(mur_isa) *isa = NULL;
     MUR_AUTO_FREE char *source = NULL;
     MUR_AUTO_FREE char *place = NULL;
     enum mur_status status = mur_path_join(&source, backup->archive->directory, one->folder, error);
     if (status == MUR_OK)
         status = path_in(&place, backup, one->folder, error);
     struct tables tables = {.backup = backup, .folder = place};
-    return status == MUR_OK ? mur_directory_walk(source, copy_table, &tables, error) : status;
+    if (status == MUR_OK)
+        status = mur_tables_read(&isa, &reason, backup->archive, one, error);
+    if (status != MUR_OK)
+        return status;
+    if (isa != NULL)
+        return mur_directory_walk(source, copy_table, &tables, error);
+    status = tell_damaged(backup, one->folder, reason.message);
+    return status == MUR_OK && mur_directory_exists(place)
+               ? mur_directory_walk(place, keep_table, backup, error)
+               : status;
 }
 
 /* ---- certificates ---------------------------------------------------------------------------- */
@@ -371,12 +391,9 @@ static enum mur_status copy_version(void *user, const struct mur_isa_version *on
 static enum mur_status copy_certificate(struct backup *backup, const struct mur_made_of *one,
                                         struct mur_error *error)
 {
-    enum { LIMIT = 64 << 20 };
     MUR_AUTO_FREE char *source = NULL;
     MUR_AUTO_FREE char *name = NULL;
     MUR_AUTO_FREE char *place = NULL;
-    MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    MUR_AUTO_BUFFER struct mur_buffer there = MUR_BUFFER_INIT;
     enum mur_status status =
         mur_archive_certificate_path(&source, backup->archive, one->series, error);
     if (status == MUR_OK)
@@ -386,15 +403,9 @@ static enum mur_status copy_certificate(struct backup *backup, const struct mur_
         status = path_in(&place, backup, name, error);
     if (status == MUR_OK)
         status = add_place(backup, place, error);
-    MUR_AUTO_CLOSE int file = source != NULL ? open(source, O_RDONLY | O_CLOEXEC) : -1;
-    if (status != MUR_OK || file < 0)
+    if (status != MUR_OK || !mur_file_exists(source))
         return status; /* one that is missing is verify's to tell */
-    status = mur_file_read_all(&text, source, LIMIT, error);
-    if (status != MUR_OK ||
-        (mur_file_read_all(&there, place, LIMIT, NULL) == MUR_OK && there.length == text.length &&
-         memcmp(there.data, text.data, text.length) == 0))
-        return status;
-    return mur_copies_add(&backup->copies, file, text.length, NULL, place, error);
+    return mur_copies_add_file(&backup->copies, source, place, error);
 }
 
 static enum mur_status copy_certificates(struct backup *backup, struct mur_error *error)
@@ -405,6 +416,23 @@ static enum mur_status copy_certificates(struct backup *backup, struct mur_error
         mur_database_list_made(&list, &count, backup->rows, MUR_HOW_CONVERSION, NULL, error);
     for (size_t i = 0; status == MUR_OK && i < count; i++)
         status = copy_certificate(backup, &list[i], error);
+    return status == MUR_OK ? mur_copies_flush(&backup->copies, error) : status;
+}
+
+/* ---- imports --------------------------------------------------------------------------------- */
+
+/* What was imported, when and from where: lines are only ever added. */
+static enum mur_status copy_imports(struct backup *backup, struct mur_error *error)
+{
+    MUR_AUTO_FREE char *source = NULL;
+    MUR_AUTO_FREE char *place = NULL;
+    enum mur_status status =
+        mur_path_join(&source, backup->archive->directory, MUR_IMPORTS_FILE, error);
+    if (status == MUR_OK)
+        status = path_in(&place, backup, MUR_IMPORTS_FILE, error);
+    if (status != MUR_OK || !mur_file_exists(source))
+        return status;
+    status = mur_copies_add_file(&backup->copies, source, place, error);
     return status == MUR_OK ? mur_copies_flush(&backup->copies, error) : status;
 }
 
@@ -516,7 +544,7 @@ static enum mur_status remove_stray(void *user, const struct mur_walk_entry *ent
 
 static enum mur_status remove_strays(struct backup *backup, struct mur_error *error)
 {
-    static const char *const folders[] = {"objects", MUR_CERTIFICATE_FOLDER};
+    static const char *const folders[] = {"objects", MUR_TABLES_FOLDER, MUR_CERTIFICATE_FOLDER};
     enum mur_status status = MUR_OK;
     if (backup->place_count > 0)
         qsort(backup->places, backup->place_count, sizeof(backup->places[0]), by_value);
@@ -529,10 +557,11 @@ static enum mur_status remove_strays(struct backup *backup, struct mur_error *er
     return status;
 }
 
-enum mur_status mur_archive_backup(
-    struct mur_backup_summary *out, struct mur_archive *archive, const char *folder,
-    void (*damaged)(void *user, const char *sop_instance, const char *why), void *user,
-    const struct mur_progress *progress, struct mur_error *error)
+enum mur_status mur_archive_backup(struct mur_backup_summary *out, struct mur_archive *archive,
+                                   const char *folder,
+                                   void (*damaged)(void *user, const char *what, const char *why),
+                                   void *user, const struct mur_progress *progress,
+                                   struct mur_error *error)
 {
     __attribute__((cleanup(backup_free))) struct backup backup = {.archive = archive,
                                                                   .folder = folder,
@@ -551,6 +580,8 @@ enum mur_status mur_archive_backup(
         status = copy_certificates(&backup, error);
     backup.summary.copied = backup.copies.copied;
     backup.summary.bytes = backup.copies.bytes;
+    if (status == MUR_OK)
+        status = copy_imports(&backup, error);
     if (status == MUR_OK)
         status = copy_manifest(&backup, error);
     if (status == MUR_OK)

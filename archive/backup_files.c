@@ -118,6 +118,43 @@ enum mur_status mur_copies_add(struct mur_copies *copies, int source, uint64_t l
     return MUR_OK;
 }
 
+/* Whether a file begins and ends with the same @p length bytes as the open one. */
+static bool is_same(int source, uint64_t length, const char *place)
+{
+    enum { PIECE = 16 * 1024 };
+    char pieces[2][PIECE];
+    struct stat info;
+    MUR_AUTO_CLOSE int there = -1;
+    if (mur_file_open_regular(&there, place, NULL) != MUR_OK || fstat(there, &info) != 0 ||
+        (uint64_t)info.st_size != length)
+        return false;
+    for (uint64_t at = 0; at < length;) {
+        size_t want = length - at < PIECE ? (size_t)(length - at) : PIECE;
+        size_t got[2] = {0, 0};
+        if (mur_pread_full(&got[0], source, pieces[0], want, (off_t)at, place, NULL) != MUR_OK ||
+            mur_pread_full(&got[1], there, pieces[1], want, (off_t)at, place, NULL) != MUR_OK ||
+            got[0] != want || got[1] != want || memcmp(pieces[0], pieces[1], want) != 0)
+            return false;
+        at += want;
+    }
+    return true;
+}
+
+enum mur_status mur_copies_add_file(struct mur_copies *copies, const char *source,
+                                    const char *place, struct mur_error *error)
+{
+    MUR_AUTO_CLOSE int file = -1;
+    struct stat info;
+    enum mur_status status = mur_file_open_regular(&file, source, error);
+    if (status != MUR_OK)
+        return status;
+    if (fstat(file, &info) != 0)
+        return mur_error_set_errno(error, errno, "cannot look at %s", source);
+    uint64_t length = (uint64_t)info.st_size;
+    return is_same(file, length, place) ? MUR_OK
+                                        : mur_copies_add(copies, file, length, NULL, place, error);
+}
+
 enum mur_status mur_copies_sync(const struct mur_copies *copies, struct mur_error *error)
 {
     MUR_AUTO_CLOSE int folder = open(copies->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

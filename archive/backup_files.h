@@ -29,6 +29,9 @@ void mur_copies_end(struct mur_copies *copies);
 enum mur_status mur_copies_add(struct mur_copies *copies, int source, uint64_t length,
                                const struct mur_instance *instance, const char *place,
                                struct mur_error *error);
+/** Copies a file of no instance, unless the same bytes stand in its place. */
+enum mur_status mur_copies_add_file(struct mur_copies *copies, const char *source,
+                                    const char *place, struct mur_error *error);
 /** Waits for the disk and puts all in place. */
 enum mur_status mur_copies_flush(struct mur_copies *copies, struct mur_error *error);
 /** Waits until everything in the file system of the copy is on disk. */

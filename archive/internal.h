@@ -96,6 +96,12 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
 /* archive/isa.c */
+#define MUR_TABLES_FOLDER "isa"
+typedef enum mur_status mur_table_function(void *user, const char *root, const char *relative,
+                                           struct mur_error *error);
+/** Calls @p each for every table that is kept of an ISA-Tab. */
+enum mur_status mur_tables_each(const struct mur_isa *isa, mur_table_function *each, void *user,
+                                struct mur_error *error);
 /** Of the tables of an ISA-Tab, as the index knows it for each version. */
 enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
                                   struct mur_error *error);
@@ -113,6 +119,8 @@ enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive,
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
                                   struct mur_error *error);
 void mur_manifest_close(struct mur_manifest *manifest);
+/** All that was written is on disk at return. */
+enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error);
 /** Makes the file and the index agree; the write lock of the index is held. */
 enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
                                        struct mur_error *error);
@@ -146,6 +154,11 @@ enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);
 
+/* archive/manifest_tail.c */
+/** Before they are made to agree; what was left unfinished is gone already.
+ * @retval MUR_CORRUPT  the index does not know what was stored: it is an old one */
+enum mur_status mur_manifest_check_tail(struct mur_archive *archive, struct mur_error *error);
+
 /** Borrows the UIDs. */
 struct mur_object_name mur_name_of(const struct mur_instance *instance);
 
@@ -178,7 +191,12 @@ enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
 enum mur_status mur_condemn_instance(struct mur_object *out[2], struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error);
 
-/* archive/settling.c: all but the first with the write mutex held */
+/* archive/settling.c: all but the first two with the write mutex held */
+/** Whether these first bytes of a file, with all that stands before the Data Set, are what was
+ * written: the preamble is zeros (else it could be another kind of file), group 0002 says what the
+ * row does. */
+bool mur_archive_head_fits(const struct mur_instance *instance, const uint8_t *bytes,
+                           size_t length);
 /** Whether the stored bytes are those that came. */
 enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive,
                                           const struct mur_instance *instance,

@@ -30,11 +30,8 @@ void mur_isa_rows_free(struct mur_isa_rows *rows)
 
 /* ---- the tables as delivered ----------------------------------------------------------------- */
 
-typedef enum mur_status table_function(void *user, const char *root, const char *relative,
-                                       struct mur_error *error);
-
-static enum mur_status each_table(const struct mur_isa *isa, table_function *each, void *user,
-                                  struct mur_error *error)
+enum mur_status mur_tables_each(const struct mur_isa *isa, mur_table_function *each, void *user,
+                                struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
@@ -107,7 +104,7 @@ enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct m
     enum mur_status status = mur_sha256_create(&digest, error);
     struct tables tables = {.digest = digest};
     if (status == MUR_OK)
-        status = each_table(isa, digest_table, &tables, error);
+        status = mur_tables_each(isa, digest_table, &tables, error);
     uint8_t bytes[MUR_SHA256_SIZE];
     if (status == MUR_OK)
         status = mur_sha256_finish(bytes, digest, error);
@@ -129,7 +126,7 @@ static enum mur_status keep_tables(const char *folder, const struct mur_archive 
     if (status != MUR_OK)
         return status;
     mur_directory_remove(partial);
-    status = each_table(isa, copy_table, &tables, error);
+    status = mur_tables_each(isa, copy_table, &tables, error);
     if (status != MUR_OK)
         return status;
     mur_directory_remove(target);
@@ -147,11 +144,11 @@ static enum mur_status sweep_partial(void *user, const struct mur_walk_entry *en
 {
     (void)user;
     (void)error;
-    size_t length = strlen(entry->path);
-    const size_t suffix = strlen(MUR_PARTIAL_SUFFIX);
+    const char *name = mur_path_base(entry->path);
+    size_t digits = strspn(name, "0123456789");
     *skip = entry->depth > 0;
-    if (entry->depth == 1 && entry->kind == MUR_WALK_DIRECTORY &&
-        strcmp(entry->path + length - suffix, MUR_PARTIAL_SUFFIX) == 0)
+    if (entry->depth == 1 && entry->kind == MUR_WALK_DIRECTORY && digits > 0 &&
+        strcmp(name + digits, MUR_PARTIAL_SUFFIX) == 0)
         mur_directory_remove(entry->path);
     return MUR_OK;
 }
@@ -159,7 +156,7 @@ static enum mur_status sweep_partial(void *user, const struct mur_walk_entry *en
 enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive, struct mur_error *error)
 {
     MUR_AUTO_FREE char *folder = NULL;
-    enum mur_status status = mur_path_join(&folder, archive->directory, "isa", error);
+    enum mur_status status = mur_path_join(&folder, archive->directory, MUR_TABLES_FOLDER, error);
     return status == MUR_OK && mur_directory_exists(folder)
                ? mur_directory_walk(folder, sweep_partial, NULL, error)
                : status;

@@ -20,9 +20,13 @@ enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *dir
         mur_text_format(&manifest->path, error, "%s/manifest.jsonl", directory);
     if (status != MUR_OK)
         return status;
-    manifest->descriptor = open(manifest->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (manifest->descriptor < 0)
+    struct stat info;
+    manifest->descriptor = open(manifest->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (manifest->descriptor < 0 || fstat(manifest->descriptor, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot open %s", manifest->path);
+    if (!S_ISREG(info.st_mode))
+        return mur_error_set(error, MUR_CORRUPT, "%s is no file: take it from a backup",
+                             manifest->path);
     return MUR_OK;
 }
 
@@ -210,6 +214,13 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
         status = mur_database_set_manifest_length(database, length + manifest->lines.length, error);
     mur_buffer_clear(&manifest->lines);
     return status;
+}
+
+enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error)
+{
+    return fdatasync(manifest->descriptor) == 0
+               ? MUR_OK
+               : mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */

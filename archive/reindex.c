@@ -36,7 +36,7 @@ struct stored {
     uint8_t digest[16];
     int64_t received_us;
     unsigned version;
-    bool alive, committed, has_sha256;
+    bool alive, settled, committed, has_sha256;
     uint8_t sha256[MUR_SHA256_SIZE];
 };
 struct linked {
@@ -297,6 +297,29 @@ static enum mur_status note_event(struct reindex *reindex, const struct mur_json
                      mur_json_get(line, "by") != NULL ? MUR_LINK_HAND : MUR_LINK_TABLES, error);
 }
 
+static enum mur_status useless_manifest(const struct reindex *reindex, const char *why,
+                                        struct mur_error *error)
+{
+    const char *directory = reindex->archive.directory;
+    return mur_error_set(error, MUR_CORRUPT,
+                         "%s/manifest.jsonl %s: take it from a backup; or \"murpacs import --dicom"
+                         " %s/objects --data-dir NEW\" makes another archive of the objects",
+                         directory, why, directory);
+}
+
+/* Objects alone do not say what was deleted, what replaced what, and to which scan they belong. */
+static enum mur_status no_manifest(const struct reindex *reindex, struct mur_error *error)
+{
+    const char *directory = reindex->archive.directory;
+    bool empty = true;
+    enum mur_status status = mur_store_is_empty(&empty, reindex->archive.store, error);
+    if (status != MUR_OK)
+        return status;
+    if (empty)
+        return mur_error_set(error, MUR_NOT_FOUND, "%s: there is no archive here", directory);
+    return useless_manifest(reindex, "is missing", error);
+}
+
 static enum mur_status read_manifest(struct reindex *reindex, struct mur_error *error)
 {
     MUR_AUTO_FREE char *path = NULL;
@@ -306,9 +329,16 @@ static enum mur_status read_manifest(struct reindex *reindex, struct mur_error *
         mur_path_join(&path, reindex->archive.directory, "manifest.jsonl", error);
     if (status != MUR_OK)
         return status;
-    FILE *file = fopen(path, "re");
+    MUR_AUTO_CLOSE int descriptor = -1;
+    status = mur_file_open_regular(&descriptor, path, error);
+    if (status == MUR_NOT_FOUND)
+        return no_manifest(reindex, error);
+    if (status != MUR_OK)
+        return status;
+    FILE *file = fdopen(descriptor, "r");
     if (file == NULL)
         return mur_error_set_errno(error, errno, "cannot open %s", path);
+    (void)mur_steal_descriptor(&descriptor);
     for (ssize_t length; status == MUR_OK && (length = getline(&line, &size, file)) > 0;) {
         MUR_AUTO(mur_json) *json = NULL;
         if (line[length - 1] != '\n')
@@ -375,7 +405,7 @@ static enum mur_status put_tables(struct reindex *reindex, struct mur_error *err
 
 /* One instance, scanned by any thread. */
 struct scanned {
-    const struct stored *stored;
+    struct stored *stored;
     struct mur_header *header;
     struct mur_new_instance record;
     struct mur_error error;
@@ -392,14 +422,14 @@ static enum mur_status scan_file(struct scanned *one, struct reindex *reindex, c
                                  struct mur_error *error)
 {
     struct mur_instance *instance = &one->record.instance;
-    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return mur_error_set_errno(error, errno, "cannot open %s", path);
+    MUR_AUTO_CLOSE int file = -1;
     struct mur_part10 head;
     MUR_AUTO_FREE char *bytes = malloc(READ_SIZE);
     if (bytes == NULL)
         return mur_error_no_memory(error);
-    enum mur_status status = mur_part10_read(&head, file, path, error);
+    enum mur_status status = mur_file_open_regular(&file, path, error);
+    if (status == MUR_OK)
+        status = mur_part10_read(&head, file, path, error);
     if (status == MUR_OK)
         status =
             mur_header_create(&one->header, head.transfer_syntax, reindex->archive.store, error);
@@ -420,7 +450,7 @@ static enum mur_status scan_file(struct scanned *one, struct reindex *reindex, c
 
 static void scan_one(struct scanned *one, struct reindex *reindex)
 {
-    const struct stored *stored = one->stored;
+    struct stored *stored = one->stored;
     struct mur_new_instance *record = &one->record;
     struct mur_instance *instance = &record->instance;
     (void)snprintf(instance->sop_instance, MUR_UID_TEXT_SIZE, "%s", stored->instance);
@@ -432,6 +462,9 @@ static void scan_one(struct scanned *one, struct reindex *reindex)
     struct mur_object_name name = mur_name_of(instance);
     enum mur_status status =
         mur_store_object_path(&path, reindex->archive.store, &name, ".dcm", &one->error);
+    if (status == MUR_OK)
+        status = mur_store_is_settled(&stored->settled, reindex->archive.store, &name, ".dcm",
+                                      &one->error);
     if (status == MUR_OK)
         status = scan_file(one, reindex, path, &one->error);
     if (status != MUR_OK)
@@ -519,7 +552,7 @@ static int by_number(const void *left, const void *right)
 
 static enum mur_status put_objects(struct reindex *reindex, struct mur_error *error)
 {
-    MUR_AUTO_FREE const struct stored **alive =
+    MUR_AUTO_FREE struct stored **alive =
         calloc((size_t)reindex->instance_count + 1, sizeof *alive);
     MUR_AUTO_FREE struct scanned *items = calloc(PIECE, sizeof *items);
     size_t count = 0;
@@ -551,6 +584,24 @@ static enum mur_status put_objects(struct reindex *reindex, struct mur_error *er
     return status;
 }
 
+/* A manifest that was cut, or taken from an older copy, leaves objects out: silence about them
+ * would be a loss. */
+static enum mur_status count_unknown(struct reindex *reindex, struct mur_error *error)
+{
+    size_t settled = 0;
+    size_t known = 0;
+    enum mur_status status =
+        mur_store_count_settled(&settled, reindex->archive.store, SIZE_MAX, error);
+    if (status != MUR_OK)
+        return status;
+    for (uint32_t i = 0; i < reindex->instance_count; i++)
+        known += reindex->instances[i].alive && reindex->instances[i].settled;
+    reindex->summary.unknown = settled - known;
+    if (reindex->summary.unknown > 0 && reindex->summary.instances == 0)
+        return useless_manifest(reindex, "knows none of the objects that are there", error);
+    return MUR_OK;
+}
+
 static enum mur_status put_decisions(struct reindex *reindex, struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
@@ -565,6 +616,20 @@ static enum mur_status put_decisions(struct reindex *reindex, struct mur_error *
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
+
+/* An index that was begun, by this run or by one that was killed. */
+static enum mur_status remove_new(const struct reindex *reindex, struct mur_error *error)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(suffixes); i++) {
+        MUR_AUTO_FREE char *path = NULL;
+        status = mur_text_format(&path, error, "%s%s", reindex->archive.index_path, suffixes[i]);
+        if (status == MUR_OK && unlink(path) != 0 && errno != ENOENT)
+            status = mur_error_set_errno(error, errno, "cannot remove %s", path);
+    }
+    return status;
+}
 
 static enum mur_status open_beside(struct reindex *reindex, struct mur_error *error)
 {
@@ -584,9 +649,10 @@ static enum mur_status open_beside(struct reindex *reindex, struct mur_error *er
     if (status == MUR_OK)
         status = mur_path_join(&reindex->archive.index_path, options->directory, "index.sqlite.new",
                                error);
+    if (status == MUR_OK)
+        status = remove_new(reindex, error);
     if (status != MUR_OK)
         return status;
-    (void)unlink(reindex->archive.index_path);
     status = mur_database_open(&reindex->archive.writer, reindex->archive.index_path,
                                MUR_DATABASE_WRITE, false, error);
     if (status == MUR_OK && options->header_wins)
@@ -596,12 +662,35 @@ static enum mur_status open_beside(struct reindex *reindex, struct mur_error *er
     return status;
 }
 
+/* A folder, say, has no place here, but may be somebody's: it gets another name. */
+static enum mur_status put_aside(struct reindex *reindex, const char *place,
+                                 struct mur_error *error)
+{
+    enum { NAMES = 100 };
+    struct stat info;
+    char *name = reindex->summary.aside;
+    if (lstat(place, &info) != 0 || S_ISREG(info.st_mode))
+        return MUR_OK;
+    for (int i = 1; i < NAMES; i++) {
+        MUR_AUTO_FREE char *path = NULL;
+        (void)snprintf(name, sizeof reindex->summary.aside, "index.sqlite.aside-%d", i);
+        enum mur_status status = mur_path_join(&path, reindex->archive.directory, name, error);
+        if (status != MUR_OK)
+            return status;
+        if (renameat2(AT_FDCWD, place, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+            return MUR_OK;
+        if (errno != EEXIST)
+            return mur_error_set_errno(error, errno, "%s is no file, and stays: move it away",
+                                       place);
+    }
+    return mur_error_set(error, MUR_EXISTS, "%s is no file: move it away", place);
+}
+
 /* On disk, then under its name. */
 static enum mur_status take_place(struct reindex *reindex, struct mur_error *error)
 {
     static const char *const logs[] = {"index.sqlite-wal", "index.sqlite-shm"};
-    mur_database_close(reindex->archive.writer); /* its log goes into the file */
-    reindex->archive.writer = NULL;
+    mur_database_close(MUR_STEAL(reindex->archive.writer)); /* its log goes into the file */
     const char *directory = reindex->archive.directory;
     MUR_AUTO_FREE char *place = NULL;
     enum mur_status status = mur_path_join(&place, directory, "index.sqlite", error);
@@ -614,9 +703,17 @@ static enum mur_status take_place(struct reindex *reindex, struct mur_error *err
         if (status == MUR_OK && unlink(log) != 0 && errno != ENOENT)
             status = mur_error_set_errno(error, errno, "cannot remove %s", log);
     }
+    if (status == MUR_OK)
+        status = put_aside(reindex, place, error);
     if (status == MUR_OK && rename(reindex->archive.index_path, place) != 0)
         status = mur_error_set_errno(error, errno, "cannot rename %s", reindex->archive.index_path);
     return status == MUR_OK ? mur_directory_sync(directory, error) : status;
+}
+
+static void give_up(struct reindex *reindex)
+{
+    mur_database_close(MUR_STEAL(reindex->archive.writer));
+    (void)!remove_new(reindex, NULL);
 }
 
 enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
@@ -643,6 +740,13 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
         status = put_tables(&reindex, error);
     if (status == MUR_OK)
         status = put_objects(&reindex, error);
+    if (status == MUR_OK && reindex.summary.instances == 0 && reindex.summary.lost > 0)
+        status = mur_error_set(error, MUR_NOT_FOUND,
+                               "none of %zu objects is in %s/objects: is its disk there? The index"
+                               " stays as it was",
+                               reindex.summary.lost, options->directory);
+    if (status == MUR_OK)
+        status = count_unknown(&reindex, error);
     if (status == MUR_OK)
         status = put_decisions(&reindex, error);
     if (status == MUR_OK)
@@ -654,5 +758,7 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
         status = take_place(&reindex, error);
     if (status == MUR_OK)
         *out = reindex.summary;
+    else if (reindex.archive.lock >= 0 && reindex.archive.index_path != NULL)
+        give_up(&reindex);
     return status;
 }

@@ -8,12 +8,18 @@
 struct mur_reindex_summary {
     size_t instances;
     size_t lost; /**< that the manifest knows, and that are gone or cannot be read */
+    /** Objects that are there, and that the manifest does not know; they stay as they are. */
+    size_t unknown;
+    /** What stood in the place of the index and was no file has this name now; "": nothing did. */
+    char aside[32];
 };
 
 /**
  * Makes the index anew; until it is whole, the old one stays. What was deleted stays deleted.
  * @param options  of the archive; nobody may have it open. note: told of each lost instance
- * @retval MUR_BUSY  somebody has it open; MUR_CORRUPT, MUR_PARSE  the manifest is damaged
+ * @retval MUR_BUSY  somebody has it open; MUR_CORRUPT, MUR_PARSE  the manifest is damaged, or does
+ * not know one of the objects that are there;
+ * MUR_NOT_FOUND  no archive, or not one of its objects
  */
 MUR_NODISCARD
 enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,

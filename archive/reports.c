@@ -63,12 +63,13 @@ enum mur_status mur_archive_note_import(struct mur_archive *archive,
 {
     MUR_AUTO_FREE char *path = NULL;
     MUR_AUTO_BUFFER struct mur_buffer line = MUR_BUFFER_INIT;
-    enum mur_status status = mur_path_join(&path, archive->directory, "imports.jsonl", error);
+    enum mur_status status = mur_path_join(&path, archive->directory, MUR_IMPORTS_FILE, error);
     if (status == MUR_OK)
         status = write_line(&line, report, error);
     if (status != MUR_OK)
         return status;
-    MUR_AUTO_CLOSE int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+    MUR_AUTO_CLOSE int file =
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, FILE_MODE);
     if (file < 0)
         return mur_error_set_errno(error, errno, "%s", path);
     /* One write: lines of several processes never mix. */
@@ -101,13 +102,16 @@ static enum mur_status read_tail(struct mur_buffer *out, const char *path, struc
 {
     struct stat info;
     size_t length = 0;
-    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT)
+    MUR_AUTO_CLOSE int file = -1;
+    if (!mur_file_exists(path))
         return MUR_OK;
-    if (file < 0 || fstat(file, &info) != 0)
+    enum mur_status status = mur_file_open_regular(&file, path, error);
+    if (status != MUR_OK)
+        return status;
+    if (fstat(file, &info) != 0)
         return mur_error_set_errno(error, errno, "%s", path);
     off_t from = info.st_size > TAIL ? info.st_size - TAIL : 0;
-    enum mur_status status = mur_buffer_reserve(out, TAIL, error);
+    status = mur_buffer_reserve(out, TAIL, error);
     if (status == MUR_OK)
         status = mur_pread_full(&length, file, out->data, TAIL, from, path, error);
     if (status == MUR_OK)
@@ -120,7 +124,7 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
 {
     MUR_AUTO_FREE char *path = NULL;
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
-    enum mur_status status = mur_path_join(&path, archive->directory, "imports.jsonl", error);
+    enum mur_status status = mur_path_join(&path, archive->directory, MUR_IMPORTS_FILE, error);
     if (status == MUR_OK)
         status = read_tail(&text, path, error);
     if (status != MUR_OK)
@@ -139,6 +143,18 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
     return MUR_OK;
 }
 
+/* Which one, and what is wrong with it. */
+static void take_finding(char *out, size_t size, const struct mur_json *finding)
+{
+    char which[MUR_REPORT_REASON / 2 - sizeof ": "];
+    char text[MUR_REPORT_REASON / 2];
+    take_text(which, sizeof which, finding, "SOPInstanceUID");
+    if (which[0] == '\0')
+        take_text(which, sizeof which, finding, "path");
+    take_text(text, sizeof text, finding, "text");
+    (void)snprintf(out, size, "%s: %s", which, text);
+}
+
 /* ---- verification ---------------------------------------------------------------------------- */
 
 enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mur_archive *archive,
@@ -148,6 +164,7 @@ enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mu
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     MUR_AUTO(mur_json) *json = NULL;
     struct mur_verify_report report = {.instances = 0};
+    struct mur_datetime ended;
     enum mur_status status = mur_path_join(&path, archive->directory, "verify.json", error);
     if (status != MUR_OK)
         return status;
@@ -166,10 +183,12 @@ enum mur_status mur_archive_last_verify(struct mur_verify_report *out, struct mu
     report.bytes = number_of(json, "bytes");
     report.share = number_of(json, "share");
     report.shares = number_of(json, "shares");
-    report.found = number_of(json, "found");
+    report.found = number_of(json, "known");
+    if (mur_datetime_parse_iso(&ended, mur_slice_of(report.ended), NULL) == MUR_OK)
+        report.ended_us = mur_datetime_to_us(&ended);
     const struct mur_json *findings = mur_json_get(json, "findings");
     for (size_t i = 0; i < MUR_REPORT_REASONS && i < mur_json_count(findings); i++)
-        take_text(report.reasons[i], sizeof report.reasons[i], mur_json_at(findings, i), "text");
+        take_finding(report.reasons[i], sizeof report.reasons[i], mur_json_at(findings, i));
     *out = report;
     return MUR_OK;
 }

@@ -15,6 +15,8 @@
 
 struct mur_archive;
 
+#define MUR_IMPORTS_FILE "imports.jsonl"
+
 /** Reasons that are kept of one report, and bytes of each. */
 enum { MUR_REPORT_REASONS = 5, MUR_REPORT_REASON = 300, MUR_REPORT_SOURCE = 200 };
 
@@ -43,9 +45,10 @@ enum mur_status mur_archive_imports(struct mur_import_report out[MUR_REPORTS], s
 
 struct mur_verify_report {
     char ended[MUR_ISO_SIZE]; /**< "": there was none */
+    int64_t ended_us;         /**< 0: there was none */
     int64_t instances, bytes; /**< looked at */
     int64_t share, shares;    /**< 0: all was looked at */
-    int64_t found;
+    int64_t found;            /**< with what earlier shares of the round found */
     char reasons[MUR_REPORT_REASONS][MUR_REPORT_REASON]; /**< of the first findings */
 };
 MUR_NODISCARD

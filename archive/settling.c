@@ -8,8 +8,9 @@
 
 #include "archive/internal.h"
 #include "core/file.h"
+#include "dicom/part10.h"
 
-enum { CHUNK = 256 * 1024 };
+enum { CHUNK = 256 * 1024, PREAMBLE = 128, HEAD_LIMIT = 8192 };
 
 enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive,
                                           const struct mur_instance *instance,
@@ -42,12 +43,45 @@ enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive
     return MUR_OK;
 }
 
+bool mur_archive_head_fits(const struct mur_instance *instance, const uint8_t *bytes, size_t length)
+{
+    struct mur_part10 head;
+    if (mur_part10_parse(&head, bytes, length, "", NULL) != MUR_OK || head.bare ||
+        length < PREAMBLE)
+        return false;
+    for (size_t i = 0; i < PREAMBLE; i++)
+        if (bytes[i] != 0)
+            return false;
+    return head.offset == instance->offset && strcmp(head.sop_class, instance->sop_class) == 0 &&
+           strcmp(head.sop_instance, instance->sop_instance) == 0 &&
+           strcmp(head.transfer_syntax, instance->transfer_syntax) == 0;
+}
+
+static enum mur_status has_its_head(bool *out, struct mur_archive *archive,
+                                    const struct mur_instance *instance, struct mur_error *error)
+{
+    uint8_t head[HEAD_LIMIT];
+    size_t got = 0;
+    size_t wanted = instance->offset < HEAD_LIMIT ? (size_t)instance->offset : HEAD_LIMIT;
+    MUR_AUTO_CLOSE int descriptor = -1;
+    enum mur_status status = mur_archive_open_item(&descriptor, archive, instance, error);
+    if (status == MUR_OK)
+        status = mur_pread_full(&got, descriptor, head, wanted, 0, instance->sop_instance, error);
+    if (status == MUR_OK)
+        *out = mur_archive_head_fits(instance, head, got);
+    return status;
+}
+
 enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error)
 {
     struct mur_error reason = MUR_ERROR_INIT;
-    *out = false;
-    enum mur_status status = mur_archive_has_its_bytes(out, archive, instance, &reason);
+    bool head = false;
+    bool rest = false;
+    enum mur_status status = has_its_head(&head, archive, instance, &reason);
+    if (status == MUR_OK && head)
+        status = mur_archive_has_its_bytes(&rest, archive, instance, &reason);
+    *out = head && rest;
     return status == MUR_NO_MEMORY ? mur_error_no_memory(error) : MUR_OK;
 }
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/isa.h"
 #include "archive/verify_parts.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -90,6 +89,14 @@ enum mur_status mur_verify_report(struct mur_verify *verify, const struct mur_fi
     if (verify->options->found != NULL)
         verify->options->found(verify->options->user, finding);
     return mur_verify_keep(verify, finding, verify->summary.share, error);
+}
+
+enum mur_status mur_verify_report_stray(struct mur_verify *verify, const char *path,
+                                        const char *why, struct mur_error *error)
+{
+    const struct mur_finding finding = {
+        .kind = MUR_FINDING_STRAY, .sop_instance = "", .study = "", .path = path, .text = why};
+    return mur_verify_report(verify, &finding, error);
 }
 
 enum mur_status mur_verify_still_there(bool *out, struct mur_verify *verify,
@@ -202,34 +209,6 @@ static enum mur_status list_rows(struct mur_verify *verify, const char *study,
 
 /* ---- what else there is ---------------------------------------------------------------------- */
 
-static enum mur_status check_tables(void *user, const struct mur_isa_version *one,
-                                    struct mur_error *error)
-{
-    struct mur_verify *verify = user;
-    struct mur_error reason = MUR_ERROR_INIT;
-    MUR_AUTO_FREE char *folder = NULL;
-    MUR_AUTO(mur_isa) *isa = NULL;
-    MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
-    char digest[MUR_SHA256_TEXT_SIZE] = "";
-    enum mur_status status = mur_path_join(&folder, verify->archive->directory, one->folder, error);
-    if (status != MUR_OK)
-        return status;
-    status = mur_isa_read(&isa, folder, &diagnostics, &reason);
-    if (status == MUR_OK)
-        status = mur_tables_digest(digest, isa, &reason);
-    if (status == MUR_NO_MEMORY)
-        return mur_error_no_memory(error);
-    if (status == MUR_OK && strcmp(digest, one->digest) == 0)
-        return MUR_OK;
-    const struct mur_finding finding = {
-        .kind = MUR_FINDING_TABLES,
-        .sop_instance = "",
-        .study = "",
-        .path = folder,
-        .text = status == MUR_OK ? "the tables are not those that were applied" : reason.message};
-    return mur_verify_report(verify, &finding, error);
-}
-
 static enum mur_status check_index(struct mur_verify *verify, struct mur_error *error)
 {
     struct mur_database *reader = NULL;
@@ -262,11 +241,13 @@ static enum mur_status verify_all(struct mur_verify *verify, struct mur_error *e
     if (status == MUR_OK)
         status = mur_verify_strays(verify, verify->objects, error);
     if (status == MUR_OK)
+        status = mur_verify_places(verify, error);
+    if (status == MUR_OK)
         status = mur_verify_manifest(verify, error);
     if (status == MUR_OK)
         status = mur_verify_certificates(verify, NULL, error);
     if (status == MUR_OK)
-        status = mur_archive_each_isa_version(verify->archive, check_tables, verify, error);
+        status = mur_verify_tables(verify, error);
     if (status == MUR_OK && verify->summary.share == 0)
         status = check_index(verify, error);
     verify->summary.ended_us = mur_clock_now_us();

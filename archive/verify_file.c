@@ -8,30 +8,13 @@
 #include "archive/verify_parts.h"
 #include "core/compress.h"
 #include "core/file.h"
-#include "dicom/part10.h"
 
-enum { CHUNK = 1 << 20, PREAMBLE = 128 };
+enum { CHUNK = 1 << 20 };
 
 struct digests {
     uint8_t data_set[MUR_XXH128_SIZE], file[MUR_SHA256_SIZE];
     bool head_fits;
 };
-
-/* The preamble is zeros (else it could be another kind of file), group 0002 says what the row does.
- */
-static bool head_fits(const struct mur_instance *instance, const uint8_t *bytes, size_t length)
-{
-    struct mur_part10 head;
-    if (mur_part10_parse(&head, bytes, length, "", NULL) != MUR_OK || head.bare ||
-        length < PREAMBLE)
-        return false;
-    for (size_t i = 0; i < PREAMBLE; i++)
-        if (bytes[i] != 0)
-            return false;
-    return head.offset == instance->offset && strcmp(head.sop_class, instance->sop_class) == 0 &&
-           strcmp(head.sop_instance, instance->sop_instance) == 0 &&
-           strcmp(head.transfer_syntax, instance->transfer_syntax) == 0;
-}
 
 static enum mur_status digest_file(struct digests *out, struct mur_verify *verify, int descriptor,
                                    const struct mur_instance *instance, struct mur_error *error)
@@ -51,7 +34,7 @@ static enum mur_status digest_file(struct digests *out, struct mur_verify *verif
         if (status != MUR_OK)
             break;
         if (at == 0)
-            out->head_fits = head_fits(instance, verify->chunk, got);
+            out->head_fits = mur_archive_head_fits(instance, verify->chunk, got);
         size_t skip = at >= instance->offset ? 0 : (size_t)(instance->offset - at);
         if (skip < got)
             mur_xxh128_update(fast, verify->chunk + skip, got - skip);

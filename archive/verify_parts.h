@@ -52,6 +52,8 @@ enum mur_status mur_verify_grow(void *list, size_t count, size_t *capacity, size
                                 struct mur_error *error);
 enum mur_status mur_verify_report(struct mur_verify *verify, const struct mur_finding *finding,
                                   struct mur_error *error);
+enum mur_status mur_verify_report_stray(struct mur_verify *verify, const char *path,
+                                        const char *why, struct mur_error *error);
 /** For verify.json alone. */
 enum mur_status mur_verify_keep(struct mur_verify *verify, const struct mur_finding *finding,
                                 unsigned share, struct mur_error *error);
@@ -68,6 +70,17 @@ enum mur_status mur_verify_file(struct mur_verify *verify, const struct mur_stor
 /** @param folder  objects/ or a folder below it */
 enum mur_status mur_verify_strays(struct mur_verify *verify, const char *folder,
                                   struct mur_error *error);
+/* archive/verify_places.c */
+/** Strays in the archive's folder itself. */
+enum mur_status mur_verify_places(struct mur_verify *verify, struct mur_error *error);
+/* archive/verify_tables.c */
+/** Tables that were applied, and strays among them. */
+enum mur_status mur_verify_tables(struct mur_verify *verify, struct mur_error *error);
+/** Reads the tables of a version.
+ * @param[out] out  NULL: they are not those that were applied, and @p reason says why */
+enum mur_status mur_tables_read(struct mur_isa **out, struct mur_error *reason,
+                                const struct mur_archive *archive,
+                                const struct mur_isa_version *version, struct mur_error *error);
 /* archive/verify_manifest.c: likewise */
 enum mur_status mur_verify_manifest(struct mur_verify *verify, struct mur_error *error);
 /* archive/verify_certificates.c */

@@ -100,6 +100,7 @@ enum mur_status mur_verify_write_report(struct mur_verify *verify, struct mur_er
     mur_json_member_int(&json, "instances", (int64_t)summary->instances);
     mur_json_member_int(&json, "bytes", (int64_t)summary->bytes);
     mur_json_member_int(&json, "found", (int64_t)summary->findings);
+    mur_json_member_int(&json, "known", (int64_t)verify->kept_count);
     mur_json_key(&json, "findings");
     mur_json_begin_array(&json);
     for (size_t i = 0; i < verify->kept_count && i < LISTED; i++) {

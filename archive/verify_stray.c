@@ -32,7 +32,9 @@ static enum mur_status is_known_now(bool *out, struct mur_verify *verify, const 
     *out = false;
     MUR_AUTO(mur_dataset) *header = NULL;
     const char *uid = "";
-    if (mur_dataset_load(&header, object, MUR_HEADER, NULL) != MUR_OK ||
+    struct stat info;
+    if (lstat(object, &info) != 0 || !S_ISREG(info.st_mode) ||
+        mur_dataset_load(&header, object, MUR_HEADER, NULL) != MUR_OK ||
         mur_dataset_get_string(&uid, header, MUR_TAG_SOPInstanceUID, NULL) != MUR_OK)
         return MUR_OK;
     struct mur_instance instance = {.id = 0};
@@ -53,7 +55,7 @@ static enum mur_status look_at(void *user, const struct mur_walk_entry *entry, b
 {
     struct mur_verify *verify = user;
     if (entry->kind == MUR_WALK_DIRECTORY) {
-        *skip = strncmp(mur_path_base(entry->path), ".incoming-", strlen(".incoming-")) == 0;
+        *skip = mur_store_is_incoming(mur_path_base(entry->path));
         return MUR_OK;
     }
     uint64_t hash = mur_xxh64_of(entry->path, strlen(entry->path));
@@ -66,15 +68,12 @@ static enum mur_status look_at(void *user, const struct mur_walk_entry *entry, b
     if (entry->kind == MUR_WALK_FILE &&
         (entry->details.st_nlink > 1 || stat(entry->path, &now) != 0))
         return MUR_OK;
-    enum mur_status status = is_known_now(&known, verify, entry->path, error);
+    enum mur_status status =
+        entry->kind == MUR_WALK_FILE ? is_known_now(&known, verify, entry->path, error) : MUR_OK;
     if (status != MUR_OK || known || lstat(entry->path, &now) != 0)
         return status;
-    const struct mur_finding finding = {.kind = MUR_FINDING_STRAY,
-                                        .sop_instance = "",
-                                        .study = "",
-                                        .path = entry->path,
-                                        .text = "no row of the index knows this file"};
-    return mur_verify_report(verify, &finding, error);
+    return mur_verify_report_stray(verify, entry->path, "no row of the index knows this file",
+                                   error);
 }
 
 enum mur_status mur_verify_strays(struct mur_verify *verify, const char *folder,

@@ -79,6 +79,23 @@ static enum mur_status mend_if_damaged(struct mur_ingest *ingest, const struct m
     return status != MUR_OK || whole ? status : mend(ingest, stored, error);
 }
 
+/* What is damaged cannot be compared with: content that seems to be the same would be answered with
+ * success, and never come back. @param[out] whole  whether it could be compared */
+static enum mur_status has_same_content(bool *same, bool *whole, const struct mur_ingest *ingest,
+                                        const struct mur_instance *stored, struct mur_error *error)
+{
+    const struct mur_archive *archive = ingest->archive;
+    MUR_AUTO_FREE char *path = NULL;
+    struct mur_object_name name = mur_name_of(stored);
+    enum mur_status status = mur_archive_is_whole(whole, ingest->archive, stored, error);
+    if (status != MUR_OK || !*whole)
+        return status;
+    status = mur_store_object_path(&path, archive->store, &name, ".dcm", error);
+    return status == MUR_OK
+               ? mur_dataset_same_content(same, path, mur_object_path(ingest->object), error)
+               : status;
+}
+
 /* The same SOP Instance UID again: by the default rule the same content is a success, other content
  * is refused and the first is kept (a warning would let the sender delete its copy).
  * @param[out] goes_in  the new one takes the place of the old one */
@@ -93,19 +110,22 @@ static enum mur_status settle_duplicate(bool *goes_in, struct mur_ingest *ingest
     bool equal = memcmp(stored->digest, instance->digest, sizeof stored->digest) == 0 &&
                  strcmp(stored->transfer_syntax, instance->transfer_syntax) == 0;
     bool same = equal;
+    bool whole = true;
     if (!same && strcmp(stored->study_instance, instance->study_instance) == 0 &&
         strcmp(stored->series_instance, instance->series_instance) == 0) {
-        MUR_AUTO_FREE char *path = NULL;
-        struct mur_object_name name = mur_name_of(stored);
-        enum mur_status status = mur_store_object_path(&path, archive->store, &name, ".dcm", error);
-        if (status == MUR_OK)
-            status = mur_dataset_same_content(&same, path, mur_object_path(ingest->object), error);
+        enum mur_status status = has_same_content(&same, &whole, ingest, stored, error);
         if (status != MUR_OK)
             return mur_error_prefix(error, "comparing with the stored instance");
     }
     *goes_in = !same && archive->duplicates == MUR_DUPLICATES_REPLACE_CHANGED;
     if (*goes_in)
         return replace(ingest, stored, error);
+    if (!whole)
+        return mur_error_set(error, MUR_EXISTS,
+                             "the file that is stored under this SOP Instance UID is damaged, and"
+                             " these are not the bytes that it had: send them as they were sent"
+                             " first (Transfer Syntax %s)",
+                             stored->transfer_syntax);
     if (!same)
         return mur_error_set(error, MUR_EXISTS,
                              "another object is stored under this SOP Instance UID");

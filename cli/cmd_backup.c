@@ -14,10 +14,10 @@ static int as_json;
 struct poptOption mur_backup_options[] = {
     {"json", '\0', POPT_ARG_NONE, &as_json, 0, "one line of JSON at the end", NULL}, POPT_TABLEEND};
 
-static void note_damaged(void *user, const char *sop_instance, const char *why)
+static void note_damaged(void *user, const char *what, const char *why)
 {
     (void)user;
-    mur_log_error(MUR_LOG_ARCHIVE, "instance %s is not copied: %s", sop_instance, why);
+    mur_log_error(MUR_LOG_ARCHIVE, "%s is not copied: %s", what, why);
 }
 
 static enum mur_status append_summary(struct mur_buffer *out,

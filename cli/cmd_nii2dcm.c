@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "cli/interrupt.h"
+#include "cli/objects.h"
 #include "converters/attributes.h"
 #include "converters/nii_to_dicom.h"
 #include "converters/value_check.h"
+#include "core/file.h"
 #include "core/json_write.h"
 #include "core/own.h"
 #include "core/progress.h"
@@ -47,7 +49,10 @@ struct poptOption mur_nii2dcm_options[] = {
     {"attributes", '\0', POPT_ARG_STRING, &attributes_path, 0,
      "attributes of all images, in the DICOM JSON Model", "FILE"},
     {"like", '\0', POPT_ARG_STRING, &like_path, 0,
-     "takes patient, study and acquisition from a DICOM file", "FILE"},
+     "takes patient, study and acquisition from a DICOM file, the images in a folder or a series "
+     "of "
+     "the archive; with --lossless these are what a map was made of",
+     "SERIES"},
     {"kind", '\0', POPT_ARG_STRING, &kind_text, 0,
      "what several volumes are: time, echo, diffusion, or dixon=WATER,FAT,... which become a "
      "series "
@@ -86,6 +91,7 @@ struct poptOption mur_nii2dcm_options[] = {
 struct plan {
     struct mur_conversion_options options;
     struct mur_dataset *attributes;
+    struct mur_source_series *images; /* NULL: not known */
     struct mur_gradients gradients;
     double echo_times[ECHO_LIMIT];
     char *contrasts[MUR_VOLUME_SERIES_LIMIT];
@@ -94,6 +100,7 @@ struct plan {
 static void free_plan(struct plan *plan)
 {
     mur_dataset_free(plan->attributes);
+    mur_source_series_free(plan->images);
     mur_gradients_free(&plan->gradients);
     for (size_t index = 0; index < MUR_COUNT(plan->contrasts); index++)
         free(plan->contrasts[index]);
@@ -233,6 +240,45 @@ static enum mur_status assign(struct mur_dataset *attributes, const char *assign
     return status == MUR_OK ? MUR_OK : mur_error_prefix(error, "--set %s", assignment);
 }
 
+/* What --like names as a series. A single file may be anything that has attributes. */
+static enum mur_status read_images(struct plan *plan, const struct mur_cli_objects *objects,
+                                   struct mur_warnings *warnings, struct mur_error *error)
+{
+    struct mur_error why = MUR_ERROR_INIT;
+    bool several = objects->count > 1 || mur_directory_exists(objects->paths[0]);
+    if (!several && lossless == 0)
+        return MUR_OK;
+    enum mur_status status =
+        objects->count > 1
+            ? mur_source_series_read(&plan->images, (const char *const *)objects->paths,
+                                     objects->count, NULL, warnings, &why)
+            : mur_source_series_read_path(&plan->images, objects->paths[0], NULL, warnings, &why);
+    if (!several && (status == MUR_PARSE || status == MUR_MISMATCH))
+        return mur_warn(warnings, error, "a map will not name what it was made of: %s",
+                        why.message);
+    if (status != MUR_OK && error != NULL)
+        *error = why;
+    plan->options.images = plan->images;
+    return status;
+}
+
+static enum mur_status read_like(struct plan *plan, struct mur_dataset *attributes,
+                                 struct mur_warnings *warnings, struct mur_error *error)
+{
+    MUR_AUTO(mur_config) *config = NULL; /* only the archive needs it */
+    MUR_AUTO_CLI_OBJECTS struct mur_cli_objects objects = {.paths = NULL};
+    bool there = mur_file_exists(like_path) || mur_directory_exists(like_path);
+    enum mur_status status = there ? MUR_OK : mur_cli_load_config(&config, NULL, error);
+    if (status == MUR_OK)
+        status = mur_cli_objects_find(&objects, config, like_path, error);
+    if (status == MUR_OK)
+        status = read_images(plan, &objects, warnings, error);
+    if (status != MUR_OK)
+        return status;
+    const char *path = plan->images != NULL ? plan->images->first_file : objects.paths[0];
+    return mur_attributes_like(attributes, path, warnings, error);
+}
+
 /* What is said last holds: an image of the same study, then the file, then single attributes. */
 static enum mur_status gather_attributes(struct plan *plan, struct mur_warnings *warnings,
                                          struct mur_error *error)
@@ -244,7 +290,7 @@ static enum mur_status gather_attributes(struct plan *plan, struct mur_warnings 
     if (status == MUR_OK)
         status = mur_dataset_set_utf8(attributes, error);
     if (status == MUR_OK && like_path != NULL)
-        status = mur_attributes_like(attributes, like_path, warnings, error);
+        status = read_like(plan, attributes, warnings, error);
     if (status == MUR_OK && attributes_path != NULL)
         status = mur_attributes_from_json(attributes, attributes_path, error);
     for (char **next = assignments; status == MUR_OK && next != NULL && *next != NULL; next++)

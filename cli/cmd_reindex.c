@@ -42,8 +42,18 @@ static int reindex_all(struct mur_cli *cli)
                                           summary.instances, summary.lost);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
+    if (summary.aside[0] != '\0')
+        mur_log_warning(MUR_LOG_ARCHIVE, "what stood there as index.sqlite is %s now",
+                        summary.aside);
+    if (summary.unknown > 0)
+        mur_log_error(
+            MUR_LOG_ARCHIVE,
+            "%zu objects are there that the manifest does not know, and are not shown:"
+            " \"murpacs verify\" names them; take manifest.jsonl from a backup and reindex"
+            " again, or \"murpacs import --dicom %s/objects\" takes them in",
+            summary.unknown, cli->config->node_data_dir);
     int code = cli->quiet ? MUR_EXIT_OK : mur_cli_print(cli, &text);
-    return code == MUR_EXIT_OK && summary.lost > 0 ? MUR_EXIT_INPUT_READ : code;
+    return code == MUR_EXIT_OK && summary.lost + summary.unknown > 0 ? MUR_EXIT_INPUT_READ : code;
 }
 
 int mur_command_reindex(struct mur_cli *cli)

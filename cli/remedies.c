@@ -17,6 +17,7 @@ static const struct {
     {"nii2dcm", MUR_REMEDY_NAN, "--nan pad, --nan NUMBER, or --lossless"},
     {"nii2dcm", MUR_REMEDY_ROUND_INTEGERS, "--round-integers, for the nearest of 65535 steps"},
     {"nii2dcm", MUR_REMEDY_LOSSLESS, "--lossless"},
+    {"nii2dcm", MUR_REMEDY_SERIES, "--like with the folder or the UID of one series"},
     {"nii2dcm", MUR_REMEDY_VOLUME_KIND, "--kind time, echo, diffusion or dixon=NAME,NAME,..."},
     {"dcm2nii", MUR_REMEDY_ALLOW_GAPS, "--allow-gaps, for a file for each part without a gap"},
     {"dcm2nii", MUR_REMEDY_SERIES, "a folder as OUT, or --series UID"},

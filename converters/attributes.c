@@ -42,6 +42,7 @@ static bool is_taken(uint32_t tag)
     case MUR_TAG_DerivationDescription:
     case MUR_TAG_ReferencedSeriesSequence:
     case MUR_TAG_ReferencedImageSequence:
+    case MUR_TAG_StudiesContainingOtherReferencedInstancesSequence:
     case MUR_TAG_SourceImageSequence:
     case MUR_TAG_ContributingEquipmentSequence:
     case MUR_TAG_SliceThickness:

@@ -1,6 +1,7 @@
 /**
  * What the files of the NIfTI to DICOM conversion share (nii_to_dicom.c, nii_look.c,
- * nii_dataset.c, nii_identity.c, nii_slices.c, parametric_map.c); nobody else includes it.
+ * nii_dataset.c, nii_identity.c, nii_images.c, nii_slices.c, parametric_map.c); nobody else
+ * includes it.
  * Threads: one at a time, but for what says otherwise.
  */
 #ifndef MUR_CONVERTERS_CONVERSION_H
@@ -42,7 +43,10 @@ struct mur_conversion {
     struct mur_volume_plan plan;
     struct mur_volume_clock clock;
     struct mur_volume_geometry voxels; /**< the file's grid, before any flip */
-    struct mur_original original;      /**< of the file; a part's digest is put in when written */
+    /** Of each slice of a series the image that it is of, or NULL; borrowed from the options. NULL:
+     * no slice has one. */
+    const struct mur_source_plane **images;
+    struct mur_original original; /**< of the file; a part's digest is put in when written */
     struct mur_conversion_part parts[MUR_VOLUME_SERIES_LIMIT];
     uint32_t part_count;
     struct mur_conversion_report report;
@@ -72,6 +76,24 @@ static inline uint32_t mur_conversion_file_slice(const struct mur_conversion *c,
 {
     return c->report.order.reverse_k ? c->header->dims[2] - 1 - index : index;
 }
+
+/** The images that what is made is to name, or NULL. */
+static inline const struct mur_source_series *mur_conversion_named_images(
+    const struct mur_conversion *c)
+{
+    return c->form == MUR_PIXELS_FLOAT ? c->options->images : NULL;
+}
+
+/* nii_images.c */
+/**
+ * Looks which slices are those of the images that are to be named.
+ * @param[in,out] made  grid of the series; where slices are found, it and the order in the report
+ *                      are turned as the images are
+ */
+MUR_NODISCARD
+enum mur_status mur_conversion_find_images(struct mur_conversion *c,
+                                           struct mur_volume_geometry *made,
+                                           struct mur_error *error);
 
 /* nii_look.c */
 /** Looks at all voxels: value maps and digests of the parts, digest of the content. */

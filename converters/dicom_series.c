@@ -27,6 +27,7 @@ void mur_source_series_free(struct mur_source_series *series)
         free(series->instances[index]);
     free(series->instances);
     free(series->planes);
+    free(series->first_file);
     mur_dataset_free(series->common);
     free(series);
 }
@@ -192,6 +193,7 @@ static enum mur_status add_plane(struct mur_series_reader *reader, const struct 
     memcpy(plane->source.sop_instance, sop_instance, strlen(sop_instance) + 1);
     plane->source.frame = frame;
     plane->number = number;
+    plane->instance = reader->series->instance_count - 1;
     status = keep_text(plane->source.position, sizeof plane->source.position, placed->position,
                        "Image Position (Patient)", path, error);
     if (status == MUR_OK && mur_ds_parse(plane->position, placed->position, 3, error) != MUR_OK)
@@ -201,23 +203,40 @@ static enum mur_status add_plane(struct mur_series_reader *reader, const struct 
     return status;
 }
 
-static enum mur_status add_instance(struct mur_series_reader *reader, const char *uid,
-                                    struct mur_error *error)
+static enum mur_status reserve_instance(struct mur_series_reader *reader, struct mur_error *error)
 {
     struct mur_source_series *series = reader->series;
-    if (series->instance_count == reader->instance_capacity) {
-        size_t capacity = reader->instance_capacity == 0 ? 256 : reader->instance_capacity * 2;
-        char **instances = realloc(series->instances, capacity * sizeof *instances);
-        if (instances == NULL)
-            return mur_error_no_memory(error);
-        series->instances = instances;
-        reader->instance_capacity = capacity;
-    }
-    char *copy = NULL;
-    enum mur_status status = mur_text_copy(&copy, mur_slice_of(uid), error);
+    if (series->instance_count < reader->instance_capacity)
+        return MUR_OK;
+    size_t capacity = reader->instance_capacity == 0 ? 256 : reader->instance_capacity * 2;
+    char **instances = realloc(series->instances, capacity * sizeof *instances);
+    if (instances == NULL)
+        return mur_error_no_memory(error);
+    series->instances = instances;
+    char **paths = realloc(reader->paths, capacity * sizeof *paths);
+    if (paths == NULL)
+        return mur_error_no_memory(error);
+    reader->paths = paths;
+    reader->instance_capacity = capacity;
+    return MUR_OK;
+}
+
+static enum mur_status add_instance(struct mur_series_reader *reader, const char *uid,
+                                    const char *path, struct mur_error *error)
+{
+    struct mur_source_series *series = reader->series;
+    MUR_AUTO_FREE char *uid_copy = NULL;
+    MUR_AUTO_FREE char *path_copy = NULL;
+    enum mur_status status = reserve_instance(reader, error);
     if (status == MUR_OK)
-        series->instances[series->instance_count++] = copy;
-    return status;
+        status = mur_text_copy(&uid_copy, mur_slice_of(uid), error);
+    if (status == MUR_OK)
+        status = mur_text_copy(&path_copy, mur_slice_of(path), error);
+    if (status != MUR_OK)
+        return status;
+    reader->paths[reader->path_count++] = MUR_STEAL(path_copy);
+    series->instances[series->instance_count++] = MUR_STEAL(uid_copy);
+    return MUR_OK;
 }
 
 static enum mur_status add_frames(struct mur_series_reader *reader, struct mur_dataset *dataset,
@@ -275,7 +294,7 @@ static enum mur_status take_frame_of_reference(struct mur_series_reader *reader,
     if (status != MUR_OK)
         return status;
     return mur_warn(reader->warnings, error,
-                    "%s: no Frame of Reference UID (0020,0052); a segmentation of it gets one of "
+                    "%s: no Frame of Reference UID (0020,0052); what is made of it gets one of "
                     "its own",
                     path);
 }
@@ -376,7 +395,7 @@ static enum mur_status read_file(struct mur_series_reader *reader, const char *p
     }
     status = check_series(reader, dataset, series_uid, path, error);
     if (status == MUR_OK)
-        status = add_instance(reader, sop_instance, error);
+        status = add_instance(reader, sop_instance, path, error);
     if (status == MUR_OK)
         status = add_frames(reader, dataset, sop_instance, path, error);
     return status;
@@ -409,6 +428,9 @@ static enum mur_status reader_init(struct mur_series_reader *reader, const char 
 
 static void reader_free(struct mur_series_reader *reader)
 {
+    for (size_t index = 0; index < reader->path_count; index++)
+        free(reader->paths[index]);
+    free(reader->paths);
     mur_source_series_free(reader->series);
     free(reader->planes);
 }

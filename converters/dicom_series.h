@@ -35,6 +35,7 @@ struct mur_source_series {
     struct mur_source_plane *planes; /**< along the normal; geometry.dims[2] of them */
     char **instances;                /**< all SOP Instance UIDs of the series */
     size_t instance_count;
+    char *first_file; /**< holds the first plane; NULL of a conversion */
     uint32_t volumes; /**< planes at the same positions: the first ones stand in @c planes */
     struct mur_dataset *common; /**< attributes of Patient and Study level */
 };

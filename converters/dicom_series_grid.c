@@ -95,6 +95,7 @@ enum mur_status mur_series_arrange(struct mur_series_reader *reader, struct mur_
         return mur_error_no_memory(error);
     for (size_t index = 0; index < reader->plane_count; index++)
         series->planes[index] = reader->planes[index].source;
+    series->first_file = MUR_STEAL(reader->paths[reader->planes[0].instance]);
     const uint32_t dims[3] = {reader->columns, reader->rows, (uint32_t)reader->plane_count};
     if (series->text.slice_spacing[0] == '\0') /* one slice has no step: its thickness serves */
         memcpy(series->text.slice_spacing, series->slice_thickness,

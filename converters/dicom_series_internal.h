@@ -14,6 +14,7 @@ struct mur_series_plane {
     double position[3];
     double along; /**< the normal */
     int64_t number;
+    size_t instance; /**< index in the series */
 };
 
 /** A series while its files are read. */
@@ -22,6 +23,8 @@ struct mur_series_reader {
     struct mur_series_plane *planes;
     size_t plane_count, plane_capacity;
     size_t instance_capacity;
+    char **paths; /**< of the instances */
+    size_t path_count;
     uint32_t rows, columns;
     double orientation[6], spacing[2]; /**< of the first plane */
     const char *wanted;                /**< Series Instance UID, or NULL */

@@ -124,6 +124,14 @@ static void flip_axis(struct mur_volume_geometry *geometry, unsigned axis)
     }
 }
 
+void mur_geometry_turn(struct mur_volume_geometry *geometry, const struct mur_voxel_order *order)
+{
+    const bool reversed[3] = {order->flip_i, order->flip_j, order->reverse_k};
+    for (unsigned axis = 0; axis < 3; axis++)
+        if (reversed[axis])
+            flip_axis(geometry, axis);
+}
+
 /* On a screen left is right of the patient, up is anterior or head: +x, +y and -z run along rows
  * and columns (conversion.md 3.1 item 5). */
 static bool runs_against_display(const double direction[3])
@@ -162,10 +170,7 @@ enum mur_status mur_geometry_for_series(struct mur_volume_geometry *out,
     if ((flags & MUR_FLIP_FOR_DISPLAY) != 0) {
         taken.flip_i = runs_against_display(series.row_dir_lps);
         taken.flip_j = runs_against_display(series.column_dir_lps);
-        if (taken.flip_i)
-            flip_axis(&series, 0);
-        if (taken.flip_j)
-            flip_axis(&series, 1);
+        mur_geometry_turn(&series, &taken);
         mur_geometry_normal(normal, &series);
     }
     if (dot(series.slice_dir_lps, normal) < 0) {

@@ -48,6 +48,9 @@ struct mur_voxel_order {
     bool reverse_k; /**< the first slice of the series is the last along k */
 };
 
+/** Reverses the axes that @p order says. */
+void mur_geometry_turn(struct mur_volume_geometry *geometry, const struct mur_voxel_order *order);
+
 enum mur_series_flags {
     MUR_FLIP_FOR_DISPLAY = 1, /**< within the plane, so that it is not mirrored on a screen: rows to
                                    the left or posterior, columns to the posterior or feet */

@@ -24,9 +24,12 @@ struct removal {
 };
 
 /* What the image decides is not taken from given attributes. */
-static bool decided_here(uint32_t tag)
+static bool decided_here(const struct mur_conversion *c, uint32_t tag)
 {
     switch (tag) {
+    case MUR_TAG_ReferencedSeriesSequence:
+    case MUR_TAG_StudiesContainingOtherReferencedInstancesSequence:
+        return mur_conversion_named_images(c) != NULL;
     case MUR_TAG_ImageType:
     case MUR_TAG_SOPClassUID:
     case MUR_TAG_SOPInstanceUID:
@@ -66,7 +69,7 @@ static enum mur_status note_decided(void *user, const struct mur_dataset_element
                                     struct mur_error *error)
 {
     struct decided *decided = user;
-    if (!decided_here(element->tag))
+    if (!decided_here(decided->conversion, element->tag))
         return MUR_OK;
     const char *keyword = mur_dictionary_keyword(element->tag);
     enum mur_status status =
@@ -225,13 +228,14 @@ static void put_window(struct mur_put *put, const struct mur_conversion *c,
         mur_put_text(put, MUR_TAG_WindowCenterWidthExplanation, "Soft tissue\\Bone");
         return;
     }
+    /* LINEAR spans width - 1, from center - 0.5 - (width - 1) / 2 on (PS3.3 C.11.2.1.2): much of a
+     * small range would be cut off. LINEAR_EXACT would say it plainer, but images with it OHIF does
+     * not show at all. */
     char center[MUR_DS_SIZE], width[MUR_DS_SIZE];
-    mur_ds_format(center, values->window_center, values->window_width * 1e-4);
-    mur_ds_format(width, values->window_width, values->window_width * 1e-4);
+    mur_ds_format(center, values->window_center + 0.5, values->window_width * 1e-4);
+    mur_ds_format(width, values->window_width + 1, values->window_width * 1e-4);
     mur_put_text(put, MUR_TAG_WindowCenter, center);
     mur_put_text(put, MUR_TAG_WindowWidth, width);
-    if (values->window_width < 1) /* PS3.3 C.11.2.1.2: LINEAR wants at least 1 */
-        mur_put_text(put, MUR_TAG_VOILUTFunction, "LINEAR_EXACT");
 }
 
 static void put_signed(struct mur_put *put, bool is_signed, uint32_t tag, int64_t value)

@@ -46,6 +46,9 @@ enum mur_status mur_conversion_identify(struct mur_conversion *c, struct mur_err
         status = mur_identity_study(series->study_instance, "", "", c->report.content, "", error);
     if (status == MUR_OK && frame != NULL) {
         status = copy_given_uid(series->frame_of_reference, frame, "Frame of Reference UID", error);
+    } else if (status == MUR_OK && c->images != NULL) {
+        memcpy(series->frame_of_reference, options->images->frame_of_reference,
+               sizeof series->frame_of_reference);
     } else if (status == MUR_OK) {
         char grid[MUR_ORIENTATION_TEXT_SIZE + MUR_SPACING_TEXT_SIZE + MUR_POSITION_TEXT_SIZE + 64];
         (void)snprintf(grid, sizeof grid, "%s|%s|%s|%s|%" PRIu32 "|%" PRIu32 "|%" PRIu32,

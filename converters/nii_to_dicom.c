@@ -75,6 +75,7 @@ static enum mur_status make_parts(struct mur_conversion *c, struct mur_error *er
         return status;
     if (mur_geometry_for_series(&made, &c->report.order, &c->voxels, flags, error) != MUR_OK)
         return mur_error_prefix(error, "%s", c->path);
+    status = mur_conversion_find_images(c, &made, error);
     uint32_t volumes = c->plan.volumes / c->plan.series;
     for (uint32_t part = 0; status == MUR_OK && part < c->plan.series; part++) {
         c->parts[part].first = part * volumes;
@@ -185,6 +186,7 @@ static void finish(struct mur_conversion *c)
         mur_value_scan_free(c->parts[part].scan);
         mur_source_series_free(c->parts[part].series);
     }
+    free(c->images);
     mur_original_free(&c->original);
     mur_dataset_free(c->dataset);
     mur_nifti_free(c->nifti);

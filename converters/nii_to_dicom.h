@@ -49,6 +49,9 @@ struct mur_conversion_options {
     bool hounsfield;          /**< CT: values are HU */
     bool allow_shear;         /**< see MUR_ALLOW_SHEAR */
     bool lossless; /**< floats become a Parametric Map, bit for bit, instead of 16-bit images */
+    /** What a Parametric Map was made of: it names them, and where its slices are theirs it is
+     * turned as they are and of their Frame of Reference. NULL: not known. */
+    const struct mur_source_series *images;
     struct mur_orientation_options orientation;
     struct mur_value_options values;
     struct mur_volume_options volumes;

@@ -13,10 +13,13 @@
 #include "core/own.h"
 #include "dicom/dictionary.h"
 #include "dicom/put.h"
+#include "dicom/references.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
 static const struct mur_code no_units = {"1", "UCUM", "no units"};
+/* Whatever it was that made these values of the images. */
+static const struct mur_code image_processing = {"110001", "DCM", "Image Processing"};
 
 static void put_double(struct mur_put *put, uint32_t tag, double value)
 {
@@ -74,6 +77,33 @@ static void put_dimensions(struct mur_put *put, const struct mur_conversion_part
                           "TemporalPositionIndex");
     mur_put_dimension(put, uid, MUR_TAG_ImagePositionPatient, MUR_TAG_PlanePositionSequence,
                       "ImagePositionPatient");
+}
+
+static struct mur_referenced_series references_of(const struct mur_conversion *c,
+                                                  const struct mur_conversion_part *part)
+{
+    const struct mur_source_series *images = c->options->images;
+    bool same_study = strcmp(images->study_instance, part->series->study_instance) == 0;
+    return (struct mur_referenced_series){
+        .study_instance = same_study ? NULL : images->study_instance,
+        .series_instance = images->series_instance,
+        .sop_class = images->sop_class,
+        .instances = (const char *const *)images->instances,
+        .instance_count = images->instance_count,
+    };
+}
+
+static void put_frame_source(struct mur_put *frame, const struct mur_conversion *c, uint32_t slice)
+{
+    const struct mur_source_plane *image = c->images[slice];
+    if (image == NULL) {
+        mur_put_empty(frame, MUR_TAG_DerivationImageSequence); /* every frame has the group */
+        return;
+    }
+    struct mur_put derivation = mur_put_derivation(frame, &image_processing);
+    mur_put_source_image(&derivation, c->options->images->sop_class, image->sop_instance,
+                         image->frame);
+    frame->status = derivation.status;
 }
 
 static void put_top(struct mur_put *put, const struct mur_conversion *c,
@@ -146,6 +176,10 @@ static void put_shared(struct mur_put *put, const struct mur_conversion *c,
     put_double(&item, MUR_TAG_RealWorldValueIntercept, c->header->intercept);
     put_double(&item, MUR_TAG_RealWorldValueSlope, c->header->slope);
     shared.status = item.status;
+    if (c->options->images != NULL && c->images == NULL) {
+        const struct mur_referenced_series references = references_of(c, part);
+        mur_put_shared_derivation(&shared, &image_processing, &references);
+    }
     put->status = shared.status;
 }
 
@@ -164,6 +198,8 @@ static void put_frame(struct mur_put *put, const struct mur_conversion *c,
         item.status = mur_dataset_put_ints(item.dataset, MUR_TAG_DimensionIndexValues, MUR_VR_UL,
                                            many ? index : index + 1, many ? 2 : 1, item.error);
     frame.status = item.status;
+    if (c->images != NULL)
+        put_frame_source(&frame, c, slice);
     item = mur_put_item(&frame, MUR_TAG_PlanePositionSequence);
     mur_put_text(&item, MUR_TAG_ImagePositionPatient, part->series->planes[slice].position);
     frame.status = item.status;
@@ -189,6 +225,18 @@ static enum mur_status build_map(struct mur_conversion *c, const struct mur_conv
             put_frame(&put, c, part, volume, slice);
     if (put.status == MUR_OK)
         put.status = mur_conversion_put_original(c, part, error);
+    return put.status;
+}
+
+/* Type 1C: where frames name images. */
+static enum mur_status name_images(const struct mur_conversion *c,
+                                   const struct mur_conversion_part *part, struct mur_error *error)
+{
+    struct mur_put put = {.dataset = c->dataset, .status = MUR_OK, .error = error};
+    if (c->options->images != NULL) {
+        const struct mur_referenced_series references = references_of(c, part);
+        mur_put_referenced_series(&put, &references);
+    }
     return put.status;
 }
 
@@ -253,7 +301,9 @@ enum mur_status mur_conversion_write_map(struct mur_conversion *c, struct mur_co
                              "4 GiB",
                              c->path, length);
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
-    enum mur_status status = mur_conversion_identify_part(c, part, 1, error);
+    enum mur_status status = name_images(c, part, error); /* UIDs depend on them */
+    if (status == MUR_OK)
+        status = mur_conversion_identify_part(c, part, 1, error);
     if (status == MUR_OK)
         status = build_map(c, part, error);
     if (status == MUR_OK)

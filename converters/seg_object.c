@@ -496,6 +496,13 @@ enum mur_status mur_label_write_object(struct mur_label_job *job, const struct m
     MUR_AUTO_BUFFER struct mur_buffer head = MUR_BUFFER_INIT;
     uint64_t pixel_bytes = 0;
     enum mur_segmentation_kind kind = kind_of(job);
-    enum mur_status status = make_head(&head, &pixel_bytes, job, kind, error);
+    enum mur_status status = MUR_OK;
+    if (kind == MUR_SEGMENTATION_LABELMAP16)
+        status = mur_warn(&job->report.warnings, error,
+                          "a label above %d makes the label map 16 bits wide: viewers that hold 8, "
+                          "such as OHIF, do not show it, but a binary segmentation",
+                          UINT8_MAX);
+    if (status == MUR_OK)
+        status = make_head(&head, &pixel_bytes, job, kind, error);
     return status == MUR_OK ? write_instance(job, &head, kind, pixel_bytes, output, error) : status;
 }

@@ -142,6 +142,21 @@ enum mur_status mur_pread_full(size_t *out, int descriptor, void *bytes, size_t 
     return MUR_OK;
 }
 
+enum mur_status mur_file_open_regular(int *out, const char *path, struct mur_error *error)
+{
+    MUR_AUTO_CLOSE int descriptor =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    struct stat details;
+    if (descriptor < 0 && (errno == ELOOP || errno == ENXIO))
+        return mur_error_set(error, MUR_CORRUPT, "%s is no regular file", path);
+    if (descriptor < 0 || fstat(descriptor, &details) != 0)
+        return mur_error_set_errno(error, errno, "cannot open %s", path);
+    if (!S_ISREG(details.st_mode))
+        return mur_error_set(error, MUR_CORRUPT, "%s is no regular file", path);
+    *out = mur_steal_descriptor(&descriptor);
+    return MUR_OK;
+}
+
 enum mur_status mur_file_read_all(struct mur_buffer *out, const char *path, size_t limit,
                                   struct mur_error *error)
 {

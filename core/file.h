@@ -36,6 +36,11 @@ MUR_NODISCARD
 enum mur_status mur_pread_full(size_t *out, int descriptor, void *bytes, size_t length,
                                off_t offset, const char *what, struct mur_error *error);
 
+/** Opens a file for reading that must be a regular one: a FIFO by that name stops nobody. A link is
+ * not followed. @param[out] out  descriptor, the caller's
+ * @retval MUR_NOT_FOUND; MUR_CORRUPT  something else stands there */
+MUR_NODISCARD
+enum mur_status mur_file_open_regular(int *out, const char *path, struct mur_error *error);
 /** Appends the whole file. @retval MUR_LIMIT  longer than @p limit bytes; nothing is appended */
 MUR_NODISCARD
 enum mur_status mur_file_read_all(struct mur_buffer *out, const char *path, size_t limit,

@@ -6,7 +6,12 @@
 #include "dicom/association.h"
 #include "dicom/uid.h"
 
-enum { TRANSFER_SYNTAXES_LIMIT = 256, USER_AND_PASSCODE = 2 };
+enum {
+    TRANSFER_SYNTAXES_LIMIT = 256,
+    USER_AND_PASSCODE = 2,
+    TITLES_AT = 4, /* the called one, then the calling one; of what follows the head */
+    TITLE_SIZE = 16,
+};
 
 static enum mur_status wrong(struct mur_error *error, const char *what)
 {
@@ -145,6 +150,19 @@ static enum mur_status check_user_information(const struct mur_pdu_item *informa
     return MUR_OK;
 }
 
+/* Peers pad titles with NUL; what goes on after one would be read as another title by us than by
+ * who made it. */
+static bool is_title(const uint8_t title[TITLE_SIZE])
+{
+    bool ended = false;
+    for (size_t i = 0; i < TITLE_SIZE; i++) {
+        if (ended && title[i] != '\0' && title[i] != ' ')
+            return false;
+        ended = ended || title[i] == '\0';
+    }
+    return true;
+}
+
 enum mur_status mur_pdu_check_associate(const uint8_t *pdu, size_t length, enum mur_pdu_type type,
                                         struct mur_error *error)
 {
@@ -153,6 +171,9 @@ enum mur_status mur_pdu_check_associate(const uint8_t *pdu, size_t length, enum 
         return wrong(error, "it is too short");
     if (pdu[0] != (uint8_t)type || mur_be32(pdu + 2) != length - MUR_PDU_HEAD)
         return wrong(error, "its head does not fit");
+    const uint8_t *titles = pdu + MUR_PDU_HEAD + TITLES_AT;
+    if (request && (!is_title(titles) || !is_title(titles + TITLE_SIZE)))
+        return wrong(error, "an AE title goes on after a NUL");
     const uint8_t *at = pdu + MUR_PDU_HEAD + MUR_ASSOCIATE_FIXED_PART;
     size_t left = length - MUR_PDU_HEAD - MUR_ASSOCIATE_FIXED_PART;
     bool seen[256] = {false};

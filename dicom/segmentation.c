@@ -9,12 +9,11 @@
 #include "dicom/dictionary.h"
 #include "dicom/encoder.h"
 #include "dicom/put.h"
+#include "dicom/references.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 
 static const struct mur_code segmentation_code = {"113076", "DCM", "Segmentation"};
-static const struct mur_code source_image_code = {"121322", "DCM",
-                                                  "Source image for image processing operation"};
 
 /* ---- colour --------------------------------------------------------------------------------- */
 
@@ -221,38 +220,22 @@ static void put_segments(struct mur_put *top, const struct mur_segmentation *giv
         put_background(top);
 }
 
-static void put_references(struct mur_put *top, const struct mur_segmentation *given)
+static struct mur_referenced_series references_of(const struct mur_segmentation *given)
 {
-    if (given->referenced_instance_count == 0)
-        return;
-    struct mur_put series = mur_put_item(top, MUR_TAG_ReferencedSeriesSequence);
-    for (size_t index = 0; index < given->referenced_instance_count; index++) {
-        struct mur_put instance = mur_put_item(&series, MUR_TAG_ReferencedInstanceSequence);
-        mur_put_needed(&instance, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
-        mur_put_needed(&instance, MUR_TAG_ReferencedSOPInstanceUID,
-                       given->referenced_instances[index]);
-        series.status = instance.status;
-    }
-    mur_put_needed(&series, MUR_TAG_SeriesInstanceUID, given->referenced_series);
-    top->status = series.status;
+    return (struct mur_referenced_series){
+        .series_instance = given->referenced_series,
+        .sop_class = given->referenced_sop_class,
+        .instances = given->referenced_instances,
+        .instance_count = given->referenced_instance_count,
+    };
 }
 
 static void put_shared_groups(struct mur_put *top, const struct mur_segmentation *given)
 {
     struct mur_put shared = mur_put_item(top, MUR_TAG_SharedFunctionalGroupsSequence);
-    if (given->shared_derivation && given->referenced_instance_count > 0) {
-        struct mur_put derivation = mur_put_item(&shared, MUR_TAG_DerivationImageSequence);
-        for (size_t index = 0; index < given->referenced_instance_count; index++) {
-            struct mur_put source = mur_put_item(&derivation, MUR_TAG_SourceImageSequence);
-            mur_put_needed(&source, MUR_TAG_ReferencedSOPClassUID, given->referenced_sop_class);
-            mur_put_needed(&source, MUR_TAG_ReferencedSOPInstanceUID,
-                           given->referenced_instances[index]);
-            mur_put_code(&source, MUR_TAG_PurposeOfReferenceCodeSequence, &source_image_code);
-            derivation.status = source.status;
-        }
-        mur_put_code(&derivation, MUR_TAG_DerivationCodeSequence, &segmentation_code);
-        shared.status = derivation.status;
-    }
+    const struct mur_referenced_series references = references_of(given);
+    if (given->shared_derivation && references.instance_count > 0)
+        mur_put_shared_derivation(&shared, &segmentation_code, &references);
     struct mur_put orientation = mur_put_item(&shared, MUR_TAG_PlaneOrientationSequence);
     mur_put_needed(&orientation, MUR_TAG_ImageOrientationPatient, given->image_orientation);
     shared.status = orientation.status;
@@ -268,6 +251,7 @@ static enum mur_status remove_foreign(struct mur_dataset *dataset, struct mur_er
 {
     static const uint32_t tags[] = {
         MUR_TAG_ReferencedSeriesSequence,
+        MUR_TAG_StudiesContainingOtherReferencedInstancesSequence,
         MUR_TAG_DimensionOrganizationSequence,
         MUR_TAG_DimensionIndexSequence,
         MUR_TAG_SegmentSequence,
@@ -301,7 +285,8 @@ static enum mur_status build_top(struct mur_dataset *dataset, const struct mur_s
     mur_put_int(&top, MUR_TAG_SeriesNumber, given->series_number);
     mur_put_int(&top, MUR_TAG_InstanceNumber, 1);
     mur_put_needed(&top, MUR_TAG_FrameOfReferenceUID, given->frame_of_reference);
-    put_references(&top, given);
+    const struct mur_referenced_series references = references_of(given);
+    mur_put_referenced_series(&top, &references);
 
     struct mur_put organization = mur_put_item(&top, MUR_TAG_DimensionOrganizationSequence);
     mur_put_needed(&organization, MUR_TAG_DimensionOrganizationUID, given->dimension_organization);
@@ -410,7 +395,7 @@ static void encode_derivation(struct encode *out, const struct mur_segmentation_
     encode_text(out, MUR_TAG_ReferencedSOPInstanceUID, MUR_VR_UI, plane->sop_instance);
     if (plane->frame > 0)
         encode_int(out, MUR_TAG_ReferencedFrameNumber, MUR_VR_IS, plane->frame);
-    encode_code(out, MUR_TAG_PurposeOfReferenceCodeSequence, &source_image_code);
+    encode_code(out, MUR_TAG_PurposeOfReferenceCodeSequence, &mur_code_source_image);
     end_item(out);
     end_sequence(out);
     encode_code(out, MUR_TAG_DerivationCodeSequence, &segmentation_code);

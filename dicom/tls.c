@@ -202,6 +202,24 @@ bool mur_tls_has_certificate(const struct mur_tls *tls)
     return tls->certificate[0] != '\0';
 }
 
+const char *mur_tls_remark(struct mur_tls *tls)
+{
+    struct stat details;
+    if (!mur_tls_has_certificate(tls))
+        return NULL;
+    if (stat(tls->key, &details) == 0 && (details.st_mode & (S_IWGRP | S_IRWXO)) != 0)
+        return "the private key (dicom.tls_key) may be read or changed by others: chmod 600";
+    SSL_CTX *context = mur_tls_context(tls);
+    const X509 *ours = SSL_CTX_get0_certificate(context);
+    bool begun = X509_cmp_current_time(X509_get0_notBefore(ours)) < 0;
+    bool ended = X509_cmp_current_time(X509_get0_notAfter(ours)) < 0;
+    SSL_CTX_free(context);
+    return ended ? "our certificate (dicom.tls_certificate) has expired: nobody will trust it"
+           : !begun
+               ? "our certificate (dicom.tls_certificate) is not valid yet: nobody will trust it"
+               : NULL;
+}
+
 enum mur_status mur_tls_reload(struct mur_tls *tls, struct mur_error *error)
 {
     SSL_CTX *fresh = NULL;

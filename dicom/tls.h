@@ -46,6 +46,9 @@ MUR_DEFINE_AUTO(mur_tls, mur_tls_free)
 
 /** Whether we can be called: that takes a certificate. */
 bool mur_tls_has_certificate(const struct mur_tls *tls);
+/** What should be told of the files although they can be used: a private key that others may read,
+ * a certificate of ours that is past its time. @return a text that lasts; NULL: nothing */
+const char *mur_tls_remark(struct mur_tls *tls);
 /** Reads the files again, for connections from now on. On failure all stays as it was. */
 MUR_NODISCARD
 enum mur_status mur_tls_reload(struct mur_tls *tls, struct mur_error *error);

@@ -24,7 +24,8 @@ enum {
 
 struct reader {
     struct mur_commitment *commitment;
-    uint32_t item; /* of Referenced SOP Sequence */
+    unsigned depth; /* of items */
+    bool in_references, has_instance;
     char sop_class[MUR_UID_TEXT_SIZE];
 };
 
@@ -44,16 +45,13 @@ static enum mur_status take_reference(struct reader *reader, const struct mur_sc
                                       struct mur_error *error)
 {
     char sop_instance[MUR_UID_TEXT_SIZE];
-    if (element->items[0] != reader->item) {
-        reader->item = element->items[0];
-        reader->sop_class[0] = '\0';
-    }
     if (element->tag == MUR_TAG_ReferencedSOPClassUID)
         return copy_uid(reader->sop_class, element, error);
     if (element->tag != MUR_TAG_ReferencedSOPInstanceUID)
         return MUR_OK;
     if (reader->sop_class[0] == '\0')
         return mur_error_set(error, MUR_INVALID, "a reference without SOP Class UID");
+    reader->has_instance = true;
     enum mur_status status = copy_uid(sop_instance, element, error);
     if (status == MUR_OK)
         status = mur_commitment_add(reader->commitment, reader->sop_class, sop_instance, error);
@@ -71,10 +69,43 @@ static enum mur_status take_element(void *user, const struct mur_scan_element *e
     return MUR_OK;
 }
 
+static enum mur_status begin_sequence(void *user, const struct mur_scan_element *element,
+                                      struct mur_error *error)
+{
+    (void)error;
+    struct reader *reader = user;
+    if (element->depth == 0)
+        reader->in_references = element->tag == MUR_TAG_ReferencedSOPSequence;
+    return MUR_OK;
+}
+
+static enum mur_status begin_item(void *user, struct mur_error *error)
+{
+    (void)error;
+    struct reader *reader = user;
+    if (reader->depth++ == 0) {
+        reader->has_instance = false;
+        reader->sop_class[0] = '\0';
+    }
+    return MUR_OK;
+}
+
+/* One that names nothing would be in neither list of the report. */
+static enum mur_status end_item(void *user, struct mur_error *error)
+{
+    struct reader *reader = user;
+    if (--reader->depth == 0 && reader->in_references && !reader->has_instance)
+        return mur_error_set(error, MUR_INVALID, "a reference without SOP Instance UID");
+    return MUR_OK;
+}
+
 static enum mur_status parse(struct mur_commitment *out, const struct mur_buffer *bytes,
                              const char *transfer_syntax, struct mur_error *error)
 {
-    static const struct mur_scan_events events = {.element = take_element};
+    static const struct mur_scan_events events = {.element = take_element,
+                                                  .sequence_begin = begin_sequence,
+                                                  .item_begin = begin_item,
+                                                  .item_end = end_item};
     struct reader reader = {.commitment = out};
     MUR_AUTO(mur_scanner) *scanner = NULL;
     enum mur_status status = mur_scanner_create(&scanner, transfer_syntax, &events, &reader, error);

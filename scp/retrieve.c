@@ -252,6 +252,8 @@ static enum mur_status digest_of(uint8_t out[MUR_XXH128_SIZE], struct mur_retrie
         status = read_exactly(content->data, chunk, descriptor, item->offset + done, item, reason);
         if (status == MUR_OK)
             mur_xxh128_update(digest, content->data, chunk);
+        if (status == MUR_OK && mur_session_must_hurry(retrieval->session))
+            status = mur_error_set(reason, MUR_CANCELLED, "the node is being stopped");
     }
     if (status == MUR_OK)
         mur_xxh128_finish(out, digest);

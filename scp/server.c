@@ -205,6 +205,13 @@ static bool calls_by_tls(const struct mur_config *config)
     return false;
 }
 
+static void remark_on_tls(const struct mur_scp *scp)
+{
+    const char *remark = mur_tls_remark(scp->tls);
+    if (remark != NULL)
+        mur_log_warning(MUR_LOG_SCP, "TLS: %s", remark);
+}
+
 static enum mur_status open_tls(struct mur_scp *scp, struct mur_error *error)
 {
     const struct mur_config *config = scp->config;
@@ -226,6 +233,7 @@ static enum mur_status open_tls(struct mur_scp *scp, struct mur_error *error)
         status = mur_listener_create(listener, &options, error);
     if (status != MUR_OK)
         return mur_error_prefix(error, "TLS (dicom.tls_...)");
+    remark_on_tls(scp);
     /* Who shows a certificate of our authority is not anybody. */
     if (!called || config->dicom_tls_verify_peer == MUR_TLS_VERIFY_REQUIRE)
         return MUR_OK;
@@ -310,7 +318,10 @@ uint16_t mur_scp_tls_port(const struct mur_scp *scp)
 
 enum mur_status mur_scp_reload(struct mur_scp *scp, struct mur_error *error)
 {
-    return scp->tls != NULL ? mur_tls_reload(scp->tls, error) : MUR_OK;
+    enum mur_status status = scp->tls != NULL ? mur_tls_reload(scp->tls, error) : MUR_OK;
+    if (status == MUR_OK && scp->tls != NULL)
+        remark_on_tls(scp);
+    return status;
 }
 
 unsigned mur_scp_association_count(struct mur_scp *scp)

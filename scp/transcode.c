@@ -7,6 +7,7 @@
 #include "archive/coerce.h"
 #include "core/clock.h"
 #include "dicom/data_set.h"
+#include "dicom/measure.h"
 #include "dicom/sop_class.h"
 #include "dicom/transfer_syntax.h"
 #include "scp/retrieve.h"
@@ -14,33 +15,6 @@
 enum { LOOK_ROUND_MS = 200 };
 
 /* ---- memory ---- */
-
-static uint64_t number(struct mur_dataset *dataset, uint32_t tag, uint64_t otherwise)
-{
-    int64_t value = 0;
-    if (mur_dataset_get_int(&value, dataset, tag, 0, NULL) != MUR_OK || value < 1)
-        return otherwise;
-    return value < UINT32_MAX ? (uint64_t)value : UINT32_MAX;
-}
-
-/* What decoding will take: the pixels twice, decoded and as part of the new Data Set; and the rest
- * of the stored one likewise. */
-static uint64_t memory_for(struct mur_dataset *dataset, const struct mur_instance *item)
-{
-    uint64_t product = 2;
-    const uint64_t factors[] = {
-        number(dataset, MUR_TAG_Rows, 1),
-        number(dataset, MUR_TAG_Columns, 1),
-        number(dataset, MUR_TAG_SamplesPerPixel, 1),
-        (number(dataset, MUR_TAG_BitsAllocated, 8) + 7) / 8,
-        number(dataset, MUR_TAG_NumberOfFrames, 1),
-    };
-    for (size_t i = 0; i < MUR_COUNT(factors); i++)
-        if (__builtin_mul_overflow(product, factors[i], &product))
-            return UINT64_MAX;
-    uint64_t sum = 0;
-    return __builtin_add_overflow(product, 2 * item->length, &sum) ? UINT64_MAX : sum;
-}
 
 /* With the mutex held. */
 static void wait_a_little(struct mur_scp *scp)
@@ -55,6 +29,13 @@ static void wait_a_little(struct mur_scp *scp)
     (void)pthread_cond_timedwait(&scp->memory_released, &scp->mutex, &until);
 }
 
+static enum mur_status too_large(uint64_t bytes, uint64_t most, struct mur_error *reason)
+{
+    return mur_error_set(reason, MUR_LIMIT,
+                         "converting it takes %.1f MB, dicom.transcode_memory is %.1f MB",
+                         (double)bytes / 1e6, (double)most / 1e6);
+}
+
 static enum mur_status take_memory(struct mur_transcoding *transcoding,
                                    struct mur_retrieval *retrieval, uint64_t bytes,
                                    struct mur_error *reason)
@@ -63,9 +44,7 @@ static enum mur_status take_memory(struct mur_transcoding *transcoding,
     struct mur_scp *scp = session->scp;
     uint64_t most = scp->config->dicom_transcode_memory;
     if (bytes > most)
-        return mur_error_set(reason, MUR_LIMIT,
-                             "converting it takes %.1f MB, dicom.transcode_memory is %.1f MB",
-                             (double)bytes / 1e6, (double)most / 1e6);
+        return too_large(bytes, most, reason);
     enum mur_status status = MUR_OK;
     int64_t deadline = mur_clock_monotonic_ms() + session->timeout_ms;
     (void)pthread_mutex_lock(&scp->mutex);
@@ -139,39 +118,43 @@ static enum mur_status need_syntax(const char **syntax, struct mur_transcoding *
                                            mur_transfer_syntax_name(item->transfer_syntax));
 }
 
-/* Reading takes memory too, in proportion to the length without pixels, which stay in the file
- * until they are wanted; but what was deflated comes as a whole, so that there must be room for it
- * before. */
-static enum mur_status load(struct mur_dataset **out, struct mur_transcoding *transcoding,
-                            struct mur_retrieval *retrieval, const struct mur_instance *item,
-                            int descriptor, struct mur_error *reason)
+/* Both reading and writing take memory, and reading it to find out how much would be too late. */
+static enum mur_status measure(struct mur_measure *out, const struct mur_retrieval *retrieval,
+                               const struct mur_instance *item, int descriptor,
+                               struct mur_error *reason)
+{
+    enum mur_status status = mur_measure_file(
+        out, descriptor, item->offset, item->transfer_syntax,
+        retrieval->session->scp->config->dicom_transcode_memory, item->sop_instance, reason);
+    return status == MUR_LIMIT ? mur_error_prefix(reason, "dicom.transcode_memory") : status;
+}
+
+static enum mur_status load(struct mur_dataset **out, int descriptor, struct mur_error *reason)
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
-    enum mur_status status = MUR_OK;
-    if ((mur_transfer_syntax_flags(item->transfer_syntax) & MUR_TS_DEFLATED) != 0) {
-        MUR_AUTO(mur_dataset) *header = NULL;
-        status = mur_dataset_load(&header, path, MUR_HEADER, reason);
-        if (status == MUR_OK)
-            status = take_memory(transcoding, retrieval, memory_for(header, item), reason);
-    }
-    return status == MUR_OK ? mur_dataset_load(out, path, MUR_WHOLE, reason) : status;
+    return mur_dataset_load(out, path, MUR_WHOLE, reason);
 }
 
-static enum mur_status encode(struct mur_transcoding *out, struct mur_retrieval *retrieval,
-                              const struct mur_instance *item, struct mur_dataset *dataset,
-                              const char *syntax, struct mur_error *reason)
+/* What it takes to send it in a transfer syntax; where that is the stored one pixels stay as they
+ * are. */
+static uint64_t memory_for(const struct mur_measure *measure, const struct mur_instance *item,
+                           const char *syntax)
+{
+    return strcmp(syntax, item->transfer_syntax) == 0 ? mur_measure_written(measure)
+                                                      : mur_measure_decoded(measure);
+}
+
+static enum mur_status encode(struct mur_transcoding *out, const struct mur_instance *item,
+                              struct mur_dataset *dataset, const char *syntax,
+                              struct mur_error *reason)
 {
     if (!mur_dataset_can_write(dataset, syntax))
         return mur_error_set(reason, MUR_UNSUPPORTED,
                              "%s: the receiver takes native pixels only; %s cannot be decoded",
                              mur_sop_class_name(item->sop_class),
                              mur_transfer_syntax_name(item->transfer_syntax));
-    bool as_stored = strcmp(syntax, item->transfer_syntax) == 0; /* its pixels are not decoded */
-    uint64_t memory = as_stored ? 2 * item->length : memory_for(dataset, item);
-    enum mur_status status =
-        out->scp == NULL ? take_memory(out, retrieval, memory, reason) : MUR_OK; /* see load() */
-    return status == MUR_OK ? mur_dataset_encode(&out->bytes, dataset, syntax, reason) : status;
+    return mur_dataset_encode(&out->bytes, dataset, syntax, reason);
 }
 
 enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
@@ -180,11 +163,16 @@ enum mur_status mur_retrieval_transcode(struct mur_transcoding *out,
                                         struct mur_error *reason)
 {
     const char *syntax = NULL;
+    struct mur_measure size = {.length = 0};
     MUR_AUTO(mur_dataset) *dataset = NULL;
     enum mur_status status = need_syntax(&syntax, out, retrieval, item, reason);
     if (status == MUR_OK)
-        status = load(&dataset, out, retrieval, item, descriptor, reason);
-    return status == MUR_OK ? encode(out, retrieval, item, dataset, syntax, reason) : status;
+        status = measure(&size, retrieval, item, descriptor, reason);
+    if (status == MUR_OK)
+        status = take_memory(out, retrieval, memory_for(&size, item, syntax), reason);
+    if (status == MUR_OK)
+        status = load(&dataset, descriptor, reason);
+    return status == MUR_OK ? encode(out, item, dataset, syntax, reason) : status;
 }
 
 enum mur_status mur_retrieval_coerce(bool *changed, struct mur_transcoding *out,
@@ -193,18 +181,29 @@ enum mur_status mur_retrieval_coerce(bool *changed, struct mur_transcoding *out,
                                      uint8_t context_id, struct mur_error *reason)
 {
     bool differs = false;
+    uint64_t most = retrieval->session->scp->config->dicom_transcode_memory;
     const char *syntax = item->transfer_syntax;
+    struct mur_measure size = {.length = 0};
     MUR_AUTO(mur_dataset) *dataset = NULL;
     out->context_id = context_id;
     enum mur_status status =
         context_id == 0 ? need_syntax(&syntax, out, retrieval, item, reason) : MUR_OK;
     if (status == MUR_OK)
-        status = load(&dataset, out, retrieval, item, descriptor, reason);
+        status = measure(&size, retrieval, item, descriptor, reason);
+    if (status != MUR_OK)
+        return status;
+    /* One that is too large to be written may still say all that already. */
+    uint64_t memory = memory_for(&size, item, syntax);
+    bool writable = memory <= most;
+    status = take_memory(out, retrieval, writable ? memory : mur_measure_loaded(&size), reason);
+    if (status == MUR_OK)
+        status = load(&dataset, descriptor, reason);
     if (status == MUR_OK)
         status =
             mur_archive_coerce(&differs, dataset, retrieval->session->scp->archive, item, reason);
     if (status == MUR_OK && differs)
-        status = encode(out, retrieval, item, dataset, syntax, reason);
+        status =
+            writable ? encode(out, item, dataset, syntax, reason) : too_large(memory, most, reason);
     if (status == MUR_OK)
         *changed = differs;
     return status;

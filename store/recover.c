@@ -94,6 +94,14 @@ static enum mur_status recover_folder(struct mur_store *store, const char *folde
     return MUR_OK;
 }
 
+bool mur_store_is_incoming(const char *name)
+{
+    size_t prefix = strlen(MUR_INCOMING_PREFIX);
+    return strncmp(name, MUR_INCOMING_PREFIX, prefix) == 0 &&
+           strspn(name + prefix, "0123456789abcdef") == MUR_STORE_TOKEN_SIZE - 1 &&
+           strlen(name + prefix) == MUR_STORE_TOKEN_SIZE - 1;
+}
+
 enum mur_status mur_store_recover(struct mur_store *store, mur_store_leftover_function ask,
                                   void *user, struct mur_error *error)
 {
@@ -103,7 +111,7 @@ enum mur_status mur_store_recover(struct mur_store *store, mur_store_leftover_fu
     enum mur_status status = MUR_OK;
     const struct dirent *entry;
     while (status == MUR_OK && (entry = readdir(entries)) != NULL) {
-        if (strncmp(entry->d_name, MUR_INCOMING_PREFIX, strlen(MUR_INCOMING_PREFIX)) != 0)
+        if (!mur_store_is_incoming(entry->d_name))
             continue;
         MUR_AUTO_FREE char *folder = NULL;
         status = mur_text_format(&folder, error, "%s/%s", store->directory, entry->d_name);

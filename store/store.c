@@ -335,6 +335,8 @@ enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *st
     if (status == MUR_OK && link(path, object->incoming) != 0) {
         struct stat info;
         status = mur_error_set_errno(error, errno, "cannot take %s", path);
+        if (status == MUR_DENIED && mur_directory_exists(path))
+            return mur_error_set(error, MUR_NOT_FOUND, "%s is a folder", path);
         if (status == MUR_NOT_FOUND && lstat(path, &info) == 0) /* our own folder is gone */
             status =
                 mur_error_set(error, MUR_IO, "cannot take %s: %s is gone", path, store->incoming);
@@ -588,13 +590,7 @@ enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
 {
     MUR_AUTO_FREE char *path = NULL;
     enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
-    if (status != MUR_OK)
-        return status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return mur_error_set_errno(error, errno, "cannot open %s", path);
-    *descriptor = fd;
-    return MUR_OK;
+    return status == MUR_OK ? mur_file_open_regular(descriptor, path, error) : status;
 }
 
 enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
@@ -625,25 +621,49 @@ enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mu
 }
 
 /* What has a second name in an incoming folder is on its way. */
-static enum mur_status stop_at_object(void *user, const struct mur_walk_entry *entry, bool *skip,
-                                      struct mur_error *error)
+static bool is_settled(const struct stat *details)
 {
-    bool *found = user;
+    return S_ISREG(details->st_mode) && details->st_nlink == 1;
+}
+
+enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
+                                     const struct mur_object_name *name, const char *suffix,
+                                     struct mur_error *error)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    struct stat info;
+    enum mur_status status = mur_store_object_path(&path, store, name, suffix, error);
+    if (status == MUR_OK)
+        *out = lstat(path, &info) == 0 && is_settled(&info);
+    return status;
+}
+
+struct settled_count {
+    size_t count, enough;
+};
+
+static enum mur_status count_object(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                    struct mur_error *error)
+{
+    struct settled_count *settled = user;
     const char *name = mur_path_base(entry->path);
     const char *suffix = strrchr(name, '.');
     *skip = name[0] == '.';
-    *found = entry->kind == MUR_WALK_FILE && entry->depth > 0 && entry->details.st_nlink == 1 &&
-             suffix != NULL && strcmp(suffix, ".dcm") == 0;
-    return *found ? mur_error_set(error, MUR_CANCELLED, "found") : MUR_OK;
+    if (entry->kind == MUR_WALK_FILE && entry->depth > 0 && is_settled(&entry->details) &&
+        suffix != NULL && strcmp(suffix, ".dcm") == 0)
+        settled->count++;
+    return settled->count < settled->enough ? MUR_OK
+                                            : mur_error_set(error, MUR_CANCELLED, "enough");
 }
 
-enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error)
+enum mur_status mur_store_count_settled(size_t *out, struct mur_store *store, size_t enough,
+                                        struct mur_error *error)
 {
     struct mur_error reason = MUR_ERROR_INIT;
-    bool found = false;
-    enum mur_status status = mur_directory_walk(store->directory, stop_at_object, &found, &reason);
-    if (status != MUR_OK && !found)
+    struct settled_count settled = {.enough = enough};
+    enum mur_status status = mur_directory_walk(store->directory, count_object, &settled, &reason);
+    if (status != MUR_OK && settled.count < enough)
         return mur_error_set(error, status, "%s", reason.message);
-    *out = found;
+    *out = settled.count;
     return MUR_OK;
 }

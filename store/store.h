@@ -82,7 +82,8 @@ void mur_object_displace(struct mur_object *object);
 /**
  * Takes a stored object that shall go: it keeps its place, but stands in the incoming folder too,
  * so that an unclean end is settled as for a new one. Then either mur_object_displace() it, once
- * the index has forgotten it, or just mur_object_free() it, and it stays. @retval MUR_NOT_FOUND
+ * the index has forgotten it, or just mur_object_free() it, and it stays. @retval MUR_NOT_FOUND  or
+ * a folder stands in its place, which is nobody's to remove
  */
 MUR_NODISCARD
 enum mur_status mur_object_condemn(struct mur_object **out, struct mur_store *store,
@@ -137,7 +138,7 @@ MUR_NODISCARD
 enum mur_status mur_store_is_alive(bool *alive, struct mur_store *store, const char *token,
                                    struct mur_error *error);
 
-/** Opens a stored file. @retval MUR_NOT_FOUND */
+/** Opens a stored file. @retval MUR_NOT_FOUND; MUR_CORRUPT something else stands there */
 MUR_NODISCARD
 enum mur_status mur_store_open_object(int *descriptor, struct mur_store *store,
                                       const struct mur_object_name *name, const char *suffix,
@@ -152,9 +153,18 @@ MUR_NODISCARD
 enum mur_status mur_store_remove(struct mur_store *store, const struct mur_object_name *name,
                                  const char *suffix, struct mur_error *error);
 
-/** Is there an object that is neither just being stored nor just being removed? */
+/** Whether the file of an object is there, neither just being stored nor just being removed. */
 MUR_NODISCARD
-enum mur_status mur_store_has_settled(bool *out, struct mur_store *store, struct mur_error *error);
+enum mur_status mur_store_is_settled(bool *out, struct mur_store *store,
+                                     const struct mur_object_name *name, const char *suffix,
+                                     struct mur_error *error);
+/** Whether a folder of this name in objects/ is one that a process stores into. */
+bool mur_store_is_incoming(const char *name);
+/** How many objects are there that are neither just being stored nor just being removed?
+ * @param enough  when there are that many, no more are counted */
+MUR_NODISCARD
+enum mur_status mur_store_count_settled(size_t *out, struct mur_store *store, size_t enough,
+                                        struct mur_error *error);
 /** Is there any object at all? (An index that is missing beside objects is damage.) */
 MUR_NODISCARD
 enum mur_status mur_store_is_empty(bool *out, struct mur_store *store, struct mur_error *error);

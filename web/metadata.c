@@ -107,16 +107,23 @@ static enum mur_status coerced(bool *changed, struct mur_buffer *out,
                                const struct mur_instance *instance, struct mur_error *error)
 {
     MUR_AUTO_CLOSE int file = -1;
+    struct mur_measure size = {.length = 0};
     MUR_AUTO(mur_dataset) *dataset = NULL;
     enum mur_status status = mur_wado_open(&file, exchange, instance, error);
     if (status == MUR_OK)
-        status = mur_wado_load(&dataset, file, MUR_HEADER, error);
+        status = mur_wado_measure(&size, exchange, instance, file, error);
+    if (status == MUR_OK)
+        status = mur_wado_take_memory(exchange, mur_measure_loaded(&size), error);
+    if (status != MUR_OK)
+        return status;
+    status = mur_wado_load(&dataset, file, MUR_HEADER, error);
     if (status == MUR_OK)
         status = mur_archive_coerce(changed, dataset, exchange->archive, instance, error);
-    if (status != MUR_OK || !*changed)
-        return status;
-    status = describe(out, dataset, error);
-    return status == MUR_OK ? add_pixels(out, exchange, instance, error) : status;
+    if (status == MUR_OK && *changed)
+        status = describe(out, dataset, error);
+    mur_dataset_free(MUR_STEAL(dataset));
+    mur_wado_give_memory(exchange, mur_measure_loaded(&size));
+    return status == MUR_OK && *changed ? add_pixels(out, exchange, instance, error) : status;
 }
 
 enum mur_status mur_metadata_write(struct mur_sink sink, const struct mur_exchange *exchange,

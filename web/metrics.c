@@ -3,6 +3,7 @@
 #include <microhttpd.h>
 
 #include "archive/overview.h"
+#include "archive/reports.h"
 #include "core/clock.h"
 #include "web/activity.h"
 #include "web/internal.h"
@@ -40,6 +41,26 @@ static enum mur_status add_answers(struct mur_buffer *text, const struct mur_act
                 text, error, "murpacs_http_requests_total{code=\"%u\"} %" PRIu64 "\n", code,
                 answers);
     }
+    return status;
+}
+
+/* Nothing is told where the report cannot be read. */
+static enum mur_status add_verification(struct mur_buffer *text, struct mur_archive *archive,
+                                        struct mur_error *error)
+{
+    struct mur_verify_report report;
+    if (mur_archive_last_verify(&report, archive, NULL) != MUR_OK)
+        return MUR_OK;
+    const struct sample samples[] = {
+        {"verify_findings", "gauge",
+         "What murpacs verify found in its last round that is not as it came.",
+         (uint64_t)report.found},
+        {"last_verify_seconds", "gauge", "When murpacs verify ended last, since 1970; 0: never.",
+         (uint64_t)(report.ended_us / 1000000)},
+    };
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(samples); i++)
+        status = add(text, &samples[i], error);
     return status;
 }
 
@@ -88,6 +109,8 @@ enum mur_status mur_web_metrics(struct mur_exchange *exchange, struct mur_error 
                                             web->node.associations(web->node.user)};
         status = add(&text, &associations, error);
     }
+    if (status == MUR_OK)
+        status = add_verification(&text, exchange->archive, error);
     if (status == MUR_OK)
         status = add_answers(&text, web->activity, error);
     if (status == MUR_OK)

@@ -320,7 +320,14 @@ static enum mur_status render(struct mur_buffer *out, struct wish *wish, bool pn
     /* Decoded pixels, the picture and its smaller or larger self. */
     uint64_t memory = mur_frame_memory(image) + 6 * (uint64_t)image->rows * image->columns +
                       (wish->has_viewport ? 3 * (uint64_t)wish->width * wish->height : 0);
-    enum mur_status status = mur_wado_take_memory(exchange, memory, error);
+    struct mur_measure size = {.length = 0};
+    enum mur_status status = MUR_OK;
+    if (strcmp(image->photometric, "PALETTE COLOR") == 0) /* which is in the Data Set */
+        status = mur_wado_measure(&size, exchange, instance, descriptor, error);
+    if (status == MUR_OK && __builtin_add_overflow(memory, mur_measure_loaded(&size), &memory))
+        memory = UINT64_MAX;
+    if (status == MUR_OK)
+        status = mur_wado_take_memory(exchange, memory, error);
     if (status != MUR_OK)
         return status;
     status = make_picture(&picture, wish, exchange, instance, descriptor, image, error);

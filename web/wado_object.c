@@ -7,6 +7,16 @@
 #include "dicom/part10.h"
 #include "dicom/transfer_syntax.h"
 
+enum mur_status mur_wado_measure(struct mur_measure *out, const struct mur_exchange *exchange,
+                                 const struct mur_instance *instance, int descriptor,
+                                 struct mur_error *error)
+{
+    enum mur_status status =
+        mur_measure_file(out, descriptor, instance->offset, instance->transfer_syntax,
+                         exchange->config->dicom_transcode_memory, instance->sop_instance, error);
+    return status == MUR_LIMIT ? mur_error_prefix(error, "dicom.transcode_memory") : status;
+}
+
 enum mur_status mur_wado_load(struct mur_dataset **out, int descriptor,
                               enum mur_dataset_extent extent, struct mur_error *error)
 {
@@ -15,36 +25,17 @@ enum mur_status mur_wado_load(struct mur_dataset **out, int descriptor,
     return mur_dataset_load(out, path, extent, error);
 }
 
-static uint64_t number(struct mur_dataset *dataset, uint32_t tag, uint64_t otherwise)
-{
-    int64_t value = 0;
-    if (mur_dataset_get_int(&value, dataset, tag, 0, NULL) != MUR_OK || value < 1)
-        return otherwise;
-    return value < UINT32_MAX ? (uint64_t)value : UINT32_MAX;
-}
-
-/* What converting takes: values of native objects stay in the file until they are written; pixels
- * that are decoded are there twice, and what was deflated or swapped as a whole. */
-static uint64_t memory_for(struct mur_dataset *dataset, const struct mur_instance *instance,
+/* What converting takes: values of native objects stay in the file until they are written, a few at
+ * a time; those that are decoded, inflated or swapped are held as a whole. */
+static uint64_t memory_for(const struct mur_measure *measure, const struct mur_instance *instance,
                            bool as_stored)
 {
+    enum { VALUES_UNDER_WAY = 1 << 20 };
     unsigned flags = mur_transfer_syntax_flags(instance->transfer_syntax);
-    uint64_t memory = 1 << 20;
-    if ((flags & MUR_TS_DEFLATED) != 0 || (!as_stored && (flags & MUR_TS_ENCAPSULATED) != 0)) {
-        memory = 2;
-        const uint64_t factors[] = {number(dataset, MUR_TAG_Rows, 1),
-                                    number(dataset, MUR_TAG_Columns, 1),
-                                    number(dataset, MUR_TAG_SamplesPerPixel, 1),
-                                    (number(dataset, MUR_TAG_BitsAllocated, 8) + 7) / 8,
-                                    number(dataset, MUR_TAG_NumberOfFrames, 1)};
-        for (size_t i = 0; i < MUR_COUNT(factors); i++)
-            if (__builtin_mul_overflow(memory, factors[i], &memory))
-                return UINT64_MAX;
-    }
-    if ((flags & (MUR_TS_ENCAPSULATED | MUR_TS_DEFLATED | MUR_TS_BIG_ENDIAN)) != 0 &&
-        __builtin_add_overflow(memory, 2 * instance->length, &memory))
-        return UINT64_MAX;
-    return memory;
+    if ((flags & (MUR_TS_ENCAPSULATED | MUR_TS_DEFLATED | MUR_TS_BIG_ENDIAN)) != 0)
+        return as_stored ? mur_measure_written(measure) : mur_measure_decoded(measure);
+    uint64_t memory = mur_measure_loaded(measure);
+    return memory < UINT64_MAX - VALUES_UNDER_WAY ? memory + VALUES_UNDER_WAY : memory;
 }
 
 static enum mur_status write_file(struct mur_sink sink, struct mur_dataset *dataset,
@@ -62,6 +53,24 @@ static enum mur_status write_file(struct mur_sink sink, struct mur_dataset *data
     return status == MUR_OK ? mur_dataset_write(dataset, syntax, sink, error) : status;
 }
 
+/* The header tells whether the rest is needed. */
+static enum mur_status would_change(bool *out, const struct mur_exchange *exchange,
+                                    const struct mur_instance *instance, int descriptor,
+                                    const struct mur_measure *size, struct mur_error *error)
+{
+    uint64_t memory = mur_measure_loaded(size);
+    MUR_AUTO(mur_dataset) *header = NULL;
+    enum mur_status status = mur_wado_take_memory(exchange, memory, error);
+    if (status != MUR_OK)
+        return status;
+    status = mur_wado_load(&header, descriptor, MUR_HEADER, error);
+    if (status == MUR_OK)
+        status = mur_archive_coerce(out, header, exchange->archive, instance, error);
+    mur_dataset_free(MUR_STEAL(header));
+    mur_wado_give_memory(exchange, memory);
+    return status;
+}
+
 /* @param[out] made  false: the file says all that, nothing was made */
 static enum mur_status convert(bool *made, struct mur_spool *spool,
                                const struct mur_exchange *exchange,
@@ -70,22 +79,19 @@ static enum mur_status convert(bool *made, struct mur_spool *spool,
 {
     bool as_stored = strcmp(syntax, instance->transfer_syntax) == 0;
     bool changed = false;
-    uint64_t memory = 0;
-    MUR_AUTO(mur_dataset) *dataset = NULL;
-    MUR_AUTO(mur_dataset) *header = NULL;
-    enum mur_status status = mur_wado_load(&header, descriptor, MUR_HEADER, error);
-    if (status == MUR_OK)
-        memory = memory_for(header, instance, as_stored);
+    struct mur_measure size = {.length = 0};
+    enum mur_status status = mur_wado_measure(&size, exchange, instance, descriptor, error);
     if (status == MUR_OK && as_stored) {
-        /* The header tells whether the rest is needed. */
-        status = mur_archive_coerce(&changed, header, exchange->archive, instance, error);
+        status = would_change(&changed, exchange, instance, descriptor, &size, error);
         if (status != MUR_OK || !changed)
             return status;
     }
+    uint64_t memory = memory_for(&size, instance, as_stored);
     if (status == MUR_OK)
         status = mur_wado_take_memory(exchange, memory, error);
     if (status != MUR_OK)
         return status;
+    MUR_AUTO(mur_dataset) *dataset = NULL;
     status = mur_wado_load(&dataset, descriptor, MUR_WHOLE, error);
     if (status == MUR_OK && exchange->config->export_coerce)
         status = mur_archive_coerce(&changed, dataset, exchange->archive, instance, error);

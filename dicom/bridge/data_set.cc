@@ -118,6 +118,7 @@ extern "C" enum mur_status mur_dataset_clone(mur_dataset **out, const mur_datase
         if (dataset != dataset->root && !charset.empty())
             (void)copy->putAndInsertString(DCM_SpecificCharacterSet, charset.c_str());
         *out = mur::make_root(std::move(copy), dataset->root->transfer_syntax.c_str()).release();
+        (*out)->fragments = dataset->root->fragments;
         return MUR_OK;
     });
 }

@@ -34,6 +34,7 @@ struct mur_dataset {
     /* Of roots: */
     std::unique_ptr<DcmDataset> owned;
     std::string transfer_syntax;
+    uint32_t fragments = 0; /* the most that any of its Pixel Data came in */
     std::unordered_map<DcmItem *, std::unique_ptr<mur_dataset>> views;
     mur_charset *charset = nullptr; /* the converter used last */
     /* The item got last, so that a walk over a sequence is not quadratic. */

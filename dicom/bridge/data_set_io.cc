@@ -12,6 +12,7 @@
 #include "dcmtk/dcmjpeg/djdecode.h"
 #include "dcmtk/dcmjpls/djdecode.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -49,7 +50,26 @@ E_TransferSyntax syntax_of(const char *uid)
     return (flags & MUR_TS_IMPLICIT) != 0 ? EXS_LittleEndianImplicit : EXS_LittleEndianExplicit;
 }
 
-const mur_scan_events no_events = {};
+/* DCMTK's decoders count to the n-th fragment from the first one: as many as this take seconds, and
+ * the time grows with the square. */
+const uint32_t decodable_fragments = 65536;
+
+enum mur_status count_fragments(void *user, const mur_scan_element *, uint32_t index, uint64_t,
+                                uint32_t, mur_error *)
+{
+    auto *fragments = static_cast<uint32_t *>(user);
+    *fragments = std::max(*fragments, index + 1);
+    return MUR_OK;
+}
+
+mur_scan_events counting_events()
+{
+    mur_scan_events events = {};
+    events.fragment = count_fragments;
+    return events;
+}
+
+const mur_scan_events structure_events = counting_events();
 
 void register_decoders()
 {
@@ -112,8 +132,10 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
         enum mur_status status = mur_part10_read(&head, descriptor, path, error);
         if (status != MUR_OK)
             return status;
+        uint32_t fragments = 0;
         MUR_AUTO(mur_scanner) *scanner = nullptr;
-        status = mur_scanner_create(&scanner, head.transfer_syntax, &no_events, nullptr, error);
+        status = mur_scanner_create(&scanner, head.transfer_syntax, &structure_events, &fragments,
+                                    error);
         if (status == MUR_OK) {
             status = mur_scanner_read(scanner, descriptor, head.offset, path, error);
             if (status != MUR_OK)
@@ -131,9 +153,12 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
             size_t read = 0;
             status = mur_pread_full(&read, descriptor, bytes.data(), bytes.size(),
                                     static_cast<off_t>(head.offset), path, error);
-            return status == MUR_OK ? parse_memory(out, bytes.data(), read, head.transfer_syntax,
-                                                   extent, path, error)
-                                    : status;
+            if (status == MUR_OK)
+                status = parse_memory(out, bytes.data(), read, head.transfer_syntax, extent, path,
+                                      error);
+            if (status == MUR_OK)
+                (*out)->fragments = fragments;
+            return status;
         }
         /* Not opened at the offset: values that stay in the file would be looked for without it. */
         DcmInputFileStream stream{OFFilename(path)};
@@ -142,7 +167,10 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
             return mur_error_set(error, MUR_IO, "%s: cut while it was read", path);
         if (stream.status().bad())
             return mur::from_condition(stream.status(), MUR_IO, error, path);
-        return parse(out, stream, head.transfer_syntax, extent, path, error);
+        status = parse(out, stream, head.transfer_syntax, extent, path, error);
+        if (status == MUR_OK)
+            (*out)->fragments = fragments;
+        return status;
     });
 }
 
@@ -151,17 +179,21 @@ extern "C" enum mur_status mur_dataset_read(mur_dataset **out, const void *bytes
 {
     return mur::guard(error, [&] {
         mur::prepare_codecs();
+        uint32_t fragments = 0;
         MUR_AUTO(mur_scanner) *scanner = nullptr;
         enum mur_status status =
-            mur_scanner_create(&scanner, transfer_syntax, &no_events, nullptr, error);
+            mur_scanner_create(&scanner, transfer_syntax, &structure_events, &fragments, error);
         if (status == MUR_OK)
             status = mur_scanner_write(scanner, bytes, length, error);
         if (status == MUR_OK)
             status = mur_scanner_finish(scanner, error);
         if (status != MUR_OK)
             return status;
-        return parse_memory(out, bytes, length_without_padding(scanner, transfer_syntax, length),
-                            transfer_syntax, MUR_WHOLE, "Data Set", error);
+        status = parse_memory(out, bytes, length_without_padding(scanner, transfer_syntax, length),
+                              transfer_syntax, MUR_WHOLE, "Data Set", error);
+        if (status == MUR_OK)
+            (*out)->fragments = fragments;
+        return status;
     });
 }
 
@@ -170,6 +202,13 @@ extern "C" enum mur_status mur_dataset_read(mur_dataset **out, const void *bytes
 static bool has_pixels(DcmDataset &dataset)
 {
     return dataset.tagExists(DCM_PixelData);
+}
+
+/* The decoder of our own. */
+static bool decodes_in_one_walk(const mur_dataset &root)
+{
+    return root.transfer_syntax == mur_uid_JPEG2000Lossless ||
+           root.transfer_syntax == mur_uid_JPEG2000;
 }
 
 static bool can_write(mur_dataset *root, const char *uid)
@@ -272,6 +311,9 @@ extern "C" enum mur_status mur_dataset_write(mur_dataset *dataset, const char *t
         DcmDataset &data = *dataset->owned;
         const E_TransferSyntax syntax = syntax_of(transfer_syntax);
         if (dataset->transfer_syntax != transfer_syntax && has_pixels(data)) {
+            if (dataset->fragments > decodable_fragments && !decodes_in_one_walk(*dataset))
+                return mur_error_set(error, MUR_LIMIT, "decoding pixels of more than %u fragments",
+                                     decodable_fragments);
             const OFCondition condition = data.chooseRepresentation(syntax, nullptr);
             if (condition.bad())
                 return mur::from_condition(condition, MUR_UNSUPPORTED, error, "decoding pixels");

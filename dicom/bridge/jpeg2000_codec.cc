@@ -62,6 +62,82 @@ OFCondition read_image(Image &out, DcmItem &item)
     return out.frame_size() > 0 ? EC_Normal : EC_CannotChangeRepresentation;
 }
 
+/* The fragments of encapsulated pixels, and which are a frame's (PS3.5 A.4). All are found in one
+ * walk: DCMTK's own questions each count from the first one, so that many fragments would take for
+ * ever. */
+class Fragments
+{
+  public:
+    explicit Fragments(DcmPixelSequence &sequence)
+    {
+        for (DcmObject *at = sequence.nextInContainer(nullptr); at != nullptr;
+             at = sequence.nextInContainer(at))
+            items.push_back(static_cast<DcmPixelItem *>(at));
+    }
+
+    /* A fragment each; or all of them for one frame; or as the offset table (the first one) says.
+     */
+    OFCondition find_frames(size_t frames)
+    {
+        if (items.size() < 1 + frames)
+            return EC_CorruptedData;
+        begins.clear();
+        if (frames > 1 && items.size() > 1 + frames)
+            return read_offsets(frames);
+        for (size_t frame = 0; frame < frames; frame++)
+            begins.push_back(1 + frame);
+        begins.push_back(items.size());
+        return EC_Normal;
+    }
+
+    size_t end_of(size_t frame) const
+    {
+        return begins[frame + 1];
+    }
+
+    OFCondition gather(std::vector<Uint8> &out, size_t frame) const
+    {
+        for (size_t at = begins[frame]; at < begins[frame + 1]; at++) {
+            Uint8 *bytes = nullptr;
+            const OFCondition condition = items[at]->getUint8Array(bytes);
+            if (condition.bad())
+                return condition;
+            if (bytes != nullptr)
+                out.insert(out.end(), bytes, bytes + items[at]->getLength());
+        }
+        return EC_Normal;
+    }
+
+  private:
+    OFCondition read_offsets(size_t frames)
+    {
+        Uint8 *table = nullptr;
+        const OFCondition condition = items[0]->getUint8Array(table);
+        if (condition.bad())
+            return condition;
+        if (table == nullptr || items[0]->getLength() < 4 * frames)
+            return EC_CorruptedData;
+        size_t fragment = 1;
+        uint64_t offset = 0; /* of its item */
+        for (size_t frame = 0; frame < frames; frame++, table += 4) {
+            uint64_t begin = 0;
+            for (unsigned byte = 0; byte < 4; byte++)
+                begin |= static_cast<uint64_t>(table[byte]) << 8 * byte;
+            for (; offset < begin && fragment < items.size(); fragment++)
+                offset += item_head + items[fragment]->getLength();
+            if (offset != begin || fragment == items.size())
+                return EC_CorruptedData;
+            begins.push_back(fragment);
+        }
+        begins.push_back(items.size());
+        return EC_Normal;
+    }
+
+    static constexpr uint64_t item_head = 8;
+    std::vector<DcmPixelItem *> items;
+    std::vector<size_t> begins; /* of each frame, and where the last one ends */
+};
+
 /* Undone by the decoder: PS3.5 8.2.4. */
 std::string decoded_photometric(const std::string &photometric)
 {
@@ -119,7 +195,12 @@ class Jpeg2000Decoder : public DcmCodec
                 return condition;
             if (frame >= image.frames || size < image.frame_size())
                 return EC_IllegalParameter;
-            condition = decode_one(buffer, image, *fragments, frame, start_fragment);
+            Fragments found(*fragments);
+            condition = found.find_frames(image.frames);
+            if (condition.good())
+                condition = decode_one(buffer, image, found, frame);
+            if (condition.good())
+                start_fragment = static_cast<Uint32>(found.end_of(frame));
             colour_model = decoded_photometric(image.photometric).c_str();
             return condition;
         });
@@ -164,52 +245,11 @@ class Jpeg2000Decoder : public DcmCodec
         return status == MUR_OK ? condition : condition_of(error);
     }
 
-    /* The codestream of a frame, of one fragment or several (PS3.5 A.4). */
-    static OFCondition gather(std::vector<Uint8> &out, const Image &image,
-                              DcmPixelSequence &fragments, size_t frame, Uint32 &fragment)
-    {
-        const size_t count = fragments.card(); /* the first is the offset table */
-        if (count < 1 + image.frames)
-            return EC_CorruptedData;
-        size_t stop = count;
-        if (count == 1 + image.frames) {
-            fragment = static_cast<Uint32>(frame + 1);
-            stop = frame + 2;
-        } else if (image.frames > 1) {
-            OFCondition condition =
-                determineStartFragment(static_cast<Uint32>(frame),
-                                       static_cast<Sint32>(image.frames), &fragments, fragment);
-            Uint32 next = 0;
-            if (condition.good() && frame + 1 < image.frames) {
-                condition =
-                    determineStartFragment(static_cast<Uint32>(frame + 1),
-                                           static_cast<Sint32>(image.frames), &fragments, next);
-                stop = next;
-            }
-            if (condition.bad())
-                return condition;
-        } else {
-            fragment = 1;
-        }
-        for (; fragment < stop; fragment++) {
-            DcmPixelItem *item = nullptr;
-            Uint8 *bytes = nullptr;
-            OFCondition condition = fragments.getItem(item, fragment);
-            if (condition.good())
-                condition = item->getUint8Array(bytes);
-            if (condition.bad())
-                return condition;
-            if (bytes != nullptr)
-                out.insert(out.end(), bytes, bytes + item->getLength());
-        }
-        return EC_Normal;
-    }
-
-    static OFCondition decode_one(void *out, const Image &image, DcmPixelSequence &fragments,
-                                  size_t frame, Uint32 &fragment)
+    static OFCondition decode_one(void *out, const Image &image, const Fragments &fragments,
+                                  size_t frame)
     {
         std::vector<Uint8> codestream;
-        const OFCondition condition = gather(codestream, image, fragments, frame, fragment);
+        const OFCondition condition = fragments.gather(codestream, frame);
         if (condition.bad())
             return condition;
         mur_error error = MUR_ERROR_INIT;
@@ -225,6 +265,10 @@ class Jpeg2000Decoder : public DcmCodec
         OFCondition condition = read_image(image, holder);
         if (condition.bad())
             return condition;
+        Fragments found(fragments);
+        condition = found.find_frames(image.frames);
+        if (condition.bad())
+            return condition;
         const size_t frame_size = image.frame_size();
         if (image.frames > (0xFFFFFFFEu - 1) / frame_size)
             return EC_CannotChangeRepresentation; /* no native Pixel Data is that long */
@@ -235,9 +279,8 @@ class Jpeg2000Decoder : public DcmCodec
             return condition;
         cells[words - 1] = 0;
         auto *at = reinterpret_cast<Uint8 *>(cells);
-        Uint32 fragment = 1;
         for (size_t frame = 0; condition.good() && frame < image.frames; frame++)
-            condition = decode_one(at + frame * frame_size, image, fragments, frame, fragment);
+            condition = decode_one(at + frame * frame_size, image, found, frame);
         if (condition.good() && image.layout.samples > 1) {
             condition = holder.putAndInsertString(DCM_PhotometricInterpretation,
                                                   decoded_photometric(image.photometric).c_str());

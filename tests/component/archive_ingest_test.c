@@ -1,5 +1,6 @@
 /* What comes into the archive, what is refused, and what stays after an unclean end. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -89,6 +90,94 @@ static void other_content_under_a_stored_uid_is_refused_and_the_first_kept(void 
     assert_counts(f->archive, 1, 1, 1, 1);
     assert_bytes_counted(f->archive);
     assert_int_equal(stored_files(f), 1);
+}
+
+enum { DAMAGES = 7 };
+
+/* @param how  0: a byte of the end, 1: cut, 2: gone, 3: a FIFO, 4: empty, 5: a byte of the
+ * preamble, 6: a folder */
+static void damage(const struct archive_fixture *f, const char *sop_instance, int how)
+{
+    struct mur_instance instance;
+    bool found = false;
+    MUR_AUTO_FREE char *path = NULL;
+    assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, sop_instance, NULL),
+                     MUR_OK);
+    assert_int_equal(mur_archive_item_path(&path, f->archive, &instance, NULL), MUR_OK);
+    if (how == 0 || how == 5) {
+        int file = open(path, O_RDWR | O_CLOEXEC);
+        off_t at = how == 0 ? (off_t)(instance.offset + instance.length - 1) : 5;
+        assert_int_equal(pwrite(file, "~", 1, at), 1);
+        assert_int_equal(close(file), 0);
+    } else if (how == 6) {
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+    } else if (how == 1) {
+        assert_int_equal(truncate(path, (off_t)instance.offset + 10), 0);
+    } else if (how < 4) {
+        assert_int_equal(unlink(path), 0);
+        assert_true(how == 2 || mkfifo(path, 0600) == 0);
+    } else {
+        assert_int_equal(truncate(path, 0), 0);
+    }
+}
+
+static void what_is_damaged_is_mended_by_the_same_bytes_alone(void **state)
+{
+    struct archive_fixture *f = *state;
+    enum mur_ingest_outcome outcome;
+    for (int how = 0; how < DAMAGES; how++) {
+        struct mur_error error = MUR_ERROR_INIT;
+        struct mur_instance instance;
+        bool found = false;
+        bool whole = true;
+        char uid[32];
+        (void)snprintf(uid, sizeof uid, "1.2.1.1.%d", how + 1);
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", uid);
+        /* White space at the end counts for nothing in a comparison of contents. */
+        set_text(&object, MUR_TAG_ImageComments, MUR_VR_LT, "a mouse  ");
+        store(f->archive, &object);
+        damage(f, uid, how);
+        struct object other = object;
+        other.transfer_syntax = mur_uid_ImplicitVRLittleEndian;
+        assert_int_equal(ingest_object(&outcome, f->archive, &other, &error), MUR_EXISTS);
+        assert_non_null(strstr(error.message, "is damaged"));
+        other = object;
+        set_text(&other, MUR_TAG_StudyDescription, MUR_VR_LO, "another");
+        assert_int_equal(ingest_object(&outcome, f->archive, &other, &error), MUR_EXISTS);
+        assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, uid, NULL), MUR_OK);
+        assert_int_equal(mur_archive_is_whole(&whole, f->archive, &instance, NULL), MUR_OK);
+        assert_false(whole);
+        assert_int_equal(ingest_object(&outcome, f->archive, &object, &error), MUR_OK);
+        assert_int_equal(outcome, MUR_MENDED);
+        assert_int_equal(mur_archive_look_up(&found, &instance, f->archive, uid, NULL), MUR_OK);
+        assert_int_equal(mur_archive_is_whole(&whole, f->archive, &instance, NULL), MUR_OK);
+        assert_true(whole);
+        assert_int_equal(stored_files(f), how + 1);
+    }
+    const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""}, {0}};
+    assert_answer(f->archive, MUR_LEVEL_STUDY, keys, "a study");
+    assert_bytes_counted(f->archive);
+}
+
+static void by_configuration_the_new_one_takes_the_place_of_a_damaged_one(void **state)
+{
+    struct archive_fixture *f = *state;
+    mur_archive_close(f->archive);
+    f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE_CHANGED);
+    for (int how = 0; how < DAMAGES; how++) {
+        enum mur_ingest_outcome outcome;
+        char uid[32];
+        (void)snprintf(uid, sizeof uid, "1.2.1.1.%d", how + 1);
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", uid);
+        store(f->archive, &object);
+        damage(f, uid, how);
+        object.transfer_syntax = mur_uid_ImplicitVRLittleEndian;
+        assert_int_equal(ingest_object(&outcome, f->archive, &object, NULL), MUR_OK);
+        assert_int_equal(outcome, MUR_STORED);
+        assert_int_equal(stored_files(f), how + 1);
+    }
+    assert_bytes_counted(f->archive);
 }
 
 static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **state)
@@ -494,6 +583,8 @@ int main(void)
         TEST(the_data_set_is_kept_byte_by_byte),
         TEST(the_same_content_again_is_unchanged_in_whatever_encoding),
         TEST(other_content_under_a_stored_uid_is_refused_and_the_first_kept),
+        TEST(what_is_damaged_is_mended_by_the_same_bytes_alone),
+        TEST(by_configuration_the_new_one_takes_the_place_of_a_damaged_one),
         TEST(by_configuration_the_new_one_takes_the_place_of_the_old_one),
         TEST(missing_or_other_uids_are_a_mismatch_and_leave_nothing),
         TEST(a_cut_data_set_is_refused_wherever_it_is_cut),

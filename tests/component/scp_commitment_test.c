@@ -117,9 +117,10 @@ static void encode_action(struct mur_buffer *out, const char *transaction,
             assert_int_equal(mur_encode_text(&encoder, MUR_TAG_ReferencedSOPClassUID, MUR_VR_UI,
                                              references[i].sop_class, NULL),
                              MUR_OK);
-        assert_int_equal(mur_encode_text(&encoder, MUR_TAG_ReferencedSOPInstanceUID, MUR_VR_UI,
-                                         references[i].sop_instance, NULL),
-                         MUR_OK);
+        if (references[i].sop_instance != NULL)
+            assert_int_equal(mur_encode_text(&encoder, MUR_TAG_ReferencedSOPInstanceUID, MUR_VR_UI,
+                                             references[i].sop_instance, NULL),
+                             MUR_OK);
         assert_int_equal(mur_encode_item_end(&encoder, NULL), MUR_OK);
     }
     assert_int_equal(mur_encode_sequence_end(&encoder, NULL), MUR_OK);
@@ -369,6 +370,7 @@ static void requests_that_cannot_be_met_are_refused(void **state)
     run_node(&node);
     const struct reference good = {CT_STORAGE, "1.2.3.1"}, no_class = {NULL, "1.2.3.1"},
                            no_uid = {CT_STORAGE, "1.2.3a"};
+    const struct reference one_unnamed[] = {good, {CT_STORAGE, NULL}, good};
     MUR_AUTO_BUFFER struct mur_buffer data = MUR_BUFFER_INIT;
     encode_action(&data, TRANSACTION, &good, 1);
     assert_int_equal(ask(&node, "STRANGER", action(), &data).status, 0x0124);
@@ -383,11 +385,9 @@ static void requests_that_cannot_be_met_are_refused(void **state)
         const char *transaction;
         const struct reference *reference;
         size_t count;
-    } cases[] = {{NULL, &good, 1},
-                 {"not a UID", &good, 1},
-                 {TRANSACTION, NULL, 0},
-                 {TRANSACTION, &no_class, 1},
-                 {TRANSACTION, &no_uid, 1}};
+    } cases[] = {{NULL, &good, 1},          {"not a UID", &good, 1},
+                 {TRANSACTION, NULL, 0},    {TRANSACTION, &no_class, 1},
+                 {TRANSACTION, &no_uid, 1}, {TRANSACTION, one_unnamed, MUR_COUNT(one_unnamed)}};
     for (size_t i = 0; i < MUR_COUNT(cases); i++) {
         mur_buffer_clear(&data);
         encode_action(&data, cases[i].transaction, cases[i].reference, cases[i].count);

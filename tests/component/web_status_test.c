@@ -85,6 +85,53 @@ static void imports_and_the_verification_are_told(void **state)
     stop_site(&site);
 }
 
+static void what_is_damaged_is_told_until_its_share_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct site site;
+    struct mur_instance instance;
+    bool found = false;
+    start_site(&site, NULL);
+    fill_node(&site.node, 1, 1);
+    MUR_AUTO_FREE char *path = NULL;
+    MUR_AUTO_QUERY struct mur_query query = {.level = MUR_LEVEL_STUDY};
+    MUR_AUTO_PLAN struct mur_plan plan = {.items = NULL};
+    const struct mur_attribute_path study = mur_attribute_path_of(MUR_TAG_StudyInstanceUID);
+    assert_int_equal(mur_query_add(&query, &study, MUR_VR_UI, mur_slice_of("1.2.3.1"), true, NULL),
+                     MUR_OK);
+    assert_int_equal(mur_archive_plan(&plan, site.node.archive, &query, NULL), MUR_OK);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(
+        mur_archive_look_up(&found, &instance, site.node.archive, plan.items[0].sop_instance, NULL),
+        MUR_OK);
+    assert_int_equal(mur_archive_item_path(&path, site.node.archive, &instance, NULL), MUR_OK);
+    assert_int_equal(truncate(path, 200), 0);
+    AUTO_HTTP struct http_answer before = http_get(&site, "/metrics");
+    assert_non_null(strstr(mur_buffer_text(&before.body), "\nmurpacs_last_verify_seconds 0\n"));
+    const struct mur_verify_options third = {.shares = 3};
+    const struct mur_progress quiet = {0};
+    size_t findings = 0;
+    for (int night = 0; night < 3; night++) { /* one of them finds it, and all tell it afterwards */
+        struct mur_verify_summary summary;
+        char line[64];
+        assert_int_equal(mur_archive_verify(&summary, site.node.archive, &third, &quiet, NULL),
+                         MUR_OK);
+        findings += summary.findings;
+        AUTO_HTTP struct http_answer metrics = http_get(&site, "/metrics");
+        (void)snprintf(line, sizeof line, "\nmurpacs_verify_findings %zu\n", findings);
+        assert_non_null(strstr(mur_buffer_text(&metrics.body), line));
+        assert_null(strstr(mur_buffer_text(&metrics.body), "\nmurpacs_last_verify_seconds 0\n"));
+        AUTO_HTTP struct http_answer page = http_get(&site, "/status");
+        const char *told = mur_buffer_text(&page.body);
+        assert_true((strstr(told, "All as it came.") != NULL) == (findings == 0));
+        assert_true((strstr(told, instance.sop_instance) != NULL) == (findings > 0));
+        AUTO_HTTP struct http_answer health = http_get(&site, "/health");
+        assert_int_equal(health.code, 200);
+    }
+    assert_int_equal(findings, 1);
+    stop_site(&site);
+}
+
 static void the_search_box_finds_studies(void **state)
 {
     (void)state;
@@ -150,6 +197,7 @@ int main(void)
         cmocka_unit_test(the_page_tells_what_is_stored_and_what_failed),
         cmocka_unit_test(the_tables_follow_what_is_stored),
         cmocka_unit_test(imports_and_the_verification_are_told),
+        cmocka_unit_test(what_is_damaged_is_told_until_its_share_is_looked_at_again),
         cmocka_unit_test(the_search_box_finds_studies),
         cmocka_unit_test(a_condition_that_is_none_is_shown_escaped_with_the_reason),
     };

@@ -47,8 +47,8 @@ class Backup(unittest.TestCase):
         self.assertEqual(node.manifest_instances(self.copy), node.indexed_instances(self.copy))
         self.assertEqual(sorted(path.name for path in self.copy.iterdir()
                                 if path.name != "verify.json" and "index.sqlite-" not in path.name),
-                         ["backup.json", "certificates", "index.sqlite", "isa", "lock", "manifest.jsonl",
-                          "objects"])
+                         ["backup.json", "certificates", "imports.jsonl", "index.sqlite", "isa", "lock",
+                          "manifest.jsonl", "objects"])
 
     def make_objects(self, count):
         source = pydicom.dcmread(next(iter(sorted(DATASET.rglob("*.dcm")))))
@@ -77,6 +77,58 @@ class Backup(unittest.TestCase):
         with node.serving(self.copy) as server:
             self.assertTrue(server.find("PatientID=*"))
             self.assertEqual(self.backup(check=False).returncode, 51)  # somebody has it open
+        self.assert_whole()
+
+    def answers(self, data_dir):
+        """What an archive tells of all that it has."""
+        told = {"conflicts": node.murpacs("isa", "conflicts", "--data-dir", data_dir).stdout,
+                "unlinked": node.murpacs("isa", "unlinked", "--data-dir", data_dir).stdout}
+        with node.serving(data_dir) as server:
+            port = server.port
+            for key in ("--isa", "Characteristics[Animal strain]=C57BL/6J"), ("--isa", "Sample Name=*"):
+                told[key] = node.murpacs("find", f"MURPACS@127.0.0.1:{port}", "--level", "SERIES", *key).stdout
+        return told
+
+    def test_what_is_restored_has_all_that_the_original_had(self):
+        """A copy made while the node serves, under its own name, and the original gone."""
+        with node.serving(self.data_dir):
+            self.backup()
+        asked = self.answers(self.data_dir)
+        self.assertTrue(all(text for what, text in asked.items() if what != "unlinked"), asked)
+        rows = reindex_test.dump(self.data_dir)
+        kept = {name: node.tree_digest(self.data_dir / name) for name in ("objects", "isa", "certificates")}
+        lines = (self.data_dir / "imports.jsonl").read_bytes()
+        shutil.rmtree(self.data_dir)
+        shutil.copytree(self.copy, self.data_dir)
+        self.assertEqual(reindex_test.dump(self.data_dir), rows)
+        self.assertEqual({name: node.tree_digest(self.data_dir / name) for name in kept}, kept)
+        self.assertEqual((self.data_dir / "imports.jsonl").read_bytes(), lines)
+        self.assertEqual(self.answers(self.data_dir), asked)
+        done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        scans, _ = node.import_dataset(self.data_dir, DATASET, "--set", "dicom.durability=process")
+        self.assertLessEqual({scan.get("status") for scan in scans}, {"unchanged", None})
+        self.assertEqual(node.indexed_instances(self.data_dir), node.indexed_instances(self.copy))
+        done = node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertIn(" 0 lost", done.stdout)
+        self.assertEqual(self.answers(self.data_dir), asked)
+
+    def test_damaged_tables_take_no_place_of_good_ones(self):
+        self.backup()
+        good = node.tree_digest(self.copy / "isa")
+        table = sorted((self.data_dir / "isa").rglob("a_*.txt"))[0]
+        text = table.read_bytes()
+        table.write_bytes(text[:-4] + b"xxx\n")
+        done = node.murpacs("backup", "--data-dir", self.data_dir, self.copy, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("the tables are not those that were applied", done.stderr)
+        self.assertEqual(node.tree_digest(self.copy / "isa"), good)
+        shutil.rmtree(self.data_dir / "isa")
+        self.assertEqual(node.murpacs("backup", "--data-dir", self.data_dir, self.copy,
+                                      check=False).returncode, 20)
+        self.assertEqual(node.tree_digest(self.copy / "isa"), good)
+        shutil.copytree(self.copy / "isa", self.data_dir / "isa")  # as the page says
+        self.backup()
         self.assert_whole()
 
     def test_a_second_time_only_what_is_new_is_copied_and_what_was_deleted_goes(self):

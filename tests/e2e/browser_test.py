@@ -28,6 +28,7 @@ DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MURPACS_SCREENSHOTS")  # a folder for pictures of all that was seen
 ENHANCED = {"CT": "1.2.840.10008.5.1.4.1.1.2.1", "MR": "1.2.840.10008.5.1.4.1.1.4.1"}
+MAPS = ("map", "map-enhanced")
 ORGANS = {1: "liver", 2: "spleen", 3: "heart"}
 TO_LPS = numpy.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -103,7 +104,7 @@ class Made:
     def __init__(self, folder):
         self.folder, self.studies, self.labels = folder, {}, {}
 
-    def volume(self, name, affine, shape, modality, shift=0):
+    def volume(self, name, affine, shape, modality, shift=0, options=(), scale=None):
         """A series in self.folder/name; its label file is @shift slices beside it."""
         random = numpy.random.default_rng(zlib.crc32(name.encode()))  # the same voxels were the same Study
         image = random.integers(0, 400, shape, numpy.int16)
@@ -112,11 +113,13 @@ class Made:
         labels[8:20, 6:15, 3:8] = 1
         labels[22:30, 7:12, 2:6] = 2
         labels[9:13, 17:21, 4:9] = 3
-        save(self.folder / f"{name}.nii", image, affine)
+        values = image if scale is None else (image * scale).astype(numpy.float32)
+        save(self.folder / f"{name}.nii", values, affine)
         save(self.folder / f"{name}_labels.nii", numpy.roll(labels, shift, axis=2), affine)
         self.labels[name] = nibabel.Nifti1Image(labels, affine)
         node.murpacs("nii2dcm", "--modality", modality, "--set", f"PatientID={name}",
-                     "--set", f"StudyDescription={name}", self.folder / f"{name}.nii", self.folder / name)
+                     "--set", f"StudyDescription={name}", *options, self.folder / f"{name}.nii",
+                     self.folder / name)
         first = pydicom.dcmread(min((self.folder / name).iterdir()))
         self.studies[name] = str(first.StudyInstanceUID)
         return self.folder / name
@@ -130,33 +133,36 @@ class Made:
         series = self.volume(name, affine, shape, "MR", shift)
         self.segment(name, series, series / "seg.dcm", *options)
 
-    def enhanced(self, name, modality, affine, options=()):
-        series = self.volume(name, affine, (40, 28, 12), modality)
+    def join(self, series, modality):
+        """Makes one object of its images."""
         make_enhanced(series, modality, self.folder / "enhanced.dcm")
         shutil.rmtree(series)
         series.mkdir()
         shutil.move(self.folder / "enhanced.dcm", series / "image.dcm")
+
+    def enhanced(self, name, modality, affine, options=()):
+        series = self.volume(name, affine, (40, 28, 12), modality)
+        self.join(series, modality)
         self.segment(name, series / "image.dcm", series / "seg.dcm", *options)
 
-    def parametric_map(self, name, affine):
-        series = self.volume(name, affine, (40, 28, 12), "MR")
-        one = min(series.iterdir())
-        values = numpy.asarray(nibabel.load(self.folder / f"{name}.nii").dataobj).astype(numpy.float32) / 7
-        save(self.folder / "t1.nii", values, affine)
-        node.murpacs("nii2dcm", "--modality", "MR", "--lossless", "--like", one, self.folder / "t1.nii",
-                     self.folder / "t1")
-        made, = (self.folder / "t1").iterdir()
-        made_map, images = pydicom.dcmread(made), [pydicom.dcmread(path) for path in series.iterdir()]
-        # The viewer shows no map that does not say which images it is of.
-        reference = pydicom.Dataset()
-        reference.SeriesInstanceUID = images[0].SeriesInstanceUID
-        reference.ReferencedInstanceSequence = []
-        for image in images:
-            item = pydicom.Dataset()
-            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
-            reference.ReferencedInstanceSequence.append(item)
-        made_map.ReferencedSeriesSequence = [reference]
-        made_map.save_as(series / "map.dcm")
+    def fractions(self, name, affine):
+        """Images of values between 0 and 0.6."""
+        self.volume(name, affine, (40, 28, 12), "MR", scale=0.0005)
+
+    def parametric_map(self, name, affine, options=(), enhanced=False):
+        """A map of a series, which @options turn and name as a scanner may; its file as other programs leave it."""
+        series = self.volume(name, affine, (40, 28, 12), "MR", options=options)
+        if enhanced:
+            self.join(series, "MR")
+        image = nibabel.load(self.folder / f"{name}.nii")
+        values = numpy.flip(numpy.asarray(image.dataobj), (0, 1)).astype(numpy.float32) / 7
+        turned = image.affine @ numpy.diag([-1, -1, 1, 1])
+        turned[:3, 3] = (image.affine @ [39, 27, 0, 1])[:3]
+        save(self.folder / f"{name}_map.nii", values, turned)
+        node.murpacs("nii2dcm", "--modality", "MR", "--lossless", "--like", series,
+                     self.folder / f"{name}_map.nii", self.folder / f"{name}_map")
+        made, = (self.folder / f"{name}_map").iterdir()
+        shutil.move(made, series / "map.dcm")
 
 
 def left_handed():
@@ -199,7 +205,10 @@ class BrowserTest(unittest.TestCase):
         cls.made.classic("labelmap", straight, options=("--labelmap",))
         cls.made.enhanced("enhanced-ct", "CT", straight)
         cls.made.enhanced("enhanced-mr", "MR", left_handed(), options=("--labelmap",))
-        cls.made.parametric_map("map", straight)
+        scanner = ("--keep-order", "--set", "FrameOfReferenceUID=1.2.3.4")
+        cls.made.parametric_map("map", left_handed(), options=scanner)
+        cls.made.parametric_map("map-enhanced", straight, enhanced=True)
+        cls.made.fractions("fractions", straight)
 
     @classmethod
     def look(cls, modules):
@@ -214,9 +223,9 @@ class BrowserTest(unittest.TestCase):
                 "page": {"query": "StrainDescription=C57BL/6N"}}
         colours = {organ: cls.all_colours[organ] for organ in ORGANS.values()}
         for name, uid in cls.made.studies.items():
-            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique",
-                                     **({"overlay": "map"} if name == "map" else
-                                        {"overlay": "segmentation", "colours": colours})}
+            overlay = ({"overlay": "map"} if name in MAPS else {} if name == "fractions" else
+                       {"overlay": "segmentation", "colours": colours})
+            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique", **overlay}
         done = subprocess.run(["node", modules / "browser.js", CHROMIUM], input=json.dumps(plan), text=True,
                               capture_output=True, timeout=550, check=False)
         cls.seen = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"failure": done.stderr}
@@ -250,6 +259,21 @@ class BrowserTest(unittest.TestCase):
                 counts[organ] += len(right)
         self.assertEqual(counts, expected)
 
+    def values_are(self, seen, image):
+        """Each voxel of the map that the viewer holds has the value of the file at that place of the animal, times
+        100, as the viewer has all maps."""
+        size = seen["size"]
+        values = numpy.frombuffer(base64.b64decode(seen["values"]), numpy.float32).reshape(size[::-1]).T
+        to_patient = numpy.eye(4)
+        to_patient[:3, :3] = numpy.reshape(seen["direction"], (3, 3)).T * seen["spacing"]
+        to_patient[:3, 3] = seen["origin"]
+        index = numpy.indices(size).reshape(3, -1)
+        at = numpy.linalg.inv(TO_LPS @ image.affine) @ to_patient @ numpy.vstack([index, numpy.ones(index.shape[1])])
+        whole = numpy.round(at[:3]).astype(int)
+        self.assertLess(numpy.abs(at[:3] - whole).max(), 0.01)
+        expected = numpy.asarray(image.dataobj)[tuple(whole)].astype(numpy.float64) * 100
+        numpy.testing.assert_array_equal(values.reshape(-1), expected.astype(numpy.float32))
+
     def test_the_list_has_all_studies_with_their_descriptions(self):
         self.assertEqual(self.seen["list"]["total"],
                          self.expected["total"]["studies"] + len(self.made.studies))
@@ -258,9 +282,21 @@ class BrowserTest(unittest.TestCase):
     def test_images_of_each_kind_are_shown(self):
         for name, seen in self.seen["studies"].items():
             self.assertGreater(seen["plain"]["colours"], 20, name)
-        seen = self.seen["studies"]["map"]
-        self.assertEqual(seen["plain"]["tinted"], 0)
-        self.assertGreater(seen["overlaid"]["tinted"], 1000)  # the map, in colours over the image
+
+    def test_windows_are_those_of_the_values(self):
+        for name, scale in (("oblique", 1), ("fractions", 0.0005)):
+            window = self.seen["studies"][name]["window"]
+            voxels = numpy.asarray(nibabel.load(self.made.folder / f"{name}.nii").dataobj)
+            expected = numpy.percentile(voxels, (0.5, 99.5))
+            numpy.testing.assert_allclose((window["lower"], window["upper"]), expected, atol=10 * scale)
+
+    def test_maps_lie_over_their_images_with_every_value_at_its_place(self):
+        for name in MAPS:
+            with self.subTest(name):
+                seen = self.seen["studies"][name]
+                self.assertEqual(seen["plain"]["tinted"], 0)
+                self.assertGreater(seen["overlaid"]["tinted"], 1000)  # the map, in colours over the image
+                self.values_are(seen["map"], nibabel.load(self.made.folder / f"{name}_map.nii"))
 
     def test_each_organ_has_every_voxel_at_its_place(self):
         segments = self.scan["segments"]

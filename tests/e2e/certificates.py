@@ -24,14 +24,24 @@ class Authority:
                  f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
         (folder / "extensions").write_text(EXTENSIONS, encoding="ascii")
 
-    def issue(self, name, key=("rsa:2048",), subject=None):
-        """The words of DCMTK's +tls: key and certificate."""
+    def issue(self, name, key=("rsa:2048",), subject=None, between=None):
+        """The words of DCMTK's +tls: key and certificate. @between: two times, YYYYMMDDHHMMSSZ."""
         request = self.folder / "request"
         words = (self.folder / f"{name}.key", self.folder / f"{name}.pem")
         node.run(OPENSSL, "req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={subject or name}",
                  "-keyout", words[0], "-out", request)
-        node.run(OPENSSL, "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key,
-                 "-CAcreateserial", "-days", 2, "-extfile", self.folder / "extensions", "-out", words[1])
+        if between is None:
+            node.run(OPENSSL, "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key,
+                     "-CAcreateserial", "-days", 2, "-extfile", self.folder / "extensions", "-out", words[1])
+            return words
+        (self.folder / "index").write_text("", encoding="ascii")
+        (self.folder / "ca.cnf").write_text(
+            f"[ca]\ndefault_ca = one\n[one]\ndatabase = {self.folder}/index\nrand_serial = yes\n"
+            f"new_certs_dir = {self.folder}\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n",
+            encoding="ascii")
+        node.run(OPENSSL, "ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-cert", self.ca,
+                 "-keyfile", self.ca_key, "-startdate", between[0], "-enddate", between[1], "-extfile",
+                 self.folder / "extensions", "-in", request, "-out", words[1])
         return words
 
 

@@ -244,6 +244,11 @@ class Segmentations(Folder):
         self.assertEqual((seg.Rows, seg.Columns), (5, 3))
         self.assertEqual(sum(int(f[2].sum()) for f in frames), int(labels.sum()))
         self.no_errors(path)
+        # OHIF takes images of the first item for those of the frames, in their order.
+        resampling, derivation = seg.SharedFunctionalGroupsSequence[0].DerivationImageSequence
+        self.assertEqual(len(resampling.SourceImageSequence), 0)
+        self.assertEqual({i.ReferencedSOPInstanceUID for i in derivation.SourceImageSequence},
+                         {pydicom.dcmread(p).SOPInstanceUID for p in (self.folder / "dcm").iterdir()})
 
     def test_wrong_label_maps_are_refused_and_leave_nothing(self):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
@@ -369,6 +374,7 @@ class Segmentations(Folder):
                 names = [f"--label={v}={n}" for v, n in zip(values, ("liver", "heart", "x"))]
                 path = self.make(labels, affine, dtype=numpy.uint16, options=(*names, "--labelmap"))
                 with self.subTest(values=values, shape=shape):
+                    self.assertEqual("16 bits wide" in self.said.stderr, bits == 16)
                     seg, frames = read_labelmap(path)
                     self.assertEqual(seg.SOPClassUID, "1.2.840.10008.5.1.4.1.1.66.7")
                     self.assertEqual((seg.SegmentationType, seg.BitsAllocated, seg.BitsStored,

@@ -16,8 +16,8 @@ import nibabel
 import numpy
 import pydicom
 
-from volumes import (MURPACS, TESTDATA, Folder, affines, oblique, ramp, read_series, run, same_world,
-                     save)
+from volumes import (MURPACS, TESTDATA, Folder, affines, numbers, oblique, ramp, read_series, run,
+                     same_world, save)
 
 
 class Converted(Folder):
@@ -196,6 +196,17 @@ class Images(Converted):
         self.assertEqual({s.AnatomicalOrientationType for s in slices}, {"QUADRUPED"})
         self.assertEqual(len({(s.WindowCenter, s.WindowWidth) for s in slices}), 1)
         self.assertAlmostEqual(float(slices[0].WindowCenter), 2000, delta=40)
+
+    def test_windows_span_what_they_should_however_small_the_values_are(self):
+        for largest in (1e-6, 0.5, 1.2, 3, 4000):
+            data = numpy.linspace(0, largest, 1200, dtype=numpy.float32).reshape(12, 10, 10)
+            save(self.folder / "a.nii", data, numpy.diag([0.2, 0.3, 0.4, 1.0]))
+            one = self.slices(self.convert(self.folder / "a.nii"))[0]
+            # PS3.3 C.11.2.1.2, LINEAR
+            low = one.WindowCenter - 0.5 - (float(one.WindowWidth) - 1) / 2
+            self.assertNotIn("VOILUTFunction", one)
+            numpy.testing.assert_allclose((low, low + float(one.WindowWidth) - 1),
+                                          (0.005 * largest, 0.995 * largest), atol=0.002 * largest)
 
     def test_sform_goes_before_qform_unless_told(self):
         first, second = oblique(1), numpy.diag([0.2, 0.3, 0.4, 1.0])
@@ -447,6 +458,184 @@ class ParametricMaps(Converted):
     def test_integers_stay_images(self):
         save(self.folder / "a.nii", ramp((6, 5, 4)), numpy.diag([0.2, 0.3, 0.4, 1.0]))
         self.assertEqual(len(os.listdir(self.convert(self.folder / "a.nii", "--lossless"))), 4)
+
+
+class ImagesOfMaps(Converted):
+    """What a Parametric Map says of the images that it was made of."""
+
+    def images(self, affine, *options):
+        """A series as a scanner may number and turn it, in a Frame of Reference of its own."""
+        save(self.folder / "a.nii", ramp((6, 5, 4)), affine)
+        return self.convert(self.folder / "a.nii", "--keep-order", "--set", "PatientID=M1", "--set",
+                            "FrameOfReferenceUID=1.2.3.4", *options, out="images")
+
+    def map_of(self, like, affine, *options, volumes=1, shape=(6, 5, 4)):
+        data = (ramp((*shape, volumes) if volumes > 1 else shape) / 7).astype(numpy.float32)
+        save(self.folder / "t1.nii", data, affine)
+        folder = self.convert(self.folder / "t1.nii", "--lossless", "--like", like, *options, out="map")
+        return pydicom.dcmread(folder / "IM0001.dcm")
+
+    def named(self, there):
+        """SOP Instance UIDs that the object says to be made of."""
+        series, = there.ReferencedSeriesSequence
+        return series.SeriesInstanceUID, {item.ReferencedSOPInstanceUID
+                                          for item in series.ReferencedInstanceSequence}
+
+    def exact(self):
+        """It comes back byte for byte, and is certified."""
+        done = run("dcm2nii", self.folder / "map", self.folder / "back.nii")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(filecmp.cmp(self.folder / "t1.nii", self.folder / "back.nii", shallow=False))
+        done = run("certify", self.folder / "t1.nii", self.folder / "map")
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_each_slice_names_the_image_that_it_lies_on(self):
+        for affine in [*list(affines())[::5], *[oblique(seed) for seed in range(70, 76)]]:
+            folder = self.images(affine)
+            images = {image.SOPInstanceUID: image for image in self.slices(folder)}
+            first = next(iter(images.values()))
+            turned = affine @ numpy.diag([-1.0, -1.0, 1.0, 1.0])  # as other programs leave it
+            turned[:3, 3] = (affine @ [5, 4, 0, 1])[:3]
+            there = self.map_of(folder, turned, volumes=2)
+            self.no_errors(self.folder / "map/IM0001.dcm")
+            self.assertEqual(self.named(there), (first.SeriesInstanceUID, set(images)))
+            self.assertEqual(there.StudyInstanceUID, first.StudyInstanceUID)
+            self.assertEqual(there.FrameOfReferenceUID, "1.2.3.4")
+            orientation = there.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+            numpy.testing.assert_allclose(numbers(orientation.ImageOrientationPatient),
+                                          numbers(first.ImageOrientationPatient), atol=1e-6)
+            for frame in there.PerFrameFunctionalGroupsSequence:
+                source, = frame.DerivationImageSequence[0].SourceImageSequence
+                image = images[source.ReferencedSOPInstanceUID]
+                self.assertEqual(source.ReferencedSOPClassUID, image.SOPClassUID)
+                self.assertNotIn("ReferencedFrameNumber", source)
+                numpy.testing.assert_allclose(
+                    numbers(frame.PlanePositionSequence[0].ImagePositionPatient),
+                    numbers(image.ImagePositionPatient), atol=1e-4)
+            self.exact()
+
+    def test_frames_of_one_image_are_named_by_number(self):
+        folder = self.images(oblique(80))
+        slices = self.slices(folder)
+        one = slices[0]
+        one.NumberOfFrames, one.PixelData = len(slices), b"".join(s.PixelData for s in slices[::-1])
+        one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+        shared, one.PerFrameFunctionalGroupsSequence = pydicom.Dataset(), []
+        for name, keywords in (("PixelMeasuresSequence", ("PixelSpacing", "SliceThickness")),
+                               ("PlaneOrientationSequence", ("ImageOrientationPatient",))):
+            setattr(shared, name, [pydicom.Dataset()])
+            for keyword in keywords:
+                getattr(shared, name)[0][keyword] = one[keyword]
+        one.SharedFunctionalGroupsSequence = [shared]
+        for image in slices[::-1]:
+            frame = pydicom.Dataset()
+            frame.PlanePositionSequence = [pydicom.Dataset()]
+            frame.PlanePositionSequence[0].ImagePositionPatient = image.ImagePositionPatient
+            one.PerFrameFunctionalGroupsSequence.append(frame)
+        one.save_as(self.folder / "one.dcm")
+        there = self.map_of(self.folder / "one.dcm", oblique(80))
+        self.no_errors(self.folder / "map/IM0001.dcm")
+        self.assertEqual(self.named(there)[1], {one.SOPInstanceUID})
+        for frame in there.PerFrameFunctionalGroupsSequence:
+            source, = frame.DerivationImageSequence[0].SourceImageSequence
+            image = one.PerFrameFunctionalGroupsSequence[source.ReferencedFrameNumber - 1]
+            numpy.testing.assert_allclose(
+                numbers(frame.PlanePositionSequence[0].ImagePositionPatient),
+                numbers(image.PlanePositionSequence[0].ImagePositionPatient), atol=1e-4)
+        self.exact()
+
+    def test_a_single_image_is_named_by_its_slice_alone(self):
+        folder = self.images(oblique(81))
+        image = pydicom.dcmread(folder / "IM0003.dcm")
+        there = self.map_of(folder / "IM0003.dcm", oblique(81))
+        self.assertEqual(self.named(there), (image.SeriesInstanceUID, {image.SOPInstanceUID}))
+        frames = there.PerFrameFunctionalGroupsSequence
+        self.assertEqual([len(frame.DerivationImageSequence) for frame in frames], [0, 0, 1, 0])
+        self.assertEqual(there.FrameOfReferenceUID, "1.2.3.4")
+        self.exact()
+
+    def test_a_map_on_another_grid_names_all_images_at_once(self):
+        affine = oblique(82)
+        images = self.slices(self.images(affine))
+        shifted = affine.copy()
+        shifted[:3, 3] += 0.4 * affine[:3, 0]
+        across = affine[:, [2, 1, 0, 3]]
+        for other, shape in ((shifted, (6, 5, 4)), (affine, (6, 7, 4)), (across, (4, 5, 6))):
+            there = self.map_of(self.folder / "images", other, shape=shape)
+            self.no_errors(self.folder / "map/IM0001.dcm")
+            named = {image.SOPInstanceUID for image in images}
+            self.assertEqual(self.named(there)[1], named)
+            _, derivation = there.SharedFunctionalGroupsSequence[0].DerivationImageSequence
+            self.assertEqual({source.ReferencedSOPInstanceUID
+                              for source in derivation.SourceImageSequence}, named)
+            for frame in there.PerFrameFunctionalGroupsSequence:
+                self.assertNotIn("DerivationImageSequence", frame)
+            self.assertNotEqual(there.FrameOfReferenceUID, "1.2.3.4")
+            self.exact()
+            told = run("nii2dcm", self.folder / "t1.nii", self.folder / "again", "--modality", "MR",
+                       "--lossless", "--like", self.folder / "images")
+            self.assertIn("OHIF, will not show it", told.stderr)
+            shutil.rmtree(self.folder / "again")
+
+    def test_images_of_another_study_are_named_apart(self):
+        folder = self.images(oblique(83))
+        there = self.map_of(folder, oblique(83), "--set", "StudyInstanceUID=1.2.3")
+        self.no_errors(self.folder / "map/IM0001.dcm")
+        self.assertNotIn("ReferencedSeriesSequence", there)
+        study, = there.StudiesContainingOtherReferencedInstancesSequence
+        self.assertEqual(study.StudyInstanceUID, self.slices(folder)[0].StudyInstanceUID)
+        self.assertEqual(len(self.named(study)[1]), 4)
+
+    def test_nothing_is_named_where_nothing_is_known(self):
+        folder = self.images(oblique(84))
+        save(self.folder / "t1.nii", (ramp((6, 5, 4)) / 7).astype(numpy.float32), oblique(84))
+        there = pydicom.dcmread(self.convert(self.folder / "t1.nii", "--lossless") / "IM0001.dcm")
+        plain = self.slices(self.convert(self.folder / "a.nii", "--like", folder))
+        for made in (there, *plain):
+            for keyword in ("ReferencedSeriesSequence", "DerivationImageSequence",
+                            "StudiesContainingOtherReferencedInstancesSequence"):
+                self.assertNotIn(keyword, str(made))
+        self.assertEqual({image.PatientID for image in plain}, {"M1"})
+
+    def test_what_names_other_images_is_not_taken(self):
+        folder = self.images(oblique(85))
+        there = self.map_of(folder, oblique(85), "--set",
+                            "ReferencedSeriesSequence[0].SeriesInstanceUID=1.2.3")
+        self.assertEqual(self.named(there)[0], self.slices(folder)[0].SeriesInstanceUID)
+
+    def test_the_attributes_are_those_of_the_first_slice(self):
+        folder = self.images(oblique(86))
+        for number, path in enumerate(sorted(folder.iterdir()), 1):
+            image = pydicom.dcmread(path)
+            image.AcquisitionTime = f"10000{number}"
+            image.save_as(folder / f"other{9 - number}.dcm")
+            path.unlink()
+        self.assertEqual(self.map_of(folder, oblique(86)).AcquisitionTime, "100001")
+
+    def test_a_folder_of_two_series_is_refused(self):
+        folder = self.images(oblique(87))
+        other = self.convert(self.folder / "a.nii", out="other")
+        for path in other.iterdir():
+            path.rename(folder / f"other{path.name}")
+        self.refused(22, "--like with the folder", self.folder / "a.nii", "--lossless", "--like", folder)
+
+    def test_a_file_that_is_no_image_in_space_gives_its_attributes(self):
+        image = pydicom.dcmread(self.images(oblique(88)) / "IM0001.dcm")
+        del image.ImagePositionPatient
+        image.save_as(self.folder / "like.dcm")
+        there = self.map_of(self.folder / "like.dcm", oblique(88))
+        self.assertEqual(there.PatientID, "M1")
+        self.assertNotIn("ReferencedSeriesSequence", there)
+
+    def test_a_series_of_the_archive(self):
+        folder, data = self.images(oblique(89)), ("--data-dir", self.folder / "data")
+        done = run("import", "--dicom", folder, *data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        images = self.slices(folder)
+        for uid in (images[0].SeriesInstanceUID, images[0].StudyInstanceUID):
+            there = self.map_of(uid, oblique(89), *data)
+            self.assertEqual(self.named(there),
+                             (images[0].SeriesInstanceUID, {image.SOPInstanceUID for image in images}))
 
 
 class Attributes(Converted):

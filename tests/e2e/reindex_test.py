@@ -1,6 +1,11 @@
 #!/usr/bin/python3
 """A lost index is made anew: the same rows, from manifest, objects and tables."""
 import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
 import sqlite3
 import struct
 import unittest
@@ -194,6 +199,141 @@ class Reindex(isa_late_test.Archive):
         self.assertIn(" 0 lost", node.murpacs("reindex", "--data-dir", self.data_dir).stdout)
         self.serve()
         self.assertTrue(self.series("StrainDescription=C57BL*"))
+
+    def test_what_stands_in_the_place_of_the_index_is_put_aside(self):
+        """A folder, a FIFO, a link to nowhere, a file that may not be read: nobody waits for it."""
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        index = self.data_dir / "index.sqlite"
+        rows = dump(self.data_dir)
+        for number, put in enumerate((pathlib.Path.mkdir, os.mkfifo,
+                                      lambda path: path.symlink_to("/nowhere/index.sqlite"),
+                                      lambda path: path.symlink_to(path.name)), 1):
+            for path in self.data_dir.glob("index.sqlite*"):
+                if "aside" not in path.name:
+                    path.unlink()
+            put(index)
+            self.assert_refused()
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, timeout=60)
+            aside = self.data_dir / f"index.sqlite.aside-{number}"
+            self.assertIn(aside.name, done.stderr)
+            self.assertTrue(os.path.lexists(aside))
+            self.assertEqual(dump(self.data_dir), rows)
+        self.assertEqual(sorted(path.name for path in self.data_dir.glob("*.new*")), [])
+
+    def test_an_index_of_another_day_is_refused_and_costs_nothing(self):
+        """An old copy that was put back, or one whose log is gone: what it does not know stays."""
+        self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+        _, first = self.write(1, PatientID="P")
+        self.node.store(*first)
+        self.node.stop()
+        old = (self.data_dir / "index.sqlite").read_bytes()
+        self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+        _, second = self.write(2, PatientID="P")
+        self.node.store(*second)
+        self.node.stop(signal.SIGKILL)
+        self.node = None
+        for number in range(2):
+            if number == 1:
+                self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
+                self.node.store(*first)  # replaces itself
+                self.node.stop()
+                self.node = None
+                (self.data_dir / "index.sqlite").write_bytes(old)
+            for path in self.data_dir.glob("index.sqlite-*"):
+                path.unlink()
+            manifest = (self.data_dir / "manifest.jsonl").read_bytes()
+            self.assert_refused()
+            self.assertEqual((self.data_dir / "manifest.jsonl").read_bytes(), manifest)
+            node.murpacs("reindex", "--data-dir", self.data_dir)
+            node.murpacs("verify", "--data-dir", self.data_dir)
+            self.assertEqual(len(node.indexed_instances(self.data_dir)), len(first) + len(second))
+            old = (self.data_dir / "index.sqlite").read_bytes()
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_an_index_that_may_not_be_read_is_refused(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        (self.data_dir / "index.sqlite").chmod(0)
+        self.assert_refused()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.serve()
+        self.assertTrue(self.series("StrainDescription=C57BL*"))
+
+    def test_where_nothing_can_be_made_anew_nothing_is_begun(self):
+        self.data_dir.mkdir()
+        os.mkfifo(self.data_dir / "index.sqlite")
+        done = node.murpacs("serve", "--set", "dicom.port=0", "--data-dir", self.data_dir, check=False,
+                            timeout=60)
+        self.assertIn("is no file: move it away", done.stderr)
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("there is no archive here", done.stderr)
+        (self.data_dir / "index.sqlite").unlink()
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        for name in ("index.sqlite", "manifest.jsonl"):
+            (self.data_dir / name).unlink()
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertIn("manifest.jsonl is missing: take it from a backup", done.stderr)
+        self.assertEqual(sorted(path.name for path in self.data_dir.glob("index.sqlite.*")), [])
+        self.assertFalse((self.data_dir / "index.sqlite").exists())
+        # What it advises.
+        other = self.data_dir.with_name("other")
+        node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", other, "--set",
+                     "dicom.durability=process")
+        self.assertEqual(len(node.indexed_instances(other)),
+                         len(list((self.data_dir / "objects").rglob("*.dcm"))))
+
+    def test_objects_that_the_manifest_does_not_know_are_told_of(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        listed = node.indexed_instances(self.data_dir)
+        (self.data_dir / "index.sqlite").unlink()
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+        for kept in ([], [line for line in lines if json.loads(line)["event"] == "isa"]):
+            manifest.write_text("".join(kept), encoding="utf-8")
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+            self.assertEqual(done.returncode, 50, done.stderr)
+            self.assertIn("knows none of the objects that are there: take it from a backup", done.stderr)
+            self.assertFalse((self.data_dir / "index.sqlite").exists())
+        left = max(i for i, line in enumerate(lines) if json.loads(line)["event"] == "stored")
+        gone = json.loads(lines[left])["instance"]
+        manifest.write_text("".join(lines[:left]), encoding="utf-8")
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("1 objects are there that the manifest does not know", done.stderr)
+        self.assertEqual(set(listed) - set(node.indexed_instances(self.data_dir)), {gone})
+        # What it advises.
+        done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(len(re.findall(r"objects/\S+\.dcm", done.stdout)), 1, done.stdout)
+        node.murpacs("import", "--dicom", self.data_dir / "objects", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        manifest.write_text("".join(lines), encoding="utf-8")
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(node.indexed_instances(self.data_dir), listed)
+
+    def test_a_disk_that_is_not_there_costs_no_index(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        (self.data_dir / "objects").rename(self.data_dir.with_name("objects"))
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        self.assertIn("is its disk there?", done.stderr)
+        self.assertEqual(dump(self.data_dir), rows)
+        (self.data_dir / "objects").rmdir()
+        self.data_dir.with_name("objects").rename(self.data_dir / "objects")
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        for name in ("index.sqlite-wal", "index.sqlite-shm"):
+            (self.data_dir / name).unlink(missing_ok=True)
+            (self.data_dir / name).mkdir()
+            done = node.murpacs("verify", "--data-dir", self.data_dir, check=False)
+            self.assertIn(f"{name} is no file: move it away", done.stderr)
+            (self.data_dir / name).rmdir()
+        node.murpacs("verify", "--data-dir", self.data_dir)
 
     def test_what_was_replaced_deleted_committed_or_contradicts(self):
         replacing = ("--set", "dicom.duplicates=replace")

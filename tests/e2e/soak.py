@@ -45,7 +45,9 @@ class Soak:
         self.studies = []
         self.problems = []
         self.samples = []
-        self.figures = dict.fromkeys(("stored", "queries", "got", "moved", "imported", "deleted", "aborted"), 0)
+        self.figures = dict.fromkeys(("stored", "queries", "got", "moved", "imported", "deleted", "aborted",
+                                      *(f"{how}_{level}" for how in ("got", "moved")
+                                        for level in ("study", "series", "image"))), 0)
 
     def count(self, what, more=1):
         with self.lock:
@@ -179,6 +181,20 @@ class Soak:
                     if self.stopped.wait(PAUSE_S):
                         return
 
+    @staticmethod
+    def some_of(study, chance):
+        """A study, one of its series, or a list of images of a series."""
+        level = chance.choice(("STUDY", "SERIES", "IMAGE"))
+        keys, wanted = [f"StudyInstanceUID={study.uid}"], sorted(study.images)
+        if level != "STUDY":
+            series = chance.choice(sorted({uid.rpartition(".")[0] for uid in wanted}))
+            keys.append(f"SeriesInstanceUID={series}")
+            wanted = [uid for uid in wanted if uid.rpartition(".")[0] == series]
+        if level == "IMAGE":
+            wanted = chance.sample(wanted, chance.randint(1, min(5, len(wanted))))
+            keys.append("SOPInstanceUID=" + "\\".join(wanted))
+        return level, keys, wanted
+
     def fetch(self, how):
         """C-GET by getscu, or C-MOVE by movescu to storescp, which write what they got."""
         chance = random.Random(SEED * 3 + len(how))
@@ -188,11 +204,14 @@ class Soak:
                 if study is None:
                     continue
                 shutil.rmtree(folder, ignore_errors=True)
-                key = f"StudyInstanceUID={study.uid}"
-                paths = self.node.get(folder, key) if how == "got" else self.node.move(folder, key)[0]
-                digests = {hashlib.sha256(node.data_set_bytes(path)).hexdigest() for path in paths}
-                self.expect(digests == set(study.images.values()), f"{study.uid} came back otherwise")
+                level, keys, wanted = self.some_of(study, chance)
+                paths = self.node.get(folder, *keys, level=level) if how == "got" else \
+                    self.node.move(folder, *keys, level=level)[0]
+                digests = sorted(hashlib.sha256(node.data_set_bytes(path)).hexdigest() for path in paths)
+                self.expect(digests == sorted(study.images[uid] for uid in wanted),
+                            f"{study.uid} at level {level} came back otherwise")
                 self.count(how, len(paths))
+                self.count(f"{how}_{level.lower()}")
 
     # -- the node meanwhile
 

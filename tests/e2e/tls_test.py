@@ -18,6 +18,7 @@ import dimse
 import node
 
 UID = "1.2.826.0.1.3680043.10.1510."
+PAST = ("20200101000000Z", "20200102000000Z")
 STUDY_KEYS = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={UID}1")
 PIXELS = bytes(range(256)) * 512  # more than a TLS record, and than a PDU
 
@@ -182,6 +183,30 @@ class TlsTest(unittest.TestCase):
         self.assertRegex(self.node.log_text(), "no TLS could be agreed on: .*did not return a certificate")
         self.assertRegex(self.node.log_text(), "no TLS could be agreed on: .*certificate verify failed")
         self.good_client_is_served()
+
+    def test_certificates_before_and_after_their_time_do_not_come_in(self):
+        for name, between in (("past", PAST), ("future", ("20990101000000Z", "20990102000000Z"))):
+            with self.subTest(name):
+                words = self.authority.issue(name, between=between)
+                self.assertTrue(self.refused("+tls", *words, "+cf", self.authority.ca))
+        self.assertRegex(self.node.log_text(), "no TLS could be agreed on: .*certificate verify failed")
+        self.good_client_is_served()
+
+    def test_a_key_that_others_may_read_and_an_old_certificate_are_told_of(self):
+        old = self.authority.issue("old", between=PAST)
+        other = secured(self.folder() / "archive", self.authority, old)
+        try:
+            self.assertIn("our certificate (dicom.tls_certificate) has expired", other.log_text())
+            self.assertNotIn("private key", other.log_text())
+            old[0].chmod(0o644)
+            other.process.send_signal(signal.SIGHUP)
+            for _ in range(200):
+                if "certificates were read again" in other.log_text():
+                    break
+                time.sleep(0.05)
+            self.assertIn("the private key (dicom.tls_key) may be read", other.log_text())
+        finally:
+            self.assertEqual(other.stop(), 0)
 
     def test_how_strict_it_is_can_be_chosen(self):
         for strictness, anonymous, stranger in (("request", True, False), ("none", True, True)):

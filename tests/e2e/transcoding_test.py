@@ -6,6 +6,7 @@ import pathlib
 import struct
 import tempfile
 import unittest
+import zlib
 
 import numpy
 import pydicom
@@ -18,6 +19,7 @@ UID = "1.2.826.0.1.3680043.10.1504."
 STUDY = UID + "1"
 KEYS = (f"StudyInstanceUID={STUDY}",)
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 NATIVE = (dimse.IMPLICIT, dimse.EXPLICIT)
 HTJ2K = "1.2.840.10008.1.2.4.201"
 JPEG2000_FILES = ("MR_small_jp2klossless.dcm", "693_J2KI.dcm", "GDCMJ2K_TextGBR.dcm")
@@ -143,6 +145,33 @@ class TranscodingTest(unittest.TestCase):
             paths, _ = small.move(self.root / "none", *KEYS, check=False)
             self.assertEqual(paths, [])
             self.assertIn("dicom.transcode_memory", small.log_text())
+
+    def test_what_unfolds_to_more_than_the_limit_is_not_even_read(self):
+        """Neither what is stored nor rows and columns tell how much memory an object takes."""
+        study, series = UID + "8", UID + "9"
+        items = (struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, 16 * 200000)
+                 + struct.pack("<HHIHH2sH", 0xFFFE, 0xE000, 8, 0x0008, 0x0100, b"SH", 0) * 200000)
+        pixels = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, 64 << 20) + bytes(64 << 20)
+        objects = [(dimse.EXPLICIT, dimse.element(0x7FE00010, "OW", bytes(128))),
+                   (dimse.EXPLICIT, items), (DEFLATED, items), (DEFLATED, pixels)]
+        with node.serving(self.root / "unfolding", "--set", "dicom.transcode_memory=16M") as small:
+            for number, (syntax, rest) in enumerate(objects, 1):
+                uid = f"{series}.{number}"
+                image = dimse.image(study, series, uid, rows=8, columns=8) + rest
+                if syntax == DEFLATED:
+                    packer = zlib.compressobj(wbits=-15)
+                    image = packer.compress(image) + packer.flush()
+                with dimse.Association(small.port, [(dimse.CT_IMAGE, (syntax,))]) as association:
+                    self.assertEqual(association.store(dimse.CT_IMAGE, uid, image), 0)
+            before = small.memory_kib("VmHWM")
+            paths, _ = small.move(self.root / "folded", f"StudyInstanceUID={study}", check=False,
+                                  sink_options=("+xi",))
+            self.assertEqual([pydicom.dcmread(path).SOPInstanceUID for path in paths], [series + ".1"])
+            for number in (2, 3, 4):
+                self.assertRegex(small.log_text(),
+                                 rf"{series}\.{number} was not sent: .*dicom\.transcode_memory")
+            if not node.SANITIZED:
+                self.assertLess(small.memory_kib("VmHWM") - before, 30000)
 
     def test_receivers_wait_for_each_other_when_memory_is_short(self):
         with node.serving(self.root / "turns", "--set", "dicom.transcode_memory=40K") as turns:

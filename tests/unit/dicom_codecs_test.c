@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "core/buffer.h"
 #include "core/own.h"
 #include "dicom/data_set.h"
 #include "dicom/transfer_syntax.h"
@@ -65,11 +66,33 @@ static void native_and_deflated_become_native(void **state)
     assert_true(mur_transfer_syntax_converts("1.2.840.10008.1.2.4.999", "1.2.840.10008.1.2.4.999"));
 }
 
+/* DCMTK's decoders walk to each fragment from the first one. */
+static void too_many_fragments_are_not_decoded_by_those_who_walk_to_each(void **state)
+{
+    (void)state;
+    static const uint8_t fragment[] = {0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0};
+    enum { FRAGMENTS = 70000, END = 8 };
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    const size_t length = sizeof(data_set) - 1;
+    assert_int_equal(mur_buffer_append(&bytes, data_set, length - END, NULL), MUR_OK);
+    for (size_t i = 0; i < FRAGMENTS; i++)
+        assert_int_equal(mur_buffer_append(&bytes, fragment, sizeof fragment, NULL), MUR_OK);
+    assert_int_equal(mur_buffer_append(&bytes, data_set + length - END, END, NULL), MUR_OK);
+    assert_int_equal(
+        mur_dataset_read(&dataset, bytes.data, bytes.length, mur_uid_RLELossless, NULL), MUR_OK);
+    MUR_AUTO_BUFFER struct mur_buffer out = MUR_BUFFER_INIT;
+    assert_int_equal(mur_dataset_encode(&out, dataset, mur_uid_ExplicitVRLittleEndian, NULL),
+                     MUR_LIMIT);
+    assert_int_equal(mur_dataset_encode(&out, dataset, mur_uid_RLELossless, NULL), MUR_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_agrees_with_the_codecs),
         cmocka_unit_test(native_and_deflated_become_native),
+        cmocka_unit_test(too_many_fragments_are_not_decoded_by_those_who_walk_to_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buffer.h"
 #include "core/own.h"
+#include "dicom/data_set.h"
 #include "dicom/jpeg2000.h"
+#include "dicom/transfer_syntax.h"
 
 enum { ROWS = 40, COLUMNS = 33, CAPACITY = 1 << 20 };
 
@@ -171,12 +174,119 @@ static void damage_is_reported(void **state)
                      MUR_PARSE);
 }
 
+/* ---- fragments: PS3.5 A.4 ---- */
+
+static void put(struct mur_buffer *out, const void *bytes, size_t length)
+{
+    assert_int_equal(mur_buffer_append(out, bytes, length, NULL), MUR_OK);
+}
+
+static void put_item(struct mur_buffer *out, const void *bytes, size_t length)
+{
+    const uint8_t head[8] = {
+        0xFE, 0xFF, 0, 0xE0, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), 0};
+    put(out, head, sizeof head);
+    put(out, bytes, length);
+}
+
+static void put_short(struct mur_buffer *out, uint8_t element, uint8_t high, uint8_t value)
+{
+    const uint8_t bytes[10] = {0x28, 0, element, high, 'U', 'S', 2, 0, value, 0};
+    put(out, bytes, sizeof bytes);
+}
+
+/* Frames of @p piece bytes a fragment; @p shift spoils where the offset table says they begin. */
+static void make_data_set(struct mur_buffer *out, const struct frame *frame, unsigned frames,
+                          size_t piece, uint8_t shift)
+{
+    static const uint8_t sequence[12] = {0xE0, 0x7F, 0x10, 0,    'O',  'B',
+                                         0,    0,    0xFF, 0xFF, 0xFF, 0xFF};
+    static const uint8_t end[8] = {0xFE, 0xFF, 0xDD, 0xE0};
+    uint8_t offsets[16] = {0};
+    size_t pieces = (frame->length + piece - 1) / piece;
+    size_t step = frame->length + 8 * pieces;
+    for (unsigned i = 1; i < frames; i++)
+        for (unsigned byte = 0; byte < 4; byte++)
+            offsets[4 * i + byte] = (uint8_t)((i * step + shift) >> 8 * byte);
+    const uint8_t count[10] = {0x28, 0, 8, 0, 'I', 'S', 2, 0, (uint8_t)('0' + frames), ' '};
+    put_short(out, 2, 0, 1);
+    put(out, count, sizeof count);
+    put_short(out, 0x10, 0, ROWS);
+    put_short(out, 0x11, 0, COLUMNS);
+    put_short(out, 0, 1, 16);
+    put(out, sequence, sizeof sequence);
+    put_item(out, offsets, frames > 1 ? (size_t)4 * frames : 0);
+    for (unsigned i = 0; i < frames; i++)
+        for (size_t at = 0; at < frame->length; at += piece)
+            put_item(out, frame->bytes + at,
+                     frame->length - at < piece ? frame->length - at : piece);
+    put(out, end, sizeof end);
+}
+
+static enum mur_status forget(void *user, const void *bytes, size_t length, struct mur_error *error)
+{
+    (void)user;
+    (void)bytes;
+    (void)length;
+    (void)error;
+    return MUR_OK;
+}
+
+static enum mur_status decode_fragments(const struct frame *frame, unsigned frames, size_t piece,
+                                        uint8_t shift, struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    const uint16_t *words = NULL;
+    size_t count = 0;
+    make_data_set(&bytes, frame, frames, piece, shift);
+    assert_int_equal(
+        mur_dataset_read(&dataset, bytes.data, bytes.length, mur_uid_JPEG2000Lossless, NULL),
+        MUR_OK);
+    enum mur_status status = mur_dataset_write(dataset, mur_uid_ExplicitVRLittleEndian,
+                                               (struct mur_sink){.write = forget}, error);
+    if (status != MUR_OK)
+        return status;
+    assert_int_equal(mur_dataset_get_words(&words, &count, dataset, MUR_TAG_PixelData, NULL),
+                     MUR_OK);
+    assert_int_equal(count, (size_t)frames * ROWS * COLUMNS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(words[i], value_at(i % (ROWS * COLUMNS), 0, 12, false));
+    return MUR_OK;
+}
+
+static void frames_are_put_together_from_their_fragments(void **state)
+{
+    (void)state;
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO_FREE struct frame *frame = encode(1, 12, false);
+    frame->length += frame->length % 2;
+    for (unsigned frames = 1; frames <= 4; frames++)
+        for (size_t piece = 64; piece <= 65536; piece *= 1024)
+            if (decode_fragments(frame, frames, piece, 0, &error) != MUR_OK)
+                fail_msg("%u frames in pieces of %zu: %s", frames, piece, error.message);
+    assert_int_not_equal(decode_fragments(frame, 3, 64, 2, NULL), MUR_OK);
+    assert_int_not_equal(decode_fragments(frame, 3, 64, 72, NULL), MUR_OK);
+}
+
+/* What stands here in one piece is 400,000 bytes: a walk from the first fragment to each of them
+ * would take minutes. */
+static void very_many_fragments_are_walked_once(void **state)
+{
+    (void)state;
+    MUR_AUTO_FREE struct frame *frame = encode(1, 12, false);
+    frame->length = 400000; /* zeros behind the codestream */
+    assert_int_equal(decode_fragments(frame, 1, 2, 0, NULL), MUR_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixels_come_back_as_they_were),
         cmocka_unit_test(a_codestream_that_contradicts_the_data_set_is_refused),
         cmocka_unit_test(damage_is_reported),
+        cmocka_unit_test(frames_are_put_together_from_their_fragments),
+        cmocka_unit_test(very_many_fragments_are_walked_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

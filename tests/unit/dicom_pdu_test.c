@@ -166,6 +166,25 @@ static void items_that_must_stand_once_do(void **state)
     assert_int_equal(check(&pdu), MUR_PARSE); /* two application contexts */
 }
 
+static void titles_may_be_padded_by_nul_but_not_go_on_after_it(void **state)
+{
+    (void)state;
+    begin(&pdu);
+    put_context(&pdu, 1, 1);
+    put_user_information(&pdu, "", 0);
+    for (size_t title = 10; title <= 26; title += 16) {
+        uint8_t kept[16];
+        memcpy(kept, pdu.bytes + title, sizeof kept);
+        memset(pdu.bytes + title + 6, 0, 10);
+        pdu.bytes[title + 15] = ' ';
+        assert_int_equal(check(&pdu), MUR_OK);
+        pdu.bytes[title + 15] = 'X';
+        assert_int_equal(check(&pdu), MUR_PARSE);
+        memcpy(pdu.bytes + title, kept, sizeof kept);
+    }
+    assert_int_equal(check(&pdu), MUR_OK);
+}
+
 static void lying_sub_items_are_refused(void **state)
 {
     (void)state;
@@ -211,6 +230,7 @@ int main(void)
         cmocka_unit_test(no_cut_and_no_changed_length_passes_for_another_request),
         cmocka_unit_test(contexts_are_counted_and_told_apart),
         cmocka_unit_test(items_that_must_stand_once_do),
+        cmocka_unit_test(titles_may_be_padded_by_nul_but_not_go_on_after_it),
         cmocka_unit_test(lying_sub_items_are_refused),
         cmocka_unit_test(data_values_fill_their_pdu_exactly),
     };

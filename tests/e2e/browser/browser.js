@@ -64,6 +64,26 @@ function readSegmentation() {
   return { labels, slices };
 }
 
+// The parametric map as the viewer holds it: its grid in the patient, and its values.
+function readMap() {
+  const sets = window.services.displaySetService.getActiveDisplaySets();
+  const { displaySetInstanceUID } = sets.find(({ Modality }) => Modality === "PMAP");
+  const volume = window.cornerstone.cache.getVolume(displaySetInstanceUID);
+  const values = Float32Array.from(volume.voxelManager.getCompleteScalarDataArray());
+  let bytes = "";
+  for (const byte of new Uint8Array(values.buffer)) bytes += String.fromCharCode(byte);
+  const { origin, spacing, direction, dimensions } = volume;
+  return { origin: [...origin], spacing: [...spacing], direction: [...direction], size: [...dimensions],
+    values: btoa(bytes) };
+}
+
+// Values that are black and white in the images.
+function readWindow() {
+  const { viewportGridService, cornerstoneViewportService } = window.services;
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportGridService.getActiveViewportId());
+  return viewport.getProperties().voiRange;
+}
+
 function showSlice(index) {
   const { viewportGridService, cornerstoneViewportService } = window.services;
   const id = viewportGridService.getActiveViewportId();
@@ -143,6 +163,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
   if (first) await dismissDialogs(page);
   const wanted = Object.values(colours || {});
   [seen.plain] = await canvases(page, wanted);
+  seen.window = await page.evaluate(readWindow);
   if (overlay === "segmentation") {
     await openSegmentation(page);
     seen.segmentation = await page.evaluate(readSegmentation);
@@ -151,6 +172,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
     await openOverlay(page);
     await page.waitForFunction(`(${lookAtCanvases})([])[0].tinted > 1000`, null, { timeout: PATIENCE_MS });
     [seen.overlaid] = await canvases(page);
+    seen.map = await page.evaluate(readMap);
   }
   if (mpr) seen.mpr = await lookAtMpr(page, wanted);
   return seen;
