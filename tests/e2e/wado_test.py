@@ -231,7 +231,7 @@ class WadoTest(unittest.TestCase):
         cls.keep("cut", cut, folder)
         cut = new_object("2.25.779.2", "2.25.779", GREY_WORDS, grey(5))
         cut.PixelData = cut.PixelData[:100]
-        cls.keep("stub", cut, folder)
+        cls.keep("little", cut, folder)
         spoilt = pydicom.dcmread(cls.files["jls"])
         spoilt.SOPInstanceUID = spoilt.file_meta.MediaStorageSOPInstanceUID = "2.25.779.3"
         spoilt.SeriesInstanceUID = "2.25.779"
@@ -607,13 +607,13 @@ class WadoTest(unittest.TestCase):
             self.assertEqual(body, grey(5)[number - 1].tobytes())
         self.assertEqual(self.fetch(self.path("cut", "/rendered?frame=2"), "image/png")[0]["Content-Type"],
                          "image/png")
-        for name, rest in (("cut", "/frames/4"), ("cut", "/rendered?frame=4"), ("stub", "/frames/1"),
-                           ("stub", "/rendered"), ("stub", "/thumbnail")):
+        for name, rest in (("cut", "/frames/4"), ("cut", "/rendered?frame=4"), ("little", "/frames/1"),
+                           ("little", "/rendered"), ("little", "/thumbnail")):
             self.assertEqual(self.get(self.path(name, rest))[0], 404, (name, rest))
         for rest in ("/frames/1", "/rendered"):
             self.assertEqual(self.get(self.path("spoilt", rest))[0], 406, rest)
         self.fetch(self.path("spoilt", "/frames/1"), OHIF_FRAMES)
-        for name in ("cut", "stub", "spoilt"):
+        for name in ("cut", "little", "spoilt"):
             self.fetch(self.path(name), "application/dicom; transfer-syntax=*")
 
     def test_damaged_objects_are_never_sent(self):
