@@ -97,7 +97,8 @@ class NginxTest(unittest.TestCase):
             heads = self.folder / "heads"
             packed = ("-H", bearer, "--compressed", "-D", heads)
             self.assertEqual(self.curl(viewer, *packed), ("2", 200, script))
-            fields = dict(line.split(": ", 1) for line in heads.read_text("ascii").splitlines() if ": " in line)
+            fields = dict(line.split(": ", 1) for line in heads.read_text("ascii").splitlines()
+                          if ": " in line)
             self.assertEqual(fields["content-encoding"], "gzip")
             self.assertEqual(self.curl(viewer, *packed, "-H", f"If-None-Match: {fields['etag']}")[1], 304)
 
