@@ -226,6 +226,18 @@ class WadoTest(unittest.TestCase):
         real.FloatPixelData = real.PixelData
         del real.PixelData, real.BitsStored, real.HighBit, real.PixelRepresentation
         cls.keep("float", real, folder)
+        cut = new_object("2.25.779.1", "2.25.779", GREY_WORDS, grey(5))
+        cut.PixelData = cut.PixelData[:24 * 21 * 2 * 3 + 100]
+        cls.keep("cut", cut, folder)
+        cut = new_object("2.25.779.2", "2.25.779", GREY_WORDS, grey(5))
+        cut.PixelData = cut.PixelData[:100]
+        cls.keep("little", cut, folder)
+        spoilt = pydicom.dcmread(cls.files["jls"])
+        spoilt.SOPInstanceUID = spoilt.file_meta.MediaStorageSOPInstanceUID = "2.25.779.3"
+        spoilt.SeriesInstanceUID = "2.25.779"
+        spoilt.PixelData = encapsulate([frame[:30] + b"\xff\xd9" for frame in frames], has_bot=True)
+        spoilt["PixelData"].is_undefined_length = True
+        cls.keep("spoilt", spoilt, folder)
         broken = new_object("2.25.775.1", "2.25.775", CT, grey(1))
         cls.keep("broken", broken, folder)
         cls.keep("whole", new_object("2.25.775.2", "2.25.775", CT, grey(1)), folder)
@@ -588,6 +600,21 @@ class WadoTest(unittest.TestCase):
         self.assertEqual(body, plain)
 
     # -- damage ------------------------------------------------------------------------------------
+
+    def test_of_images_that_were_cut_before_they_came_there_is_what_is_whole(self):
+        for number in (1, 3):
+            _, body = self.fetch(self.path("cut", f"/frames/{number}"), RAW)
+            self.assertEqual(body, grey(5)[number - 1].tobytes())
+        self.assertEqual(self.fetch(self.path("cut", "/rendered?frame=2"), "image/png")[0]["Content-Type"],
+                         "image/png")
+        for name, rest in (("cut", "/frames/4"), ("cut", "/rendered?frame=4"), ("little", "/frames/1"),
+                           ("little", "/rendered"), ("little", "/thumbnail")):
+            self.assertEqual(self.get(self.path(name, rest))[0], 404, (name, rest))
+        for rest in ("/frames/1", "/rendered"):
+            self.assertEqual(self.get(self.path("spoilt", rest))[0], 406, rest)
+        self.fetch(self.path("spoilt", "/frames/1"), OHIF_FRAMES)
+        for name in ("cut", "little", "spoilt"):
+            self.fetch(self.path(name), "application/dicom; transfer-syntax=*")
 
     def test_damaged_objects_are_never_sent(self):
         target = self.path("broken")
