@@ -211,6 +211,7 @@ static enum mur_status open_parts(struct mur_archive *archive,
         mur_archive_watch_links(archive, options->links);
     if (status == MUR_OK)
         status = mur_manifest_open(&archive->manifest, archive->directory, error);
+    archive->manifest.synced = archive->durable;
     if (status == MUR_OK)
         status = recover(archive, error);
     if (status == MUR_OK && options->serving && archive->durable &&

@@ -15,9 +15,6 @@ enum mur_status mur_archive_change(struct mur_archive *archive, bool keep,
         status = change(archive, user, error);
         if (status == MUR_OK && keep)
             status = mur_manifest_write(&archive->manifest, archive->writer, error);
-        /* Of all this the index alone could not write the lines again. */
-        if (status == MUR_OK && keep && archive->durable)
-            status = mur_manifest_sync(&archive->manifest, error);
         if (status == MUR_OK && keep)
             status = mur_database_commit(archive->writer, error);
         else

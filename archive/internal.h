@@ -44,6 +44,9 @@ struct mur_manifest {
     int descriptor;
     char *path;
     struct mur_buffer lines; /**< of the batch under way */
+    bool synced;             /**< the archive is durable */
+    bool lasting; /**< some of the lines could not be written again from the index, as those of new
+                       objects can: they are on disk before the commit */
 };
 
 struct mur_quota;
@@ -119,8 +122,6 @@ enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive,
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,
                                   struct mur_error *error);
 void mur_manifest_close(struct mur_manifest *manifest);
-/** All that was written is on disk at return. */
-enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error);
 /** Makes the file and the index agree; the write lock of the index is held. */
 enum mur_status mur_manifest_reconcile(struct mur_manifest *manifest, struct mur_database *database,
                                        struct mur_error *error);

@@ -61,6 +61,14 @@ static enum mur_status end_line(struct mur_manifest *manifest, struct mur_json_w
     return status == MUR_OK ? mur_buffer_append(&manifest->lines, "\n", 1, error) : status;
 }
 
+/* Ends a line that could not be written again from the index. */
+static enum mur_status end_lasting(struct mur_manifest *manifest, struct mur_json_writer *json,
+                                   struct mur_error *error)
+{
+    manifest->lasting = true;
+    return end_line(manifest, json, error);
+}
+
 static void member_if(struct mur_json_writer *json, const char *key, const char *text)
 {
     if (text != NULL && text[0] != '\0')
@@ -103,7 +111,7 @@ enum mur_status mur_manifest_add_link(struct mur_manifest *manifest, const char 
     mur_json_member_string(&json, "event", "linked");
     mur_json_member_string(&json, "series", series);
     write_isa(&json, isa);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const char *series,
@@ -117,7 +125,7 @@ enum mur_status mur_manifest_add_decision(struct mur_manifest *manifest, const c
     mur_json_member_string(&json, "by", "hand");
     if (isa != NULL)
         write_isa(&json, isa);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const char *series,
@@ -128,7 +136,7 @@ enum mur_status mur_manifest_add_unlinking(struct mur_manifest *manifest, const 
     mur_json_begin_object(&json);
     mur_json_member_string(&json, "event", "unlinked");
     mur_json_member_string(&json, "series", series);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_mended(struct mur_manifest *manifest, const char *sop_instance,
@@ -139,7 +147,7 @@ enum mur_status mur_manifest_add_mended(struct mur_manifest *manifest, const cha
     mur_json_begin_object(&json);
     mur_json_member_string(&json, "event", "mended");
     mur_json_member_string(&json, "instance", sop_instance);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const char *sop_instance,
@@ -150,7 +158,7 @@ enum mur_status mur_manifest_add_committed(struct mur_manifest *manifest, const 
     mur_json_begin_object(&json);
     mur_json_member_string(&json, "event", "committed");
     mur_json_member_string(&json, "instance", sop_instance);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_sha256(struct mur_manifest *manifest, const char *sop_instance,
@@ -182,7 +190,7 @@ enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
     mur_json_member_string(&json, "folder", version->folder);
     mur_json_member_string(&json, "digest", version->digest);
     mur_json_member_string(&json, "applied", applied);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const char *sop_instance,
@@ -197,7 +205,7 @@ enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const ch
     mur_json_member_string(&json, "instance", sop_instance);
     mur_json_member_string(&json, "time", now);
     mur_json_member_string(&json, "why", why);
-    return end_line(manifest, &json, error);
+    return end_lasting(manifest, &json, error);
 }
 
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
@@ -210,17 +218,14 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
     if (status == MUR_OK)
         status = mur_pwrite_full(manifest->descriptor, manifest->lines.data, manifest->lines.length,
                                  (off_t)length, manifest->path, error);
+    if (status == MUR_OK && manifest->synced && manifest->lasting &&
+        fdatasync(manifest->descriptor) != 0)
+        status = mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
     if (status == MUR_OK)
         status = mur_database_set_manifest_length(database, length + manifest->lines.length, error);
     mur_buffer_clear(&manifest->lines);
+    manifest->lasting = false;
     return status;
-}
-
-enum mur_status mur_manifest_sync(const struct mur_manifest *manifest, struct mur_error *error)
-{
-    return fdatasync(manifest->descriptor) == 0
-               ? MUR_OK
-               : mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */
@@ -269,10 +274,18 @@ struct rewrite {
 };
 
 static enum mur_status rewrite_one(void *user, const struct mur_new_instance *record, int64_t id,
-                                   struct mur_error *error)
+                                   const struct mur_scan_names *scan, struct mur_error *error)
 {
     struct rewrite *rewrite = user;
-    enum mur_status status = mur_manifest_add_instance(rewrite->manifest, record, id, NULL, error);
+    struct mur_isa_link isa = {.scan = 0};
+    if (scan != NULL)
+        isa = (struct mur_isa_link){.dataset = scan->dataset,
+                                    .study = scan->study,
+                                    .assay_file = scan->assay_file,
+                                    .assay = scan->assay,
+                                    .segmentation = scan->segmentation};
+    enum mur_status status =
+        mur_manifest_add_instance(rewrite->manifest, record, id, scan != NULL ? &isa : NULL, error);
     if (status == MUR_OK && rewrite->manifest->lines.length > LINE_LIMIT)
         status = mur_manifest_write(rewrite->manifest, rewrite->database, error);
     return status;

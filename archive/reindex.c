@@ -346,9 +346,11 @@ static enum mur_status read_manifest(struct reindex *reindex, struct mur_error *
         status = mur_json_parse(&json, (struct mur_slice){line, (size_t)length}, LINE_LIMIT, error);
         if (status == MUR_OK)
             status = note_event(reindex, json, error);
-        if (status != MUR_OK)
-            (void)mur_error_prefix(error, "%s, at byte %llu", path,
-                                   (unsigned long long)reindex->manifest_length);
+        if (status != MUR_OK && status != MUR_NO_MEMORY) {
+            status = MUR_OK;
+            if (reindex->summary.unread++ == 0)
+                reindex->summary.unread_at = reindex->manifest_length;
+        }
         reindex->manifest_length += (uint64_t)length;
     }
     if (status == MUR_OK && ferror(file) != 0)
@@ -662,14 +664,15 @@ static enum mur_status open_beside(struct reindex *reindex, struct mur_error *er
     return status;
 }
 
-/* A folder, say, has no place here, but may be somebody's: it gets another name. */
+/* A folder, say, has no place here, but may be somebody's: it gets another name. And so does an
+ * index that may be better than a manifest with damaged lines. */
 static enum mur_status put_aside(struct reindex *reindex, const char *place,
                                  struct mur_error *error)
 {
     enum { NAMES = 100 };
     struct stat info;
     char *name = reindex->summary.aside;
-    if (lstat(place, &info) != 0 || S_ISREG(info.st_mode))
+    if (lstat(place, &info) != 0 || (S_ISREG(info.st_mode) && reindex->summary.unread == 0))
         return MUR_OK;
     for (int i = 1; i < NAMES; i++) {
         MUR_AUTO_FREE char *path = NULL;
@@ -680,10 +683,9 @@ static enum mur_status put_aside(struct reindex *reindex, const char *place,
         if (renameat2(AT_FDCWD, place, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
             return MUR_OK;
         if (errno != EEXIST)
-            return mur_error_set_errno(error, errno, "%s is no file, and stays: move it away",
-                                       place);
+            return mur_error_set_errno(error, errno, "%s cannot be put aside: move it away", place);
     }
-    return mur_error_set(error, MUR_EXISTS, "%s is no file: move it away", place);
+    return mur_error_set(error, MUR_EXISTS, "%s cannot be put aside: move it away", place);
 }
 
 /* On disk, then under its name. */

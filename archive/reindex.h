@@ -10,16 +10,18 @@ struct mur_reindex_summary {
     size_t lost; /**< that the manifest knows, and that are gone or cannot be read */
     /** Objects that are there, and that the manifest does not know; they stay as they are. */
     size_t unknown;
-    /** What stood in the place of the index and was no file has this name now; "": nothing did. */
+    size_t unread;      /**< lines of the manifest that are damaged: what they say is left out */
+    uint64_t unread_at; /**< byte where the first of them begins */
+    /** What stood in the place of the index and was no file, or may have known what damaged lines
+     * say, has this name now; "": nothing. */
     char aside[32];
 };
 
 /**
  * Makes the index anew; until it is whole, the old one stays. What was deleted stays deleted.
  * @param options  of the archive; nobody may have it open. note: told of each lost instance
- * @retval MUR_BUSY  somebody has it open; MUR_CORRUPT, MUR_PARSE  the manifest is damaged, or does
- * not know one of the objects that are there;
- * MUR_NOT_FOUND  no archive, or not one of its objects
+ * @retval MUR_BUSY  somebody has it open; MUR_CORRUPT  the manifest is gone, or does not know one
+ * of the objects that are there; MUR_NOT_FOUND  no archive, or not one of its objects
  */
 MUR_NODISCARD
 enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,

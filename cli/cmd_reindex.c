@@ -1,4 +1,6 @@
 /* The index anew: attributes that were added to the configuration after objects were stored. */
+#include <inttypes.h>
+
 #include "archive/archive.h"
 #include "archive/reindex.h"
 #include "cli/archive.h"
@@ -45,6 +47,11 @@ static int reindex_all(struct mur_cli *cli)
     if (summary.aside[0] != '\0')
         mur_log_warning(MUR_LOG_ARCHIVE, "what stood there as index.sqlite is %s now",
                         summary.aside);
+    if (summary.unread > 0)
+        mur_log_error(MUR_LOG_ARCHIVE,
+                      "%zu lines of manifest.jsonl are damaged, the first at byte %" PRIu64
+                      ": what they say is left out",
+                      summary.unread, summary.unread_at);
     if (summary.unknown > 0)
         mur_log_error(
             MUR_LOG_ARCHIVE,
@@ -53,7 +60,9 @@ static int reindex_all(struct mur_cli *cli)
             " again, or \"murpacs import --dicom %s/objects\" takes them in",
             summary.unknown, cli->config->node_data_dir);
     int code = cli->quiet ? MUR_EXIT_OK : mur_cli_print(cli, &text);
-    return code == MUR_EXIT_OK && summary.lost + summary.unknown > 0 ? MUR_EXIT_INPUT_READ : code;
+    return code == MUR_EXIT_OK && summary.lost + summary.unknown + summary.unread > 0
+               ? MUR_EXIT_INPUT_READ
+               : code;
 }
 
 int mur_command_reindex(struct mur_cli *cli)

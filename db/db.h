@@ -129,13 +129,18 @@ enum mur_status mur_database_remove_instance(bool *found, struct mur_instance *o
                                              struct mur_database *database,
                                              const char *sop_instance, struct mur_error *error);
 
+/** The scan that the tables link a series to, by its names; borrowed for a call. */
+struct mur_scan_names {
+    const char *dataset, *study, *assay_file, *assay;
+    bool segmentation;
+};
 /** Calls @p each for the instances after row @p after, in the order they came; of the record, UIDs,
- * digest, time and origin are set. */
+ * digest, time and origin are set. @p scan is NULL where the tables name none. */
 MUR_NODISCARD
 enum mur_status mur_database_each_instance(
     struct mur_database *database, int64_t after,
     enum mur_status (*each)(void *user, const struct mur_new_instance *record, int64_t id,
-                            struct mur_error *error),
+                            const struct mur_scan_names *scan, struct mur_error *error),
     void *user, struct mur_error *error);
 
 /** A header with the rows that it speaks for. */

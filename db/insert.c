@@ -427,19 +427,22 @@ enum mur_status mur_database_insert_instance(int64_t *id, struct mur_database *d
 enum mur_status mur_database_each_instance(
     struct mur_database *database, int64_t after,
     enum mur_status (*each)(void *user, const struct mur_new_instance *record, int64_t id,
-                            struct mur_error *error),
+                            const struct mur_scan_names *scan, struct mur_error *error),
     void *user, struct mur_error *error)
 {
     sqlite3_stmt *row = NULL;
     enum mur_status status = mur_statement_get(
         &row, database,
         "SELECT i.id, i.sop_uid, e.series_uid, s.study_uid, i.digest, i.received_us, o.how,"
-        " o.calling_ae, o.peer, i.path FROM instance i JOIN series e ON e.id = i.series"
-        " JOIN study s ON s.id = e.study JOIN origin o ON o.id = i.origin WHERE i.id > ?"
-        " ORDER BY i.id",
+        " o.calling_ae, o.peer, i.path, d.identifier, c.study, c.assay_file, c.assay,"
+        " e.segmentation FROM instance i JOIN series e ON e.id = i.series"
+        " JOIN study s ON s.id = e.study JOIN origin o ON o.id = i.origin"
+        " LEFT JOIN isa_scan c ON c.id = e.isa_scan AND e.link = ?2"
+        " LEFT JOIN isa_dataset d ON d.id = c.dataset WHERE i.id > ?1 ORDER BY i.id",
         error);
+    const struct mur_bind binds[] = {MUR_I(after), MUR_I(MUR_LINK_TABLES)};
     if (status == MUR_OK)
-        status = mur_bind_all(database, row, &MUR_I(after), 1, error);
+        status = mur_bind_all(database, row, binds, MUR_COUNT(binds), error);
     int result = SQLITE_DONE;
     while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         struct mur_new_instance record = {
@@ -457,7 +460,15 @@ enum mur_status mur_database_each_instance(
         if (sqlite3_column_bytes(row, 4) == (int)sizeof record.instance.digest)
             memcpy(record.instance.digest, sqlite3_column_blob(row, 4),
                    sizeof record.instance.digest);
-        status = each(user, &record, sqlite3_column_int64(row, 0), error);
+        const struct mur_scan_names scan = {
+            .dataset = (const char *)sqlite3_column_text(row, 10),
+            .study = (const char *)sqlite3_column_text(row, 11),
+            .assay_file = (const char *)sqlite3_column_text(row, 12),
+            .assay = (const char *)sqlite3_column_text(row, 13),
+            .segmentation = sqlite3_column_int(row, 14) != 0,
+        };
+        status = each(user, &record, sqlite3_column_int64(row, 0),
+                      scan.dataset != NULL ? &scan : NULL, error);
     }
     if (status == MUR_OK && result != SQLITE_DONE)
         status = mur_sqlite_error(error, database, result, "listing instances");

@@ -387,6 +387,59 @@ static void a_large_header_is_kept_whole_beside_the_object(void **state)
     assert_int_equal(stored_files(f), 0);
 }
 
+/* Elements of private groups from 0041 on: @p count of @p length bytes each. */
+static void put_private(struct mur_buffer *out, unsigned count, unsigned length)
+{
+    enum { FIRST_GROUP = 0x41, FIRST_ELEMENT = 0x1000, OF_A_GROUP = 0x10000 - FIRST_ELEMENT };
+    MUR_AUTO_FREE char *value = calloc(1, length + 1);
+    assert_non_null(value);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned group = FIRST_GROUP + 2 * (i / OF_A_GROUP);
+        unsigned element = FIRST_ELEMENT + i % OF_A_GROUP;
+        const uint8_t head[12] = {(uint8_t)group,
+                                  (uint8_t)(group >> 8),
+                                  (uint8_t)element,
+                                  (uint8_t)(element >> 8),
+                                  'U',
+                                  'N',
+                                  0,
+                                  0,
+                                  (uint8_t)length,
+                                  (uint8_t)(length >> 8),
+                                  (uint8_t)(length >> 16),
+                                  0};
+        assert_int_equal(mur_buffer_append(out, head, sizeof head, NULL), MUR_OK);
+        assert_int_equal(mur_buffer_append(out, value, length, NULL), MUR_OK);
+    }
+}
+
+/* No sequence makes these long: values do, or that there are so many. */
+static void a_header_of_megabytes_is_no_reason_to_refuse_an_object(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const struct {
+        unsigned count, length;
+    } cases[] = {{250, 60000}, {3000, 2000}, {250000, 0}};
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+        encode(&bytes, &object);
+        put_private(&bytes, cases[i].count, cases[i].length);
+        enum mur_ingest_outcome outcome;
+        struct mur_error error = MUR_ERROR_INIT;
+        if (ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_ExplicitVRLittleEndian,
+                         bytes.data, bytes.length, &error) != MUR_OK)
+            fail_msg("%u of %u bytes: %s", cases[i].count, cases[i].length, error.message);
+        assert_int_equal(stored_files(f), 2);
+        const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""},
+                                       {MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""},
+                                       {0}};
+        assert_answer(f->archive, MUR_LEVEL_IMAGE, keys, "a study");
+        const char *uids[] = {"1.2.1.1.1"};
+        assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
+    }
+}
+
 static void sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not(void **state)
 {
     struct archive_fixture *f = *state;
@@ -592,6 +645,7 @@ int main(void)
         TEST(many_senders_of_one_study_give_exact_counts),
         TEST(removed_objects_are_gone_with_what_they_leave_empty),
         TEST(a_large_header_is_kept_whole_beside_the_object),
+        TEST(a_header_of_megabytes_is_no_reason_to_refuse_an_object),
         TEST(sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not),
         TEST(two_patients_under_one_study_uid_are_both_kept),
         TEST(identities_that_do_not_fit_are_listed),

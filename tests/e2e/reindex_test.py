@@ -285,6 +285,47 @@ class Reindex(isa_late_test.Archive):
         self.assertEqual(len(node.indexed_instances(other)),
                          len(list((self.data_dir / "objects").rglob("*.dcm"))))
 
+    def test_a_damaged_line_of_the_manifest_costs_what_it_says_alone(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        uids = node.indexed_instances(self.data_dir)
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_bytes().splitlines(keepends=True)
+        number = [i for i, line in enumerate(lines) if b'"stored"' in line][5]
+        uid = json.loads(lines[number])["instance"]
+        lines[number] = lines[number].replace(b'"instance":"', b'"instance"~"')
+        manifest.write_bytes(b"".join(lines))
+        done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+        self.assertEqual(done.returncode, 20, done.stderr)
+        at = sum(map(len, lines[:number]))
+        self.assertIn(f"1 lines of manifest.jsonl are damaged, the first at byte {at}", done.stderr)
+        self.assertEqual(node.indexed_instances(self.data_dir), [one for one in uids if one != uid])
+        self.assertIn("1 objects are there that the manifest does not know", done.stderr)
+        # The old index, which knew it, is there; and so is the object.
+        aside = self.data_dir / "index.sqlite.aside-1"
+        node.murpacs("import", "--dicom", "--data-dir", self.data_dir, self.data_dir / "objects")
+        self.assertEqual(node.indexed_instances(self.data_dir), uids)
+        (self.data_dir / "index.sqlite").unlink()
+        aside.rename(self.data_dir / "index.sqlite")
+        self.assertEqual(dump(self.data_dir), rows)
+
+    def test_what_a_power_cut_takes_of_the_manifest_is_written_again(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_bytes()
+        events = [json.loads(line)["event"] for line in lines.splitlines()]
+        self.assertEqual(set(events[-100:]), {"stored"})
+        manifest.write_bytes(b"".join(lines.splitlines(keepends=True)[:-100])[:-10])
+        node.murpacs("isa", "unlinked", "--data-dir", self.data_dir)
+        self.assertEqual(manifest.read_bytes(), lines)
+        for path in self.data_dir.glob("index.sqlite*"):
+            path.unlink()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(dump(self.data_dir), rows)
+
     def test_objects_that_the_manifest_does_not_know_are_told_of(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
                             "dicom.durability=process")
