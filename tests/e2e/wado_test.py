@@ -226,6 +226,13 @@ class WadoTest(unittest.TestCase):
         real.FloatPixelData = real.PixelData
         del real.PixelData, real.BitsStored, real.HighBit, real.PixelRepresentation
         cls.keep("float", real, folder)
+        padded = new_object("2.25.779.4", "2.25.779", GREY_WORDS, grey(1))
+        values = grey(1)
+        values[0, 0, :3] = (-9000, -8999, -8998)
+        padded.PixelData = values.tobytes()
+        padded.add_new(0x00280120, "SS", -9000)
+        padded.add_new(0x00280121, "SS", -8998)
+        cls.keep("padded", padded, folder)
         cut = new_object("2.25.779.1", "2.25.779", GREY_WORDS, grey(5))
         cut.PixelData = cut.PixelData[:24 * 21 * 2 * 3 + 100]
         cls.keep("cut", cut, folder)
@@ -570,6 +577,14 @@ class WadoTest(unittest.TestCase):
         self.assertLessEqual(numpy.abs(found - ((values + 0.5) / 199 + 0.5).clip(0, 1) * 255).max(), 1)
         headers, body = self.fetch(self.path("ct1", "/rendered"))
         self.assertEqual((headers["Content-Type"], body[:3]), ("image/jpeg", b"\xff\xd8\xff"))
+
+    def test_padding_is_no_part_of_the_range(self):
+        found = read_png(self.fetch(self.path("padded", "/rendered"), "image/png")[1])[:, :, 0]
+        self.assertTrue((found[0, :3] == 0).all())
+        frame = grey(1)[0].astype(float)
+        frame[0, :3] = frame[1:].min()
+        expected = (frame - frame.min()) / numpy.ptp(frame) * 255
+        self.assertLessEqual(numpy.abs(found - expected).max(), 1)
 
     def test_pictures_have_the_size_that_is_asked_for(self):
         found = read_png(self.fetch(self.path("ct1", "/rendered?viewport=42,100"), "image/png")[1])
