@@ -19,7 +19,18 @@ enum {
     LARGE_SEQUENCE_ELEMENTS = 2000,
     COMPRESS_FROM = 600, /* bytes below which compression does not pay */
     BRIEF_LIMIT = 4 << 20,
+    LONG_VALUE = 1024,
     REREAD_SIZE = 256 * 1024,
+};
+
+/* What the index's copy does without, one more with each rereading until it is short enough; the
+ * sidecar has all of it. What is known (attribute.h) and not long is short enough in any case. */
+enum leaving {
+    LEAVE_NOTHING, /* while the bytes come */
+    LEAVE_LARGE_SEQUENCES,
+    LEAVE_LONG_VALUES,
+    LEAVE_SEQUENCES,
+    LEAVE_UNKNOWN,
 };
 
 struct column_text {
@@ -49,9 +60,8 @@ struct mur_header {
     uint32_t open_sequence; /* top-level one that is open, 0 = none */
     unsigned open_depth;
     uint64_t open_elements;
-    bool skipping;    /* rereading: inside a large sequence */
-    bool leave_large; /* rereading: leave large sequences out */
-    bool leave_all;   /* rereading: leave every sequence out */
+    bool skipping; /* inside a sequence that is left out */
+    enum leaving leaving;
 };
 
 void mur_header_free(struct mur_header *header)
@@ -97,7 +107,7 @@ static enum mur_status take_json(void *user, const void *bytes, size_t length,
                                  struct mur_error *error)
 {
     struct mur_header *header = user;
-    if (header->leave_large)
+    if (header->leaving != LEAVE_NOTHING)
         return mur_buffer_append(&header->memory, bytes, length, error);
     if (header->sidecar_writer == NULL && header->memory.length + length > MUR_HEADER_IN_MEMORY) {
         enum mur_status status = spill(header, error);
@@ -111,14 +121,23 @@ static enum mur_status take_json(void *user, const void *bytes, size_t length,
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static bool is_large(const struct mur_header *header, uint32_t sequence)
+static bool leaves_sequence(const struct mur_header *header, uint32_t sequence)
 {
-    if (header->leave_all)
+    if (header->leaving == LEAVE_NOTHING)
+        return false;
+    if (header->leaving >= LEAVE_SEQUENCES)
         return true;
     for (size_t i = 0; i < header->large_count; i++)
         if (header->large[i] == sequence)
             return true;
     return false;
+}
+
+static bool leaves_element(const struct mur_header *header, const struct mur_scan_element *element)
+{
+    return header->skipping ||
+           (header->leaving >= LEAVE_LONG_VALUES && element->length > LONG_VALUE) ||
+           (header->leaving >= LEAVE_UNKNOWN && mur_attribute_find(element->tag) == NULL);
 }
 
 /* Elsewhere control characters are left out; but 1.2<NUL>.3 is not the UID 1.2.3. */
@@ -166,7 +185,7 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
     struct mur_header *header = user;
     if (header->open_sequence != 0) {
         header->open_elements++;
-    } else if (!header->leave_large && header->column_count < COLUMN_LIMIT) {
+    } else if (header->leaving == LEAVE_NOTHING && header->column_count < COLUMN_LIMIT) {
         const struct mur_attribute *attribute = mur_attribute_find(element->tag);
         if (attribute != NULL && attribute->storage == MUR_STORAGE_COLUMN) {
             enum mur_status status = keep_column(header, element, attribute, error);
@@ -174,7 +193,9 @@ static enum mur_status on_element(void *user, const struct mur_scan_element *ele
                 return status;
         }
     }
-    return header->skipping ? MUR_OK : mur_header_json_events.element(header->json, element, error);
+    return leaves_element(header, element)
+               ? MUR_OK
+               : mur_header_json_events.element(header->json, element, error);
 }
 
 static enum mur_status on_bulk(void *user, const struct mur_scan_element *element,
@@ -191,7 +212,7 @@ static enum mur_status on_sequence_begin(void *user, const struct mur_scan_eleme
     if (header->open_sequence == 0) {
         header->open_sequence = element->tag;
         header->open_elements = 0;
-        header->skipping = header->leave_large && is_large(header, element->tag);
+        header->skipping = leaves_sequence(header, element->tag);
     }
     header->open_depth++;
     return header->skipping ? MUR_OK
@@ -204,7 +225,7 @@ static enum mur_status on_sequence_end(void *user, struct mur_error *error)
     bool skipped = header->skipping;
     header->open_depth--;
     if (header->open_depth == 0) {
-        if (header->open_elements > LARGE_SEQUENCE_ELEMENTS && !header->leave_large &&
+        if (header->open_elements > LARGE_SEQUENCE_ELEMENTS && header->leaving == LEAVE_NOTHING &&
             header->large_count < LARGE_SEQUENCES)
             header->large[header->large_count++] = header->open_sequence;
         header->open_sequence = 0;
@@ -287,11 +308,11 @@ enum mur_status mur_header_write(struct mur_header *header, const void *bytes, s
     return mur_scanner_write(header->scanner, bytes, length, error);
 }
 
-/* Scans the stored file once more, leaving out what made the header large. */
-static enum mur_status reread(struct mur_header *header, const char *path, uint64_t offset,
-                              struct mur_error *error)
+/* Scans the stored file once more. */
+static enum mur_status reread(struct mur_header *header, enum leaving leaving, const char *path,
+                              uint64_t offset, struct mur_error *error)
 {
-    header->leave_large = true;
+    header->leaving = leaving;
     mur_buffer_clear(&header->memory);
     header->memory.limit = BRIEF_LIMIT;
     enum mur_status status = begin_scan(header, error);
@@ -321,11 +342,13 @@ static enum mur_status finish_large(struct mur_header *header, const char *path,
     if (status != MUR_OK)
         return status;
     header->complete = false;
-    status = reread(header, path, offset, error);
-    if (status == MUR_LIMIT) { /* many sequences, none of them large */
-        header->leave_all = true;
-        status = reread(header, path, offset, error);
-    }
+    struct mur_error reason = MUR_ERROR_INIT; /* of one that was still too long nobody is told */
+    status = MUR_LIMIT;
+    for (enum leaving leaving = LEAVE_LARGE_SEQUENCES;
+         status == MUR_LIMIT && leaving <= LEAVE_UNKNOWN; leaving++)
+        status = reread(header, leaving, path, offset, &reason);
+    if (status != MUR_OK && error != NULL)
+        *error = reason;
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* The first look at the voxels: their range, their window, their digest. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "converters/conversion.h"
@@ -148,6 +149,12 @@ static enum mur_status look_at_part(struct mur_conversion *c, struct mur_convers
     if (again)
         status = each_slice(c, part, look_again, NULL, error);
     mur_value_scan_window(&part->values, part->scan);
+    if (status == MUR_OK && part->values.padded > 0 && mur_conversion_named_images(c) != NULL)
+        status =
+            mur_warn(&c->report.warnings, error,
+                     "%s: %" PRIu64 " voxels hold no number, and stay so: viewers that scale a "
+                     "map by its values, such as OHIF, show nothing of it",
+                     c->path, part->values.padded);
     if (lossless) {
         part->values.error_bound = 0;
         part->values.padded = 0;

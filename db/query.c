@@ -22,6 +22,10 @@ void mur_query_free(struct mur_query *query)
 static bool has_too_many_values(const struct mur_attribute_path *path, enum mur_vr vr,
                                 struct mur_slice text)
 {
+    /* Elements of our block that no dictionary knows are taken for LO (cell_condition.c). */
+    if ((vr == MUR_VR_UN || vr == MUR_VR_NONE) &&
+        mur_is_isa_element(path->tags[path->depth > 0 ? path->depth - 1 : 0]))
+        vr = MUR_VR_LO;
     if (!mur_vr_info(vr)->multi || vr == MUR_VR_SQ ||
         (vr == MUR_VR_UI && path->tags[0] != MUR_TAG_SOPClassesInStudy))
         return false;

@@ -334,30 +334,35 @@ enum mur_status mur_association_request(struct mur_association **out,
         return mur_error_set(error, MUR_NOT_FOUND, "no such host \"%s\": %s", options->host,
                              gai_strerror(failed));
     MUR_AUTO(mur_association) *association = NULL;
+    struct mur_error reason =
+        MUR_ERROR_INIT; /* nobody is told of it where another address answers */
     for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
         mur_association_free(association);
         association = NULL;
-        status = association_new(&association, MUR_MAX_PDU_DEFAULT, at->ai_addr, error);
+        status = association_new(&association, MUR_MAX_PDU_DEFAULT, at->ai_addr, &reason);
         if (status != MUR_OK)
             break;
         association->peer_port = options->port;
         int descriptor = -1;
-        status = connect_to(&descriptor, options, at, error);
+        status = connect_to(&descriptor, options, at, &reason);
         if (status == MUR_IO || status == MUR_TIMEOUT)
             continue; /* another address may answer */
         if (status != MUR_OK)
             break;
         mur_stream_init(&association->stream, descriptor);
-        status = mur_request_secure(&association->stream, options, error);
+        status = mur_request_secure(&association->stream, options, &reason);
         if (status != MUR_OK)
             break;
         status =
-            mur_request_negotiate(&association->negotiated, &association->stream, options, error);
+            mur_request_negotiate(&association->negotiated, &association->stream, options, &reason);
         break;
     }
     freeaddrinfo(addresses);
-    if (status != MUR_OK)
+    if (status != MUR_OK) {
+        if (error != NULL)
+            *error = reason;
         return status;
+    }
     establish(association);
     uint32_t peer_max = association->negotiated->peer_max_pdu;
     if (peer_max != 0 && peer_max < MUR_MIN_PEER_PDU) {

@@ -11,6 +11,7 @@
 #include "dicom/attribute.h"
 #include "dicom/data_set.h"
 #include "dicom/dictionary.h"
+#include "dicom/measure.h"
 #include "dicom/part10.h"
 #include "dicom/scanner.h"
 #include "dicom/transfer_syntax.h"
@@ -19,6 +20,10 @@
  * size of file in constant memory. Decoding is the exception. */
 
 enum { WIDEST_NUMBER = 8 };
+
+/* Bytes to inflate to, or of memory to decode. Others wait meanwhile (archive/writer.c), and what
+ * has been made to unfold to more shall not keep them waiting. */
+#define UNFOLDED_LIMIT (UINT64_C(1) << 30)
 
 /* What is digested besides values, so that different structures never look the same. */
 enum mark {
@@ -244,7 +249,14 @@ static enum mur_status scan_decoded(const struct file *file, struct content *con
 {
     MUR_AUTO(mur_dataset) *dataset = NULL;
     MUR_AUTO(mur_scanner) *scanner = NULL;
-    enum mur_status status = mur_dataset_load(&dataset, file->path, MUR_WHOLE, error);
+    struct mur_measure size = {.length = 0};
+    enum mur_status status =
+        mur_measure_file(&size, file->descriptor, file->head.offset, file->head.transfer_syntax,
+                         UNFOLDED_LIMIT, file->path, error);
+    if (status == MUR_OK && mur_measure_decoded(&size) > UNFOLDED_LIMIT)
+        status = mur_error_set(error, MUR_LIMIT, "%s: too large to be decoded", file->path);
+    if (status == MUR_OK)
+        status = mur_dataset_load(&dataset, file->path, MUR_WHOLE, error);
     if (status == MUR_OK)
         status =
             mur_scanner_create(&scanner, mur_uid_ExplicitVRLittleEndian, &events, content, error);
@@ -267,6 +279,8 @@ static enum mur_status digest_file(uint8_t out[MUR_XXH128_SIZE], const struct fi
         status = scan_decoded(file, &content, error);
     } else {
         status = mur_scanner_create(&scanner, file->head.transfer_syntax, &events, &content, error);
+        if (status == MUR_OK)
+            mur_scanner_limit_inflated(scanner, UNFOLDED_LIMIT);
         if (status == MUR_OK)
             status =
                 mur_scanner_read(scanner, file->descriptor, file->head.offset, file->path, error);
@@ -300,14 +314,18 @@ enum mur_status mur_dataset_same_content(bool *same, const char *path_a, const c
     bool differ = strcmp(a.head.transfer_syntax, b.head.transfer_syntax) != 0;
     uint8_t digest_a[MUR_XXH128_SIZE];
     uint8_t digest_b[MUR_XXH128_SIZE];
-    status = digest_file(digest_a, &a, differ && is_encapsulated(&a), error);
+    struct mur_error reason = MUR_ERROR_INIT;
+    status = digest_file(digest_a, &a, differ && is_encapsulated(&a), &reason);
     if (status == MUR_OK)
-        status = digest_file(digest_b, &b, differ && is_encapsulated(&b), error);
-    if (status == MUR_UNSUPPORTED) { /* pixels that cannot be decoded here */
+        status = digest_file(digest_b, &b, differ && is_encapsulated(&b), &reason);
+    /* Pixels that cannot be decoded here, or that unfold to too much. */
+    if (status == MUR_UNSUPPORTED || status == MUR_LIMIT) {
         *same = false;
         return MUR_OK;
     }
     if (status == MUR_OK)
         *same = memcmp(digest_a, digest_b, sizeof digest_a) == 0;
+    else if (error != NULL)
+        *error = reason;
     return status;
 }

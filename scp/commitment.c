@@ -200,12 +200,10 @@ enum mur_status mur_session_commit(struct mur_session *session, const struct mur
                                    struct mur_error *error)
 {
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    bool too_long = false;
+    struct mur_error reason = MUR_ERROR_INIT;
     enum mur_status status = MUR_OK;
     if (request->command.has_data_set)
-        status = mur_message_read_identifier(&bytes, &too_long, session->association,
-                                             request->context.id, MUR_IDENTIFIER_LIMIT,
-                                             session->timeout_ms, error);
+        status = mur_session_gather(&bytes, session, request, &reason, error);
     if (status != MUR_OK)
         return status;
     const char *comment = "";
@@ -213,11 +211,7 @@ enum mur_status mur_session_commit(struct mur_session *session, const struct mur
     if (refusal != 0)
         return mur_session_refuse(session, request, refusal, comment, error);
     MUR_AUTO_COMMITMENT struct mur_commitment commitment = {.id = 0};
-    struct mur_error reason = MUR_ERROR_INIT;
-    if (too_long)
-        (void)mur_error_set(&reason, MUR_LIMIT, "a Data Set of more than %d bytes",
-                            MUR_IDENTIFIER_LIMIT);
-    else
+    if (reason.status == MUR_OK)
         (void)!parse(&commitment, &bytes, request->context.accepted_transfer_syntax, &reason);
     if (reason.status != MUR_OK)
         return mur_session_refuse(session, request, status_of(reason.status), reason.message,

@@ -377,11 +377,11 @@ static enum mur_status run(struct mur_retrieval *retrieval, struct mur_error *er
         if (retrieval->cancelled)
             break;
         struct mur_error reason = MUR_ERROR_INIT;
-        if (mur_session_must_hurry(retrieval->session))
-            (void)mur_error_set(&reason, MUR_CANCELLED, "the node is being stopped");
-        else
-            (void)!retrieval->delivery->prepare(retrieval, i, &reason);
-        if (reason.status != MUR_OK) {
+        enum mur_status prepared =
+            mur_session_must_hurry(retrieval->session)
+                ? mur_error_set(&reason, MUR_CANCELLED, "the node is being stopped")
+                : retrieval->delivery->prepare(retrieval, i, &reason);
+        if (prepared != MUR_OK) {
             status = fail_rest(retrieval, i, &reason, error);
             if (status != MUR_OK)
                 return status;

@@ -134,20 +134,12 @@ static enum mur_status read_identifier(struct mur_identifier *out, struct mur_se
 {
     const struct mur_presentation_context *context = &request->context;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    bool too_long = false;
-    enum mur_status status =
-        mur_message_read_identifier(&bytes, &too_long, session->association, context->id,
-                                    MUR_IDENTIFIER_LIMIT, session->timeout_ms, error);
-    if (status != MUR_OK)
-        return status;
-    if (too_long)
-        (void)mur_error_set(reason, MUR_LIMIT, "an identifier of more than %d bytes",
-                            MUR_IDENTIFIER_LIMIT);
-    else
+    enum mur_status status = mur_session_gather(&bytes, session, request, reason, error);
+    if (status == MUR_OK && reason->status == MUR_OK)
         (void)!mur_identifier_parse(out, bytes.data, bytes.length,
                                     context->accepted_transfer_syntax, context->abstract_syntax,
                                     reason);
-    return MUR_OK;
+    return status;
 }
 
 enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *refused,
@@ -256,7 +248,9 @@ static enum mur_status serve_one(struct mur_session *session, struct mur_error *
         return status;
     if (!mur_association_find_accepted(&request.context, association, context_id))
         return mur_error_set(error, MUR_INTERNAL, "context %u was not accepted", context_id);
-    return dispatch(session, &request, error);
+    status = dispatch(session, &request, error);
+    mur_session_forget_gathered(session);
+    return status;
 }
 
 static void log_end(const struct mur_session *session, const struct mur_error *error)

@@ -50,6 +50,7 @@ struct mur_scp {
     struct mur_association *report; /* that is being made; borrowed */
     pthread_cond_t memory_released;
     uint64_t transcoding; /* bytes that decoding takes now */
+    uint64_t gathered;    /* bytes of long requests, of all sessions */
 };
 
 /** What an operation was, for the line at the end of an association. */
@@ -70,7 +71,8 @@ struct mur_session {
     struct mur_session *next, *previous;
     char name[MUR_LOG_ASSOCIATION_SIZE]; /* "A17" */
     enum mur_rights rights;
-    int timeout_ms; /* for each step of a peer */
+    int timeout_ms;    /* for each step of a peer */
+    uint64_t gathered; /* of scp->gathered; until the request has been answered */
     unsigned done[MUR_OPERATION_COUNT], refused;
     /* Of C-STORE, since the last line of audit. */
     unsigned asked, stored;
@@ -147,6 +149,22 @@ enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *re
 /** What a status of ours is to a peer, of C-STORE (PS3.4 B.2.3), C-FIND (C.4.1.1.4), C-MOVE and
  * C-GET (C.4.2.1.5, C.4.3.1.4). */
 uint16_t mur_dimse_status(enum mur_service service, enum mur_status status);
+
+/* ---- gather.c ---- */
+
+/**
+ * Reads the Data Set of a request as a whole. The memory for long ones is limited, for all
+ * associations together, and this one's share counted until mur_session_forget_gathered().
+ * @param[out] out  the caller's
+ * @param[out] reason  why there is none, where its status is not MUR_OK: MUR_LIMIT longer than
+ *         MUR_IDENTIFIER_LIMIT; MUR_BUSY too many long ones at once; MUR_NO_MEMORY
+ * @return other than MUR_OK: the association is over
+ */
+MUR_NODISCARD
+enum mur_status mur_session_gather(struct mur_buffer *out, struct mur_session *session,
+                                   const struct mur_request *request, struct mur_error *reason,
+                                   struct mur_error *error);
+void mur_session_forget_gathered(struct mur_session *session);
 
 /* ---- reporter.c ---- */
 

@@ -108,18 +108,23 @@ static enum mur_status read_header(struct mur_image *image, const struct mur_jso
     return MUR_OK;
 }
 
-/* Whether there are so many native pixels as there must be. */
+/* Whether there are so many native pixels as there must be. Where an image was cut off before it
+ * was stored, the frames that are whole are all there are. */
 static enum mur_status check_native(struct mur_image *image, struct mur_error *error)
 {
     /* Two pixels share their colour (PS3.3 C.7.6.3.1.2). */
     bool shares = strcmp(image->photometric, "YBR_FULL_422") == 0 && image->samples == 3;
     image->frame_bits = (uint64_t)image->rows * image->columns * (shares ? 2 : image->samples) *
                         image->bits_allocated;
-    uint64_t bytes = (image->frame_bits * image->frames + 7) / 8;
-    if (bytes > image->length)
-        return mur_error_set(error, MUR_CORRUPT,
-                             "there are %" PRIu64 " bytes of pixels, %" PRIu64 " are needed",
-                             image->length, bytes);
+    uint64_t bits = image->length < UINT64_MAX / 8 ? image->length * 8 : UINT64_MAX;
+    uint64_t whole = bits / image->frame_bits;
+    if (whole == 0)
+        return mur_error_set(error, MUR_NOT_FOUND,
+                             "no frame is whole: there are %" PRIu64 " bytes of pixels, %" PRIu64
+                             " are needed",
+                             image->length, (image->frame_bits + 7) / 8);
+    if (whole < image->frames)
+        image->frames = (uint32_t)whole;
     return MUR_OK;
 }
 

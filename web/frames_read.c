@@ -249,8 +249,8 @@ static enum mur_status take_decoded(struct mur_pixels *out, struct mur_dataset *
     enum mur_status status =
         mur_dataset_get_bytes(&bytes, &length, dataset, MUR_TAG_PixelData, error);
     if (status == MUR_OK && length < wanted)
-        status = mur_error_set(error, MUR_CORRUPT, "a frame decodes to %zu bytes, not %zu", length,
-                               wanted);
+        status = mur_error_set(error, MUR_UNSUPPORTED, "a frame decodes to %zu bytes, not %zu",
+                               length, wanted);
     if (status == MUR_OK)
         status = mur_buffer_append(&out->bytes, bytes, wanted, error);
     if (status != MUR_OK)
@@ -284,8 +284,10 @@ static enum mur_status decode(struct mur_pixels *out, const struct mur_instance 
     if (status == MUR_OK) {
         status =
             mur_dataset_write(dataset, native, (struct mur_sink){.write = forget_bytes}, error);
-        if (status == MUR_UNSUPPORTED)
-            status = mur_error_set(error, MUR_CORRUPT, "a frame of %s cannot be decoded",
+        if (status == MUR_UNSUPPORTED) /* it was damaged before it came: as it is it can be had */
+            status = mur_error_set(error, MUR_UNSUPPORTED,
+                                   "a frame of %s cannot be decoded, only be sent as it is "
+                                   "(transfer-syntax=*)",
                                    instance->sop_instance);
     }
     return status == MUR_OK ? take_decoded(out, dataset, image, error) : status;

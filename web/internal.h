@@ -7,6 +7,7 @@
 struct MHD_Daemon;
 struct mur_activity;
 struct mur_auth;
+struct mur_status_groups;
 struct mur_wado;
 
 struct mur_web {
@@ -19,7 +20,8 @@ struct mur_web {
     struct mur_auth *auth;     /**< NULL: everybody may do everything */
     struct MHD_Daemon *daemon; /**< NULL while nobody is answered */
     struct mur_activity *activity;
-    struct mur_wado *wado; /**< what retrieving keeps in memory */
+    struct mur_status_groups *groups; /**< of the status page */
+    struct mur_wado *wado;            /**< what retrieving keeps in memory */
 };
 
 #endif

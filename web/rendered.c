@@ -238,9 +238,22 @@ static const struct mur_json *group_of(const struct mur_json *header, uint32_t f
     return header;
 }
 
+/* In a label map it is the background, from which the first segment is to be told. */
+static void read_padding(struct mur_grey *grey, const struct mur_json *header)
+{
+    double value = 0;
+    grey->has_padding = mur_json_element(header, MUR_TAG_SegmentSequence) == NULL &&
+                        number_of(&value, header, MUR_TAG_PixelPaddingValue);
+    double limit = value;
+    (void)number_of(&limit, header, MUR_TAG_PixelPaddingRangeLimit);
+    grey->padding_low = value < limit ? value : limit;
+    grey->padding_high = value < limit ? limit : value;
+}
+
 static void read_grey(struct wish *wish, const struct mur_json *header)
 {
     struct mur_grey *grey = &wish->grey;
+    read_padding(grey, header);
     const struct mur_json *values =
         group_of(header, wish->frame, MUR_TAG_PixelValueTransformationSequence);
     grey->slope = 1;
@@ -451,7 +464,7 @@ enum mur_status mur_web_thumbnail_of_frame(struct mur_exchange *exchange, struct
     return answer_one(exchange, true, exchange->parts[3], error);
 }
 
-/* The instance in the middle speaks for all, or the next one that has pixels. */
+/* The instance in the middle speaks for all, or the next one that has pixels which can be shown. */
 static enum mur_status answer_middle(struct mur_exchange *exchange, enum mur_level level,
                                      struct mur_error *error)
 {
@@ -464,8 +477,12 @@ static enum mur_status answer_middle(struct mur_exchange *exchange, enum mur_lev
         return status;
     make_thumbnail(&wish);
     status = MUR_NOT_FOUND;
-    for (size_t i = 0; status == MUR_NOT_FOUND && i < plan.count && i < TRIES; i++)
-        status = answer(exchange, &wish, &plan.items[(plan.count / 2 + i) % plan.count], error);
+    for (size_t i = 0;
+         (status == MUR_NOT_FOUND || status == MUR_UNSUPPORTED) && i < plan.count && i < TRIES;
+         i++) {
+        struct wish one = wish; /* an object's own window is not the next one's */
+        status = answer(exchange, &one, &plan.items[(plan.count / 2 + i) % plan.count], error);
+    }
     return status;
 }
 

@@ -74,8 +74,10 @@ static struct mur_grey whole_range(const struct mur_grey *grey, const struct mur
     double lowest = DBL_MAX;
     double highest = -DBL_MAX;
     for (size_t i = 0; i < count; i++) {
-        double value = value_at(image, bytes, i) * grey->slope + grey->intercept;
-        if (!isfinite(value))
+        double stored = value_at(image, bytes, i);
+        double value = stored * grey->slope + grey->intercept;
+        if (!isfinite(value) ||
+            (grey->has_padding && stored >= grey->padding_low && stored <= grey->padding_high))
             continue;
         lowest = value < lowest ? value : lowest;
         highest = value > highest ? value : highest;

@@ -16,6 +16,8 @@ struct mur_grey {
     bool has_window; /**< else from the lowest value to the highest */
     double centre, width;
     enum mur_voi function;
+    bool has_padding; /**< stored values that are no image (PS3.3 C.7.5.1.1.2) and in no range */
+    double padding_low, padding_high;
 };
 
 struct mur_picture {

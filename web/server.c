@@ -18,6 +18,7 @@
 #include "web/cors.h"
 #include "web/internal.h"
 #include "web/route.h"
+#include "web/status_groups.h"
 #include "web/wado.h"
 
 /* The request line and headers share this; a list of 500 UIDs of 64 characters fits. */
@@ -431,6 +432,8 @@ enum mur_status mur_web_create(struct mur_web **out, const struct mur_config *co
         web->node = *node;
     enum mur_status status = mur_activity_create(&web->activity, error);
     if (status == MUR_OK)
+        status = mur_status_groups_create(&web->groups, error);
+    if (status == MUR_OK)
         status = mur_wado_create(&web->wado, config, error);
     if (status == MUR_OK)
         status = bind_socket(web, error);
@@ -488,6 +491,7 @@ void mur_web_free(struct mur_web *web)
         (void)close(web->socket);
     mur_wado_free(web->wado);
     mur_auth_free(web->auth);
+    mur_status_groups_free(web->groups);
     mur_activity_free(web->activity);
     free(web);
 }

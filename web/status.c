@@ -8,6 +8,7 @@
 #include "web/html.h"
 #include "web/internal.h"
 #include "web/route.h"
+#include "web/status_groups.h"
 #include "web/status_reports.h"
 #include "web/status_search.h"
 
@@ -36,75 +37,21 @@ static void write_size(struct mur_html *html, const char *what, uint64_t bytes)
 }
 
 static enum mur_status write_stored(struct mur_html *html, const struct mur_exchange *exchange,
-                                    struct mur_error *error)
+                                    const struct mur_counts *counts, struct mur_error *error)
 {
-    struct mur_counts counts;
     uint64_t space = 0;
-    enum mur_status status = mur_archive_count(&counts, exchange->archive, error);
-    if (status == MUR_OK)
-        status = mur_archive_disk_free(&space, exchange->archive, error);
+    enum mur_status status = mur_archive_disk_free(&space, exchange->archive, error);
     if (status != MUR_OK)
         return status;
     mur_html_raw(html, "<section><h2>Stored</h2>\n<dl class=\"tiles\">\n");
-    write_count(html, "Animals", counts.patients);
-    write_count(html, "Studies", counts.studies);
-    write_count(html, "Series", counts.series);
-    write_count(html, "Instances", counts.instances);
-    write_size(html, "Their files", (uint64_t)counts.bytes);
+    write_count(html, "Animals", counts->patients);
+    write_count(html, "Studies", counts->studies);
+    write_count(html, "Series", counts->series);
+    write_count(html, "Instances", counts->instances);
+    write_size(html, "Their files", (uint64_t)counts->bytes);
     write_size(html, "Free on the disk", space);
     mur_html_raw(html, "</dl></section>\n");
     return MUR_OK;
-}
-
-struct groups {
-    struct mur_html *html;
-    const char *heading;
-    bool begun;
-};
-
-static enum mur_status write_group(void *user, const struct mur_group *one, struct mur_error *error)
-{
-    (void)error; /* failures stay in the page */
-    struct groups *groups = user;
-    struct mur_html *html = groups->html;
-    if (!groups->begun) {
-        mur_html_raw(html, "<section><h2>");
-        mur_html_raw(html, groups->heading);
-        mur_html_raw(
-            html,
-            "</h2>\n<table><thead><tr><th><th class=\"n\">Studies"
-            "<th class=\"n less\">Series<th class=\"n\">Instances<th class=\"n\">Size</tr></thead>"
-            "<tbody>\n");
-        groups->begun = true;
-    }
-    const int64_t counts[] = {one->studies, one->series, one->instances};
-    mur_html_raw(html, "<tr><td>");
-    mur_html_text(html, one->name[0] != '\0' ? one->name : "(not said)");
-    for (size_t i = 0; i < MUR_COUNT(counts); i++) {
-        mur_html_raw(html, i == 1 ? "</td><td class=\"n less\">" : "</td><td class=\"n\">");
-        mur_html_number(html, counts[i]);
-    }
-    mur_html_raw(html, "</td><td class=\"n\">");
-    mur_html_bytes(html, (uint64_t)one->bytes);
-    mur_html_raw(html, "</td></tr>\n");
-    return MUR_OK;
-}
-
-static enum mur_status write_groups(struct mur_html *html, const struct mur_exchange *exchange,
-                                    struct mur_error *error)
-{
-    static const char *const titles[] = {[MUR_BY_MODALITY] = "By modality",
-                                         [MUR_BY_ISA_STUDY] = "By study of the ISA-Tab",
-                                         [MUR_BY_DISEASE_MODEL] = "By disease model"};
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(titles); i++) {
-        struct groups groups = {.html = html, .heading = titles[i]};
-        status = mur_archive_each_group(exchange->archive, (enum mur_grouping)i, write_group,
-                                        &groups, error);
-        if (groups.begun)
-            mur_html_raw(html, "</tbody></table></section>\n");
-    }
-    return status;
 }
 
 static enum mur_status write_activity(struct mur_html *html, const struct mur_exchange *exchange,
@@ -136,10 +83,11 @@ static enum mur_status write_activity(struct mur_html *html, const struct mur_ex
 }
 
 static enum mur_status write_columns(struct mur_html *html, const struct mur_exchange *exchange,
-                                     struct mur_error *error)
+                                     const struct mur_counts *counts, struct mur_error *error)
 {
     mur_html_raw(html, "<div class=\"columns\">\n");
-    enum mur_status status = write_groups(html, exchange, error);
+    enum mur_status status =
+        mur_status_groups_write(html, exchange->web->groups, exchange->archive, counts, error);
     if (status == MUR_OK)
         status = mur_status_imports(html, exchange->archive, error);
     mur_status_verify(html, exchange->archive);
@@ -218,15 +166,18 @@ enum mur_status mur_web_status(struct mur_exchange *exchange, struct mur_error *
         {"Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; "
                                     "base-uri 'none'; frame-ancestors 'none'"}};
     struct mur_html html = MUR_HTML_INIT;
+    struct mur_counts counts;
     unsigned code = MHD_HTTP_OK;
     write_head(&html, exchange->config);
     enum mur_status status = write_search(&html, &code, exchange, error);
     if (status == MUR_OK)
-        status = write_stored(&html, exchange, error);
+        status = mur_archive_count(&counts, exchange->archive, error);
+    if (status == MUR_OK)
+        status = write_stored(&html, exchange, &counts, error);
     if (status == MUR_OK)
         status = write_activity(&html, exchange, error);
     if (status == MUR_OK)
-        status = write_columns(&html, exchange, error);
+        status = write_columns(&html, exchange, &counts, error);
     mur_html_raw(&html, "</body></html>\n");
     if (status == MUR_OK && html.status != MUR_OK)
         status = mur_error_set(error, html.status, "%s", html.error.message);

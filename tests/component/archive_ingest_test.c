@@ -180,6 +180,31 @@ static void by_configuration_the_new_one_takes_the_place_of_a_damaged_one(void *
     assert_bytes_counted(f->archive);
 }
 
+static void one_that_cannot_be_decoded_to_be_compared_gives_its_place_to_another(void **state)
+{
+    static const char pixels[] = "\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF"
+                                 "\xFE\xFF\0\xE0\0\0\0\0"
+                                 "\xFE\xFF\0\xE0\x04\0\0\0\xFF\x4F\xFF\x51"
+                                 "\xFE\xFF\xDD\xE0\0\0\0\0";
+    struct archive_fixture *f = *state;
+    mur_archive_close(f->archive);
+    f->archive = open_archive_with(f->folder, MUR_DUPLICATES_REPLACE_CHANGED);
+    enum mur_ingest_outcome outcome;
+    struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    encode(&bytes, &object);
+    assert_int_equal(mur_buffer_append(&bytes, pixels, sizeof(pixels) - 1, NULL), MUR_OK);
+    assert_int_equal(ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_JPEG2000Lossless,
+                                  bytes.data, bytes.length, NULL),
+                     MUR_OK);
+    struct mur_error error = MUR_ERROR_INIT;
+    if (ingest_object(&outcome, f->archive, &object, &error) != MUR_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(outcome, MUR_STORED);
+    assert_counts(f->archive, 1, 1, 1, 1);
+    assert_int_equal(stored_files(f), 1);
+}
+
 static void by_configuration_the_new_one_takes_the_place_of_the_old_one(void **state)
 {
     struct archive_fixture *f = *state;
@@ -387,6 +412,60 @@ static void a_large_header_is_kept_whole_beside_the_object(void **state)
     assert_int_equal(stored_files(f), 0);
 }
 
+/* Elements of private groups from 0041 on: @p count of @p length bytes each. */
+static void put_private(struct mur_buffer *out, unsigned count, unsigned length)
+{
+    enum { FIRST_GROUP = 0x41, FIRST_ELEMENT = 0x1000, OF_A_GROUP = 0x10000 - FIRST_ELEMENT };
+    MUR_AUTO_FREE char *value = calloc(1, length + 1);
+    assert_non_null(value);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned group = FIRST_GROUP + 2 * (i / OF_A_GROUP);
+        unsigned element = FIRST_ELEMENT + i % OF_A_GROUP;
+        const uint8_t head[12] = {(uint8_t)group,
+                                  (uint8_t)(group >> 8),
+                                  (uint8_t)element,
+                                  (uint8_t)(element >> 8),
+                                  'U',
+                                  'N',
+                                  0,
+                                  0,
+                                  (uint8_t)length,
+                                  (uint8_t)(length >> 8),
+                                  (uint8_t)(length >> 16),
+                                  0};
+        assert_int_equal(mur_buffer_append(out, head, sizeof head, NULL), MUR_OK);
+        assert_int_equal(mur_buffer_append(out, value, length, NULL), MUR_OK);
+    }
+}
+
+/* No sequence makes these long: values do, or that there are so many. */
+static void a_header_of_megabytes_is_no_reason_to_refuse_an_object(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const struct {
+        unsigned count, length;
+    } cases[] = {{250, 60000}, {3000, 2000}, {250000, 0}};
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        struct object object = make_object("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+        MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+        encode(&bytes, &object);
+        put_private(&bytes, cases[i].count, cases[i].length);
+        enum mur_ingest_outcome outcome;
+        struct mur_error error = MUR_ERROR_INIT;
+        if (ingest_bytes(&outcome, f->archive, "1.2.1.1.1", mur_uid_ExplicitVRLittleEndian,
+                         bytes.data, bytes.length, &error) != MUR_OK)
+            fail_msg("%u of %u bytes: %s", cases[i].count, cases[i].length, error.message);
+        assert_int_equal(error.status, MUR_OK);
+        assert_int_equal(stored_files(f), 2);
+        const struct element keys[] = {{MUR_TAG_StudyDescription, MUR_VR_LO, ""},
+                                       {MUR_TAG_SOPInstanceUID, MUR_VR_UI, ""},
+                                       {0}};
+        assert_answer(f->archive, MUR_LEVEL_IMAGE, keys, "a study");
+        const char *uids[] = {"1.2.1.1.1"};
+        assert_int_equal(mur_archive_remove(f->archive, uids, 1, "test", NULL), MUR_OK);
+    }
+}
+
 static void sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not(void **state)
 {
     struct archive_fixture *f = *state;
@@ -585,6 +664,7 @@ int main(void)
         TEST(other_content_under_a_stored_uid_is_refused_and_the_first_kept),
         TEST(what_is_damaged_is_mended_by_the_same_bytes_alone),
         TEST(by_configuration_the_new_one_takes_the_place_of_a_damaged_one),
+        TEST(one_that_cannot_be_decoded_to_be_compared_gives_its_place_to_another),
         TEST(by_configuration_the_new_one_takes_the_place_of_the_old_one),
         TEST(missing_or_other_uids_are_a_mismatch_and_leave_nothing),
         TEST(a_cut_data_set_is_refused_wherever_it_is_cut),
@@ -592,6 +672,7 @@ int main(void)
         TEST(many_senders_of_one_study_give_exact_counts),
         TEST(removed_objects_are_gone_with_what_they_leave_empty),
         TEST(a_large_header_is_kept_whole_beside_the_object),
+        TEST(a_header_of_megabytes_is_no_reason_to_refuse_an_object),
         TEST(sixty_sequences_in_one_another_are_stored_and_a_thousand_are_not),
         TEST(two_patients_under_one_study_uid_are_both_kept),
         TEST(identities_that_do_not_fit_are_listed),

@@ -321,6 +321,22 @@ static void ipv6_is_accepted_and_named(void **state)
     stop(&both);
 }
 
+/* Where localhost is ::1 as well, nobody is there. */
+static void an_address_that_does_not_answer_is_not_told_of_where_another_does(void **state)
+{
+    (void)state;
+    struct acceptor acceptor = {.reject = false};
+    start(&acceptor);
+    struct mur_error error = MUR_ERROR_INIT;
+    MUR_AUTO(mur_association) *association = NULL;
+    assert_int_equal(request_at(&association, "localhost", port_of(&acceptor), &error), MUR_OK);
+    assert_int_equal(error.status, MUR_OK);
+    assert_string_equal(error.message, "");
+    assert_int_equal(mur_association_release(association, PATIENCE_MS, NULL), MUR_OK);
+    wait_for_ends(&acceptor, 1);
+    stop(&acceptor);
+}
+
 static void a_port_in_use_and_a_foreign_address_are_told_apart(void **state)
 {
     (void)state;
@@ -797,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_two_sides_talk),
         cmocka_unit_test(ipv6_is_accepted_and_named),
+        cmocka_unit_test(an_address_that_does_not_answer_is_not_told_of_where_another_does),
         cmocka_unit_test(a_port_in_use_and_a_foreign_address_are_told_apart),
         cmocka_unit_test(a_role_is_negotiated),
         cmocka_unit_test(a_rejection_says_why),

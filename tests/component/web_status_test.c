@@ -166,11 +166,36 @@ static void a_condition_that_is_none_is_shown_escaped_with_the_reason(void **sta
     stop_site(&site);
 }
 
+static void the_tables_follow_what_is_stored(void **state)
+{
+    (void)state;
+    struct site site;
+    start_site(&site, NULL);
+    for (int i = 0; i < 3; i++) {
+        struct object object = CT_OBJECT;
+        char uid[32];
+        (void)snprintf(uid, sizeof uid, "1.2.3.4.1.1.%d", i + 1);
+        object.sop_instance = uid;
+        struct mur_association *association = connect_for(&site.node, object.sop_class);
+        assert_int_equal(store_object(association, &object).status, 0);
+        release_client(association);
+        char row[96];
+        (void)snprintf(row, sizeof row,
+                       "<tr><td>CT</td><td class=\"n\">1</td><td class=\"n less\">1</td>"
+                       "<td class=\"n\">%d</td>",
+                       i + 1);
+        AUTO_HTTP struct http_answer page = http_get(&site, "/status");
+        assert_page_has(&page, (const char *[]){row}, 1);
+    }
+    stop_site(&site);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_count_what_is_stored_and_what_was_answered),
         cmocka_unit_test(the_page_tells_what_is_stored_and_what_failed),
+        cmocka_unit_test(the_tables_follow_what_is_stored),
         cmocka_unit_test(imports_and_the_verification_are_told),
         cmocka_unit_test(what_is_damaged_is_told_until_its_share_is_looked_at_again),
         cmocka_unit_test(the_search_box_finds_studies),

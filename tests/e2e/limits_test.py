@@ -185,6 +185,27 @@ class LimitsTest(unittest.TestCase):
         for one in associations:
             one.release()
 
+    def test_long_identifiers_at_once_have_a_limit_of_memory(self):
+        identifier = (dimse.element(0x00080052, "CS", "STUDY") + dimse.element(0x0020000D, "UI", UID + "0")
+                      + dimse.element(0x7FE00010, "OB", bytes(6 << 20)))
+        before = self.node.memory_kib("VmHWM")
+        associations = [self.associate(dimse.STUDY_FIND) for _ in range(40)]
+        for one in associations:
+            one.request(dimse.STUDY_FIND, dimse.C_FIND, b"", Priority=0)
+            one.send_fragments(1, identifier, False, is_last=False)
+        self.assert_answers_soon()
+        self.assertEqual(self.listed(UID + "0"), [])  # a short one finds room
+        if not node.SANITIZED:
+            self.assertLess(self.node.memory_kib("VmHWM") - before, 120000)
+        statuses = []
+        for one in associations:
+            one.send_fragments(1, b"", False)
+            statuses.append(one.read_message()[0][0x0900])
+            one.release()
+        self.assertEqual(set(statuses), {0x0000, 0xA700})
+        with self.associate(dimse.STUDY_FIND) as one:  # and there is room again
+            self.assertEqual(one.retrieve(dimse.STUDY_FIND, dimse.C_FIND, identifier)[0][0x0900], 0)
+
     # -- ends in the middle
 
     def test_what_was_not_sent_whole_leaves_nothing(self):

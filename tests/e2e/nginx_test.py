@@ -64,8 +64,12 @@ class NginxTest(unittest.TestCase):
         users = self.folder / "users"
         token = node.murpacs("user", "add", "bot", "--role", "rw", "--token", "--file",
                              users).stdout.strip()
+        (self.folder / "viewer").mkdir()
+        script = "// that of a viewer\n" * 1000
+        (self.folder / "viewer" / "app.js").write_text(script, encoding="ascii")
         with node.serving(self.folder / "data", "--set", "web.enabled=true", "--set",
-                          f"web.port={upstream}", "--set", f"web.users_file={users}") as served:
+                          f"web.port={upstream}", "--set", f"web.users_file={users}", "--set",
+                          f"web.viewer_dir={self.folder}/viewer") as served:
             proxy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.addCleanup(proxy.wait)
             self.addCleanup(proxy.terminate)
@@ -88,6 +92,15 @@ class NginxTest(unittest.TestCase):
             self.assertEqual(self.curl(root, *store, "-H", "Origin: https://elsewhere")[1], 403)
             self.assertEqual(self.curl(root, "-H", bearer)[:2], ("2", 200))
             self.assertEqual(self.curl(f"http://127.0.0.1:{plain}/")[1], 301)
+            # The viewer comes compressed, and is known again.
+            viewer = f"https://127.0.0.1:{tls}/app.js"
+            heads = self.folder / "heads"
+            packed = ("-H", bearer, "--compressed", "-D", heads)
+            self.assertEqual(self.curl(viewer, *packed), ("2", 200, script))
+            fields = dict(line.split(": ", 1) for line in heads.read_text("ascii").splitlines()
+                          if ": " in line)
+            self.assertEqual(fields["content-encoding"], "gzip")
+            self.assertEqual(self.curl(viewer, *packed, "-H", f"If-None-Match: {fields['etag']}")[1], 304)
 
 
 if __name__ == "__main__":

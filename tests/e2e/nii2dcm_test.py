@@ -586,6 +586,16 @@ class ImagesOfMaps(Converted):
         self.assertEqual(study.StudyInstanceUID, self.slices(folder)[0].StudyInstanceUID)
         self.assertEqual(len(self.named(study)[1]), 4)
 
+    def test_a_map_with_voxels_that_are_no_numbers_is_told(self):
+        data = (ramp((6, 5, 4)) / 7).astype(numpy.float32)
+        data[1, 2, :] = numpy.nan
+        save(self.folder / "t1.nii", data, oblique(90))
+        done = run("nii2dcm", self.folder / "t1.nii", self.folder / "map", "--modality", "MR", "--lossless",
+                   "--like", self.images(oblique(90)))
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("4 voxels hold no number", done.stderr)
+        self.exact()
+
     def test_nothing_is_named_where_nothing_is_known(self):
         folder = self.images(oblique(84))
         save(self.folder / "t1.nii", (ramp((6, 5, 4)) / 7).astype(numpy.float32), oblique(84))

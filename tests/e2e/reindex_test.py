@@ -409,7 +409,14 @@ class Reindex(isa_late_test.Archive):
         _, twice = self.write(2, PatientID="P", PatientBirthDate="20190101")
         _, other = self.write(3, PatientID="P", PatientBirthDate="20190102")
         gone, lost = self.write(4, PatientID="gone")
-        self.node.store(*files, *twice, *other, *lost)
+        _, long = self.write(5, PatientID="long")
+        for path in long:  # more than the index keeps of a header
+            image = pydicom.dcmread(path)
+            block = image.private_block(0x0099, "LONG VALUES", create=True)
+            for number in range(100):
+                block.add_new(number, "OB", bytes(60000))
+            image.save_as(path)
+        self.node.store(*files, *twice, *other, *lost, *long)
         image = pydicom.dcmread(files[0])
         image.InstitutionName = "of the second version"
         image.save_as(files[0])

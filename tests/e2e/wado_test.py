@@ -226,6 +226,25 @@ class WadoTest(unittest.TestCase):
         real.FloatPixelData = real.PixelData
         del real.PixelData, real.BitsStored, real.HighBit, real.PixelRepresentation
         cls.keep("float", real, folder)
+        padded = new_object("2.25.779.4", "2.25.779", GREY_WORDS, grey(1))
+        values = grey(1)
+        values[0, 0, :3] = (-9000, -8999, -8998)
+        padded.PixelData = values.tobytes()
+        padded.add_new(0x00280120, "SS", -9000)
+        padded.add_new(0x00280121, "SS", -8998)
+        cls.keep("padded", padded, folder)
+        cut = new_object("2.25.779.1", "2.25.779", GREY_WORDS, grey(5))
+        cut.PixelData = cut.PixelData[:24 * 21 * 2 * 3 + 100]
+        cls.keep("cut", cut, folder)
+        cut = new_object("2.25.779.2", "2.25.779", GREY_WORDS, grey(5))
+        cut.PixelData = cut.PixelData[:100]
+        cls.keep("little", cut, folder)
+        spoilt = pydicom.dcmread(cls.files["jls"])
+        spoilt.SOPInstanceUID = spoilt.file_meta.MediaStorageSOPInstanceUID = "2.25.779.3"
+        spoilt.SeriesInstanceUID = "2.25.779"
+        spoilt.PixelData = encapsulate([frame[:30] + b"\xff\xd9" for frame in frames], has_bot=True)
+        spoilt["PixelData"].is_undefined_length = True
+        cls.keep("spoilt", spoilt, folder)
         broken = new_object("2.25.775.1", "2.25.775", CT, grey(1))
         cls.keep("broken", broken, folder)
         cls.keep("whole", new_object("2.25.775.2", "2.25.775", CT, grey(1)), folder)
@@ -559,6 +578,14 @@ class WadoTest(unittest.TestCase):
         headers, body = self.fetch(self.path("ct1", "/rendered"))
         self.assertEqual((headers["Content-Type"], body[:3]), ("image/jpeg", b"\xff\xd8\xff"))
 
+    def test_padding_is_no_part_of_the_range(self):
+        found = read_png(self.fetch(self.path("padded", "/rendered"), "image/png")[1])[:, :, 0]
+        self.assertTrue((found[0, :3] == 0).all())
+        frame = grey(1)[0].astype(float)
+        frame[0, :3] = frame[1:].min()
+        expected = (frame - frame.min()) / numpy.ptp(frame) * 255
+        self.assertLessEqual(numpy.abs(found - expected).max(), 1)
+
     def test_pictures_have_the_size_that_is_asked_for(self):
         found = read_png(self.fetch(self.path("ct1", "/rendered?viewport=42,100"), "image/png")[1])
         self.assertEqual(found.shape[:2], (48, 42))
@@ -588,6 +615,21 @@ class WadoTest(unittest.TestCase):
         self.assertEqual(body, plain)
 
     # -- damage ------------------------------------------------------------------------------------
+
+    def test_of_images_that_were_cut_before_they_came_there_is_what_is_whole(self):
+        for number in (1, 3):
+            _, body = self.fetch(self.path("cut", f"/frames/{number}"), RAW)
+            self.assertEqual(body, grey(5)[number - 1].tobytes())
+        self.assertEqual(self.fetch(self.path("cut", "/rendered?frame=2"), "image/png")[0]["Content-Type"],
+                         "image/png")
+        for name, rest in (("cut", "/frames/4"), ("cut", "/rendered?frame=4"), ("little", "/frames/1"),
+                           ("little", "/rendered"), ("little", "/thumbnail")):
+            self.assertEqual(self.get(self.path(name, rest))[0], 404, (name, rest))
+        for rest in ("/frames/1", "/rendered"):
+            self.assertEqual(self.get(self.path("spoilt", rest))[0], 406, rest)
+        self.fetch(self.path("spoilt", "/frames/1"), OHIF_FRAMES)
+        for name in ("cut", "little", "spoilt"):
+            self.fetch(self.path(name), "application/dicom; transfer-syntax=*")
 
     def test_damaged_objects_are_never_sent(self):
         target = self.path("broken")
