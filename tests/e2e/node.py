@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -26,9 +27,12 @@ SANITIZED = bool(MURPACS) and b"__asan_init" in pathlib.Path(MURPACS).read_bytes
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below those that the system gives to whoever connects: such a one might be taken before it is used."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def run(*command, check=True, timeout=300):
