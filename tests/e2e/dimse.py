@@ -267,7 +267,7 @@ class Association:
     # -- services
 
     def request(self, abstract, field, data_set=None, **more):
-        self.message += 1
+        self.message = self.message % 0xFFFF + 1
         self.send_fragments(self.contexts[abstract], encode_command(
             AffectedSOPClassUID=abstract, CommandField=field, MessageID=self.message,
             CommandDataSetType=NO_DATA_SET if data_set is None else 0, **more), True)
