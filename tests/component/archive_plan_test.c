@@ -7,8 +7,11 @@
 /* Steps that are called a scan but read no table: rows made by the statement itself. */
 static bool reads_a_table(const char *step)
 {
-    static const char *const harmless[] = {"SCAN CONSTANT ROW", "SCAN 16 CONSTANT ROWS",
-                                           "SCAN json_each ", "SCAN (",
+    static const char *const harmless[] = {"SCAN CONSTANT ROW",
+                                           "SCAN 16 CONSTANT ROWS",
+                                           "SCAN 16-ROW VALUES CLAUSE", /* SQLite 3.46 */
+                                           "SCAN json_each ",
+                                           "SCAN (",
                                            "SCAN settling" /* one row a process */};
     if (strncmp(step, "SCAN ", 5) != 0 || /* a question to FTS5, not all that it has */
         strncmp(step, "SCAN isa_cell_trigram VIRTUAL TABLE INDEX 0:M", 45) == 0)

@@ -24,7 +24,7 @@ OHIF_311 = "application/dicom+json, multipart/related; type=application/octet-st
 
 def load_dictionary():
     """findscu is to know our private attributes by their VR."""
-    (standard,) = sorted(pathlib.Path("/usr/share").glob("libdcmtk*/dicom.dic"))[-1:]
+    (standard,) = sorted(pathlib.Path("/usr/share").glob("*dcmtk*/dicom.dic"))[-1:]
     node.ENVIRONMENT["DCMDICTPATH"] = f"{standard}:{node.SOURCE}/etc/murpacs.dic"
 
 
