@@ -231,8 +231,8 @@ static enum mur_status is_gone(bool *out, struct backup *backup,
 static enum mur_status add_place(struct backup *backup, const char *place, struct mur_error *error)
 {
     enum mur_status status =
-        mur_verify_grow(&backup->places, backup->place_count, &backup->place_capacity,
-                        sizeof(backup->places[0]), error);
+        mur_archive_grow(&backup->places, backup->place_count, &backup->place_capacity,
+                         sizeof(backup->places[0]), error);
     if (status == MUR_OK)
         backup->places[backup->place_count++] = mur_xxh64_of(place, strlen(place));
     return status;
@@ -241,8 +241,8 @@ static enum mur_status add_place(struct backup *backup, const char *place, struc
 static enum mur_status add_gone(struct backup *backup, const struct mur_instance *instance,
                                 struct mur_error *error)
 {
-    enum mur_status status = mur_verify_grow(&backup->gone, backup->gone_count,
-                                             &backup->gone_capacity, sizeof *backup->gone, error);
+    enum mur_status status = mur_archive_grow(&backup->gone, backup->gone_count,
+                                              &backup->gone_capacity, sizeof *backup->gone, error);
     if (status == MUR_OK)
         memcpy(backup->gone[backup->gone_count++], instance->sop_instance, MUR_UID_TEXT_SIZE);
     return status;

@@ -154,6 +154,11 @@ enum mur_status mur_manifest_add_isa(struct mur_manifest *manifest,
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error);
 
+/* archive/grow.c */
+/** Room for one more in a list whose pointer is at @p list. */
+enum mur_status mur_archive_grow(void *list, size_t count, size_t *capacity, size_t size,
+                                 struct mur_error *error);
+
 /* archive/manifest_tail.c */
 /** Before they are made to agree; what was left unfinished is gone already.
  * @retval MUR_CORRUPT  the index does not know what was stored: it is an old one */

@@ -14,23 +14,6 @@
 
 enum { LINE_LIMIT = 1 << 20 };
 
-/* Room for one more. @param list  address of the list's pointer */
-static enum mur_status grow(void *list, uint32_t count, uint32_t *capacity, size_t size,
-                            struct mur_error *error)
-{
-    void *old;
-    if (count < *capacity)
-        return MUR_OK;
-    uint32_t more = *capacity == 0 ? 64 : *capacity * 2;
-    memcpy(&old, list, sizeof old);
-    void *grown = reallocarray(old, more, size);
-    if (grown == NULL)
-        return mur_error_no_memory(error);
-    memcpy(list, &grown, sizeof grown);
-    *capacity = more;
-    return MUR_OK;
-}
-
 static enum mur_status keep(const char **out, struct mur_reindex *reindex,
                             const struct mur_json *line, const char *key, struct mur_error *error)
 {
@@ -56,8 +39,8 @@ static enum mur_status note_link(struct mur_reindex *reindex, const char *series
     uint32_t place = mur_isa_index_get(&reindex->link_places, series);
     enum mur_status status = MUR_OK;
     if (place == MUR_ISA_NONE) {
-        status = grow(&reindex->links, reindex->link_count, &reindex->link_capacity,
-                      sizeof *reindex->links, error);
+        status = mur_archive_grow(&reindex->links, reindex->link_count, &reindex->link_capacity,
+                                  sizeof *reindex->links, error);
         place = reindex->link_count;
         if (status == MUR_OK)
             status = mur_isa_index_put(&reindex->link_places, series, place, error);
@@ -103,8 +86,8 @@ static enum mur_status note_stored(struct mur_reindex *reindex, const struct mur
         one.version = reindex->instances[place].version;
         reindex->instances[place] = one;
     } else {
-        status = grow(&reindex->instances, reindex->instance_count, &reindex->instance_capacity,
-                      sizeof *reindex->instances, error);
+        status = mur_archive_grow(&reindex->instances, reindex->instance_count,
+                                  &reindex->instance_capacity, sizeof *reindex->instances, error);
         if (status == MUR_OK)
             status = mur_isa_index_put(&reindex->instance_places, one.instance,
                                        reindex->instance_count, error);
@@ -189,8 +172,8 @@ static enum mur_status note_isa(struct mur_reindex *reindex, const struct mur_js
     if (status == MUR_OK)
         status = keep(&one.digest, reindex, line, "digest", error);
     if (status == MUR_OK)
-        status = grow(&reindex->versions, reindex->version_count, &reindex->version_capacity,
-                      sizeof *reindex->versions, error);
+        status = mur_archive_grow(&reindex->versions, reindex->version_count,
+                                  &reindex->version_capacity, sizeof *reindex->versions, error);
     if (status == MUR_OK)
         reindex->versions[reindex->version_count++] = one;
     return status;

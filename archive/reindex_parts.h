@@ -37,11 +37,14 @@ struct mur_reindex {
     struct mur_isa_strings *strings;
     struct mur_isa_index instance_places, link_places;
     struct mur_told_instance *instances;
-    uint32_t instance_count, instance_capacity;
+    uint32_t instance_count;
+    size_t instance_capacity;
     struct mur_told_link *links;
-    uint32_t link_count, link_capacity;
+    uint32_t link_count;
+    size_t link_capacity;
     struct mur_told_tables *versions;
-    uint32_t version_count, version_capacity;
+    uint32_t version_count;
+    size_t version_capacity;
     uint64_t manifest_length;
 };
 

@@ -35,22 +35,6 @@ const char *mur_finding_name(enum mur_finding_kind kind)
     return "";
 }
 
-enum mur_status mur_verify_grow(void *list, size_t count, size_t *capacity, size_t size,
-                                struct mur_error *error)
-{
-    void *old;
-    if (count < *capacity)
-        return MUR_OK;
-    size_t more = *capacity == 0 ? 64 : *capacity * 2;
-    memcpy(&old, list, sizeof old);
-    void *grown = reallocarray(old, more, size);
-    if (grown == NULL)
-        return mur_error_no_memory(error);
-    memcpy(list, &grown, sizeof grown);
-    *capacity = more;
-    return MUR_OK;
-}
-
 /* ---- findings -------------------------------------------------------------------------------- */
 
 static void kept_free(struct mur_kept_finding *one)
@@ -65,8 +49,8 @@ enum mur_status mur_verify_keep(struct mur_verify *verify, const struct mur_find
                                 unsigned share, struct mur_error *error)
 {
     struct mur_kept_finding one = {.kind = finding->kind, .share = share};
-    enum mur_status status = mur_verify_grow(&verify->kept, verify->kept_count,
-                                             &verify->kept_capacity, sizeof one, error);
+    enum mur_status status = mur_archive_grow(&verify->kept, verify->kept_count,
+                                              &verify->kept_capacity, sizeof one, error);
     if (status == MUR_OK)
         status = mur_text_copy(&one.sop_instance, mur_slice_of(finding->sop_instance), error);
     if (status == MUR_OK)
@@ -121,8 +105,8 @@ static enum mur_status add_place(struct mur_verify *verify, const struct mur_ins
     enum mur_status status =
         mur_store_object_path(&path, verify->archive->store, &name, suffix, error);
     if (status == MUR_OK)
-        status = mur_verify_grow(&verify->places, verify->place_count, &verify->place_capacity,
-                                 sizeof(verify->places[0]), error);
+        status = mur_archive_grow(&verify->places, verify->place_count, &verify->place_capacity,
+                                  sizeof(verify->places[0]), error);
     if (status == MUR_OK)
         verify->places[verify->place_count++] = mur_xxh64_of(path, strlen(path));
     return status;
@@ -145,8 +129,8 @@ static enum mur_status take_row(struct mur_verify *verify, const struct mur_stor
     if (status == MUR_OK && stored->sidecar)
         status = add_place(verify, instance, ".json.zst", error);
     if (status == MUR_OK)
-        status = mur_verify_grow(&verify->rows, verify->row_count, &verify->row_capacity,
-                                 sizeof row, error);
+        status = mur_archive_grow(&verify->rows, verify->row_count, &verify->row_capacity,
+                                  sizeof row, error);
     if (status != MUR_OK)
         return status;
     verify->rows[verify->row_count++] = row;

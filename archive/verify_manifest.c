@@ -73,8 +73,8 @@ static enum mur_status take_line(struct manifest *manifest, struct mur_slice tex
         manifest->list[place] = one;
         return MUR_OK;
     }
-    status = mur_verify_grow(&manifest->list, manifest->count, &manifest->capacity,
-                             sizeof(manifest->list[0]), error);
+    status = mur_archive_grow(&manifest->list, manifest->count, &manifest->capacity,
+                              sizeof(manifest->list[0]), error);
     if (status == MUR_OK)
         status =
             mur_isa_index_put(&manifest->places, one.instance, (uint32_t)manifest->count, error);

@@ -47,9 +47,6 @@ struct mur_verify {
     size_t kept_count, kept_capacity;
 };
 
-/** Room for one more in a list whose pointer is at @p list. */
-enum mur_status mur_verify_grow(void *list, size_t count, size_t *capacity, size_t size,
-                                struct mur_error *error);
 enum mur_status mur_verify_report(struct mur_verify *verify, const struct mur_finding *finding,
                                   struct mur_error *error);
 enum mur_status mur_verify_report_stray(struct mur_verify *verify, const char *path,

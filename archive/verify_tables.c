@@ -33,8 +33,8 @@ static enum mur_status add_file(struct mur_known_files *known, const char *path,
     struct stat info;
     if (lstat(path, &info) != 0)
         return MUR_OK;
-    enum mur_status status = mur_verify_grow(&known->items, known->count, &known->capacity,
-                                             sizeof known->items[0], error);
+    enum mur_status status = mur_archive_grow(&known->items, known->count, &known->capacity,
+                                              sizeof known->items[0], error);
     if (status != MUR_OK)
         return status;
     known->items[known->count].device = info.st_dev;
@@ -102,8 +102,8 @@ static enum mur_status add_folder(struct mur_known_files *known, const char *fol
                                   struct mur_error *error)
 {
     enum mur_status status =
-        mur_verify_grow(&known->folders, known->folder_count, &known->folder_capacity,
-                        sizeof known->folders[0], error);
+        mur_archive_grow(&known->folders, known->folder_count, &known->folder_capacity,
+                         sizeof known->folders[0], error);
     if (status == MUR_OK)
         status = mur_text_copy(&known->folders[known->folder_count], mur_slice_of(folder), error);
     known->folder_count += status == MUR_OK ? 1 : 0;
