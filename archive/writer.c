@@ -40,15 +40,15 @@ static enum mur_status replace(struct mur_ingest *ingest, const struct mur_insta
     return status;
 }
 
+/* The object first: whoever settles an unclean end knows by it what the sidecar belongs to. So that
+ * is the first to go, too. */
 static enum mur_status place(struct mur_ingest *ingest, struct mur_error *error)
 {
     struct mur_object_name name = mur_name_of(&ingest->record.instance);
     struct mur_object *sidecar = mur_header_sidecar(ingest->header);
-    enum mur_status status = MUR_OK;
-    if (sidecar != NULL)
+    enum mur_status status = mur_object_place(ingest->object, &name, ".dcm", error);
+    if (status == MUR_OK && sidecar != NULL)
         status = mur_object_place(sidecar, &name, ".json.zst", error);
-    if (status == MUR_OK)
-        status = mur_object_place(ingest->object, &name, ".dcm", error);
     return status;
 }
 
@@ -152,9 +152,9 @@ static void displace(struct mur_ingest *ingest)
     ingest->record.instance.version = 0;
     ingest->mends = false;
     ingest->row = 0;
-    mur_object_displace(ingest->object);
     if (mur_header_sidecar(ingest->header) != NULL)
         mur_object_displace(mur_header_sidecar(ingest->header));
+    mur_object_displace(ingest->object);
 }
 
 static enum mur_status insert(struct mur_ingest *ingest, struct mur_error *error)

@@ -14,6 +14,14 @@
 
 enum { JUST_MADE_S = 60, VERSIONS_TRIED = 16 };
 
+/* The sidecar first: by what stays, if this ends too, it is found once more. */
+static enum mur_status remove_both(struct mur_store *store, const struct mur_object_name *name,
+                                   struct mur_error *error)
+{
+    enum mur_status status = mur_store_remove(store, name, ".json.zst", error);
+    return status == MUR_OK ? mur_store_remove(store, name, ".dcm", error) : status;
+}
+
 /* Removes a place if it is a name of this file. */
 static enum mur_status remove_same(bool *removed, struct mur_store *store,
                                    const struct mur_object_name *name, const struct stat *info,
@@ -26,8 +34,19 @@ static enum mur_status remove_same(bool *removed, struct mur_store *store,
     if (status != MUR_OK || lstat(place, &placed) != 0 || placed.st_ino != info->st_ino)
         return status;
     *removed = true;
-    status = mur_store_remove(store, name, ".json.zst", error);
-    return status == MUR_OK ? mur_store_remove(store, name, ".dcm", error) : status;
+    return remove_both(store, name, error);
+}
+
+/* What the index knows has taken the place of the version before, which may be too damaged to tell
+ * by itself whose it is. */
+static enum mur_status remove_replaced(struct mur_store *store, const struct mur_object_name *known,
+                                       struct mur_error *error)
+{
+    struct mur_object_name name = *known;
+    if (name.version == 0)
+        return MUR_OK;
+    name.version--;
+    return remove_both(store, &name, error);
 }
 
 /* One leftover: if it was placed and the index does not know it, the place is taken away. */
@@ -50,6 +69,8 @@ static enum mur_status settle(struct mur_store *store, const char *path,
         if (!leftover.known || v != leftover.name.version)
             status = remove_same(&removed, store, &name, &info, error);
     }
+    if (status == MUR_OK && leftover.known)
+        status = remove_replaced(store, &leftover.name, error);
     if (status == MUR_OK && unlink(path) != 0)
         status = mur_error_set_errno(error, errno, "cannot remove leftover %s", path);
     return status;

@@ -11,25 +11,6 @@
 #include "db/db.h"
 #include "dicom/part10.h"
 
-static enum mur_status count_file(void *user, const struct mur_walk_entry *entry, bool *skip,
-                                  struct mur_error *error)
-{
-    (void)skip;
-    (void)error;
-    if (entry->kind != MUR_WALK_DIRECTORY && strstr(entry->path, "/owner") == NULL)
-        ++*(int *)user;
-    return MUR_OK;
-}
-
-static int stored_files(const struct archive_fixture *f)
-{
-    char path[96];
-    int count = 0;
-    (void)snprintf(path, sizeof path, "%s/objects", f->folder);
-    assert_int_equal(mur_directory_walk(path, count_file, &count, NULL), MUR_OK);
-    return count;
-}
-
 static void the_data_set_is_kept_byte_by_byte(void **state)
 {
     struct archive_fixture *f = *state;

@@ -60,13 +60,7 @@ static void fail_syncs(const char *of, int times)
 
 static struct mur_archive *open_durable(const char *folder, enum mur_duplicates duplicates)
 {
-    struct mur_archive *archive = NULL;
-    struct mur_error error = MUR_ERROR_INIT;
-    const struct mur_archive_options options = {
-        .directory = folder, .durability = MUR_DURABILITY_DURABLE, .duplicates = duplicates};
-    if (mur_archive_open(&archive, &options, &error) != MUR_OK)
-        fail_msg("cannot open the archive: %s", error.message);
-    return archive;
+    return open_archive_as(folder, MUR_DURABILITY_DURABLE, duplicates);
 }
 
 static int set_up(void **state)
@@ -107,25 +101,6 @@ static void path_of(char out[256], struct archive_fixture *f, int i)
     assert_int_equal(mur_store_object_path(&path, f->archive->store, &name, ".dcm", NULL), MUR_OK);
     (void)snprintf(out, 256, "%s", path);
     free(path);
-}
-
-static enum mur_status count_file(void *user, const struct mur_walk_entry *entry, bool *skip,
-                                  struct mur_error *error)
-{
-    (void)skip;
-    (void)error;
-    if (entry->kind != MUR_WALK_DIRECTORY && strstr(entry->path, "/owner") == NULL)
-        ++*(int *)user;
-    return MUR_OK;
-}
-
-static int stored_files(const struct archive_fixture *f)
-{
-    char path[96];
-    int count = 0;
-    (void)snprintf(path, sizeof path, "%s/objects", f->folder);
-    assert_int_equal(mur_directory_walk(path, count_file, &count, NULL), MUR_OK);
-    return count;
 }
 
 static void assert_stored(struct archive_fixture *f, int instances)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "archive/archive.h"
+#include "archive/verify.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "dicom/encoder.h"
@@ -38,16 +39,23 @@ struct archive_fixture {
     struct mur_archive *archive;
 };
 
-static inline struct mur_archive *open_archive_with(const char *folder,
-                                                    enum mur_duplicates duplicates)
+static inline struct mur_archive *open_archive_as(const char *folder,
+                                                  enum mur_durability durability,
+                                                  enum mur_duplicates duplicates)
 {
     struct mur_archive *archive = NULL;
     struct mur_error error = MUR_ERROR_INIT;
     const struct mur_archive_options options = {
-        .directory = folder, .durability = MUR_DURABILITY_PROCESS, .duplicates = duplicates};
+        .directory = folder, .durability = durability, .duplicates = duplicates};
     if (mur_archive_open(&archive, &options, &error) != MUR_OK)
         fail_msg("cannot open the archive: %s", error.message);
     return archive;
+}
+
+static inline struct mur_archive *open_archive_with(const char *folder,
+                                                    enum mur_duplicates duplicates)
+{
+    return open_archive_as(folder, MUR_DURABILITY_PROCESS, duplicates);
 }
 
 static inline struct mur_archive *open_archive(const char *folder)
@@ -262,6 +270,56 @@ static inline void assert_bytes_counted(struct mur_archive *archive)
     (void)snprintf(objects, sizeof objects, "%s/objects", mur_archive_directory(archive));
     assert_int_equal(mur_directory_walk(objects, add_size, &bytes, NULL), MUR_OK);
     assert_int_equal(counts.bytes, bytes);
+}
+
+static inline enum mur_status count_file(void *user, const struct mur_walk_entry *entry, bool *skip,
+                                         struct mur_error *error)
+{
+    (void)skip;
+    (void)error;
+    if (entry->kind != MUR_WALK_DIRECTORY && strstr(entry->path, "/owner") == NULL)
+        ++*(int *)user;
+    return MUR_OK;
+}
+
+static inline int stored_files(const struct archive_fixture *f)
+{
+    char objects[96];
+    int files = 0;
+    (void)snprintf(objects, sizeof objects, "%s/objects", f->folder);
+    assert_int_equal(mur_directory_walk(objects, count_file, &files, NULL), MUR_OK);
+    return files;
+}
+
+static inline void print_found(void *user, const struct mur_finding *finding)
+{
+    (void)user;
+    print_error("%s %s: %s\n", mur_finding_name(finding->kind), finding->path, finding->text);
+}
+
+/** Files, rows and manifest agree; there are so many instances and files, and no other file. */
+static inline void assert_holds(struct archive_fixture *f, int instances, int files,
+                                const char *when)
+{
+    struct mur_verify_summary summary = {0};
+    const struct mur_verify_options options = {.found = print_found};
+    struct mur_error error = MUR_ERROR_INIT;
+    if (mur_archive_verify(&summary, f->archive, &options, NULL, &error) != MUR_OK)
+        fail_msg("%s: cannot verify: %s", when, error.message);
+    int counted = stored_files(f);
+    if (summary.findings != 0 || summary.instances != (size_t)instances || counted != files)
+        fail_msg("%s: %zu findings, %zu instances of %d, %d files of %d", when, summary.findings,
+                 summary.instances, instances, counted, files);
+}
+
+static inline bool is_stored(struct archive_fixture *f, const char *uid)
+{
+    struct mur_instance instance;
+    bool found = false;
+    struct mur_error error = MUR_ERROR_INIT;
+    if (mur_archive_look_up(&found, &instance, f->archive, uid, &error) != MUR_OK)
+        fail_msg("cannot ask: %s", error.message);
+    return found;
 }
 
 #endif

@@ -125,7 +125,7 @@ static enum mur_status import_image(struct fixture *f, struct mur_intake **intak
     return mur_intake_certify(*intake, &f->error);
 }
 
-static bool is_stored(const struct fixture *f, size_t index)
+static bool is_indexed(const struct fixture *f, size_t index)
 {
     struct mur_instance instance;
     struct mur_error error = MUR_ERROR_INIT;
@@ -179,7 +179,7 @@ static void one_wrong_bit_keeps_a_scan_out(void **state)
     assert_non_null(strstr(f->error.message, f->report.series->instances[1]));
     mur_intake_free(intake);
     for (size_t index = 0; index < SLICES; index++)
-        assert_false(is_stored(f, index));
+        assert_false(is_indexed(f, index));
     MUR_AUTO_FREE char *path = certificate_path(f);
     assert_false(mur_file_exists(path));
 }
