@@ -82,17 +82,26 @@ def crash():
 # -- system calls that fail ------------------------------------------------------------------------
 
 
-def faults():
-    done = subprocess.run([BUILD / "bin/archive_faults_test"], capture_output=True, text=True, check=False,
-                          cwd=OPTIONS.work)
+def run_each_call(name, pattern):
+    """Runs a test that does something to the n-th call, for every n: how many were done in each of its parts."""
+    done = subprocess.run([BUILD / "bin" / name], capture_output=True, text=True, check=False, cwd=OPTIONS.work)
     text = done.stdout + done.stderr
-    expect(done.returncode == 0, "archive_faults_test: " + text[-2000:])
-    counts = [int(found) for found in re.findall(r": (\d+) calls failed", text)]
+    expect(done.returncode == 0, f"{name}: " + text[-2000:])
+    return [int(found) for found in re.findall(pattern, text)], 0 if done.returncode == 0 else "**some**"
+
+
+def faults():
+    counts, wrong = run_each_call("archive_faults_test", r": (\d+) calls failed")
     table("calls to the system that fail (n-th write, sync, link, rename of store and SQLite, for every n)",
           [("kinds of failure (EIO, ENOSPC, EROFS, cut short; once, for good; store, removal, next opening)",
             len(counts)),
            ("calls made to fail", f"{sum(counts):,}"),
-           ("said to be stored and not there, partial, left over", 0 if done.returncode == 0 else "**some**")])
+           ("said to be stored and not there, partial, left over", wrong)])
+    counts, wrong = run_each_call("archive_kill_test", r": killed before (\d+) calls")
+    table("kill -9 before the n-th call to the system, for every n, then once more before one of the next opening",
+          [("what is killed (storing, replacing, mending, removing; with and without syncs)", len(counts)),
+           ("calls before which it was killed", f"{sum(counts):,}"),
+           ("said to be done and not so, half done, left over", wrong)])
 
 
 # -- hostile bytes ---------------------------------------------------------------------------------
