@@ -93,7 +93,8 @@ struct leftover {
     char uids[3][MUR_UID_TEXT_SIZE];
 };
 
-/* What a killed process placed but did not commit: the index does not know it. */
+/* What a killed process placed but did not commit, or had committed that it goes: the index does
+ * not know it. With the last one of its series goes the certificate. */
 static enum mur_status ask_index(struct mur_store_leftover *out, const char *path, void *user,
                                  struct mur_error *error)
 {
@@ -117,6 +118,8 @@ static enum mur_status ask_index(struct mur_store_leftover *out, const char *pat
                                          .instance = leftover->uids[2],
                                          .version = instance.version};
     out->named = true;
+    if (status == MUR_OK && !out->known)
+        mur_certificates_tidy(leftover->archive, &leftover->uids[1], 1);
     /* Under other parents it is another object, that the index does not know. */
     out->known = out->known && strcmp(instance.study_instance, leftover->uids[0]) == 0 &&
                  strcmp(instance.series_instance, leftover->uids[1]) == 0;
@@ -168,7 +171,7 @@ static enum mur_status recover(struct mur_archive *archive, struct mur_error *er
         if (status == MUR_OK)
             status = mur_manifest_check_tail(archive, error);
         if (status == MUR_OK)
-            status = mur_archive_sweep_tables(archive, error);
+            status = mur_tables_sweep(archive, error);
         if (status == MUR_OK)
             status = mur_manifest_reconcile(archive, error);
         if (status == MUR_OK)

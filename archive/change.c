@@ -124,13 +124,13 @@ enum mur_status mur_archive_remove(struct mur_archive *archive, const char *cons
     removal.files = files;
     removal.series = series;
     enum mur_status status = mur_archive_change(archive, true, remove_rows, &removal, error);
+    if (status == MUR_OK) /* before the files, by which an unclean end is settled */
+        mur_certificates_tidy(archive, series, removal.series_count);
     for (size_t i = 0; i < count * FILES; i++) {
         if (status == MUR_OK && files[i] != NULL)
             mur_object_displace(files[i]);
         mur_object_free(files[i]);
     }
-    if (status == MUR_OK)
-        mur_certificates_tidy(archive, series, removal.series_count);
     return status;
 }
 

@@ -98,7 +98,7 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 /** For one who works on it alone. @retval MUR_BUSY */
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
-/* archive/isa.c */
+/* archive/isa_tables.c */
 #define MUR_TABLES_FOLDER "isa"
 typedef enum mur_status mur_table_function(void *user, const char *root, const char *relative,
                                            struct mur_error *error);
@@ -108,15 +108,23 @@ enum mur_status mur_tables_each(const struct mur_isa *isa, mur_table_function *e
 /** Of the tables of an ISA-Tab, as the index knows it for each version. */
 enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
                                   struct mur_error *error);
+/** Copies them to a version's folder, in the transaction that makes it. A folder that is there
+ * already is of no version that was ever committed. */
+enum mur_status mur_tables_keep(const char *folder, const struct mur_archive *archive,
+                                const struct mur_isa *isa, struct mur_error *error);
+/** To be called when the version is committed. */
+void mur_tables_committed(const struct mur_archive *archive, const char *folder);
+/** Whether a file in isa/<dataset>/ says that a version may not have been committed. */
+bool mur_tables_is_mark(const char *path);
+/** Removes what one who was killed left of tables half copied or not committed, in a transaction.
+ */
+enum mur_status mur_tables_sweep(struct mur_archive *archive, struct mur_error *error);
+
+/* archive/isa.c */
 /** Rows of the scans of a dataset, in a transaction. */
 enum mur_status mur_archive_put_scans(struct mur_archive *archive, int64_t dataset,
                                       const struct mur_isa *isa, const struct mur_scan_list *scans,
                                       struct mur_error *error);
-
-/** Removes what one who was killed left of tables half copied; the write lock of the index is held.
- */
-enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive,
-                                         struct mur_error *error);
 
 /* archive/manifest.c */
 enum mur_status mur_manifest_open(struct mur_manifest *manifest, const char *directory,

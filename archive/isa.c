@@ -14,11 +14,6 @@
 #include "dicom/dictionary.h"
 #include "mapping/private_block.h"
 
-/* Of the folder of a version that is being copied. */
-#define MUR_PARTIAL_SUFFIX ".new"
-
-enum { TABLE_LIMIT = 256 << 20 };
-
 void mur_isa_rows_free(struct mur_isa_rows *rows)
 {
     if (rows == NULL)
@@ -26,140 +21,6 @@ void mur_isa_rows_free(struct mur_isa_rows *rows)
     free(rows->dataset);
     free(rows->scans);
     *rows = (struct mur_isa_rows){0};
-}
-
-/* ---- the tables as delivered ----------------------------------------------------------------- */
-
-enum mur_status mur_tables_each(const struct mur_isa *isa, mur_table_function *each, void *user,
-                                struct mur_error *error)
-{
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < isa->investigation_count; i++)
-        status = each(user, isa->investigations[i].earlier ? isa->earlier : isa->root,
-                      isa->investigations[i].path, error);
-    for (size_t i = 0; status == MUR_OK && i < isa->study_count; i++) {
-        const struct mur_isa_study *study = &isa->studies[i];
-        if (study->readable)
-            status = each(user, study->table.earlier ? isa->earlier : isa->root, study->table.path,
-                          error);
-        for (size_t j = 0; status == MUR_OK && j < study->assay_count; j++) {
-            const struct mur_isa_assay *assay = &study->assays[j];
-            if (assay->readable)
-                status = each(user, assay->table.earlier ? isa->earlier : isa->root,
-                              assay->table.path, error);
-        }
-    }
-    return status;
-}
-
-struct tables {
-    const char *target; /* folder to copy to */
-    struct mur_sha256 *digest;
-};
-
-static enum mur_status read_table(struct mur_buffer *out, const char *root, const char *relative,
-                                  struct mur_error *error)
-{
-    MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = mur_path_beneath(&path, root, relative, error);
-    return status == MUR_OK ? mur_file_read_all(out, path, TABLE_LIMIT, error) : status;
-}
-
-static enum mur_status digest_table(void *user, const char *root, const char *relative,
-                                    struct mur_error *error)
-{
-    struct tables *tables = user;
-    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    enum mur_status status = read_table(&bytes, root, relative, error);
-    if (status == MUR_OK)
-        status = mur_sha256_update(tables->digest, relative, strlen(relative) + 1, error);
-    if (status == MUR_OK)
-        status = mur_sha256_update(tables->digest, bytes.data, bytes.length, error);
-    return status;
-}
-
-static enum mur_status copy_table(void *user, const char *root, const char *relative,
-                                  struct mur_error *error)
-{
-    struct tables *tables = user;
-    MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
-    MUR_AUTO_FREE char *path = NULL;
-    enum mur_status status = read_table(&bytes, root, relative, error);
-    if (status == MUR_OK)
-        status = mur_path_join(&path, tables->target, relative, error);
-    if (status != MUR_OK)
-        return status;
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    status = mur_directory_create(path, 0750, error);
-    *slash = '/';
-    return status == MUR_OK ? mur_file_write_all(path, bytes.data, bytes.length, 0640, error)
-                            : status;
-}
-
-enum mur_status mur_tables_digest(char out[MUR_SHA256_TEXT_SIZE], const struct mur_isa *isa,
-                                  struct mur_error *error)
-{
-    MUR_AUTO(mur_sha256) *digest = NULL;
-    enum mur_status status = mur_sha256_create(&digest, error);
-    struct tables tables = {.digest = digest};
-    if (status == MUR_OK)
-        status = mur_tables_each(isa, digest_table, &tables, error);
-    uint8_t bytes[MUR_SHA256_SIZE];
-    if (status == MUR_OK)
-        status = mur_sha256_finish(bytes, digest, error);
-    if (status == MUR_OK)
-        mur_hex_write(out, bytes, sizeof bytes);
-    return status;
-}
-
-/* In the transaction: a folder that is there already is of no version that was ever committed. */
-static enum mur_status keep_tables(const char *folder, const struct mur_archive *archive,
-                                   const struct mur_isa *isa, struct mur_error *error)
-{
-    MUR_AUTO_FREE char *target = NULL;
-    MUR_AUTO_FREE char *partial = NULL;
-    enum mur_status status = mur_path_join(&target, archive->directory, folder, error);
-    if (status == MUR_OK)
-        status = mur_text_format(&partial, error, "%s" MUR_PARTIAL_SUFFIX, target);
-    struct tables tables = {.target = partial};
-    if (status != MUR_OK)
-        return status;
-    mur_directory_remove(partial);
-    status = mur_tables_each(isa, copy_table, &tables, error);
-    if (status != MUR_OK)
-        return status;
-    mur_directory_remove(target);
-    if (rename(partial, target) != 0)
-        return mur_error_set_errno(error, errno, "cannot rename %s", partial);
-    for (int up = 0; status == MUR_OK && up < 3; up++) { /* the dataset's, isa/, the archive's */
-        *strrchr(target, '/') = '\0';
-        status = mur_directory_sync(target, error);
-    }
-    return status;
-}
-
-static enum mur_status sweep_partial(void *user, const struct mur_walk_entry *entry, bool *skip,
-                                     struct mur_error *error)
-{
-    (void)user;
-    (void)error;
-    const char *name = mur_path_base(entry->path);
-    size_t digits = strspn(name, "0123456789");
-    *skip = entry->depth > 0;
-    if (entry->depth == 1 && entry->kind == MUR_WALK_DIRECTORY && digits > 0 &&
-        strcmp(name + digits, MUR_PARTIAL_SUFFIX) == 0)
-        mur_directory_remove(entry->path);
-    return MUR_OK;
-}
-
-enum mur_status mur_archive_sweep_tables(const struct mur_archive *archive, struct mur_error *error)
-{
-    MUR_AUTO_FREE char *folder = NULL;
-    enum mur_status status = mur_path_join(&folder, archive->directory, MUR_TABLES_FOLDER, error);
-    return status == MUR_OK && mur_directory_exists(folder)
-               ? mur_directory_walk(folder, sweep_partial, NULL, error)
-               : status;
 }
 
 /* ---- what is said otherwise --------------------------------------------------------------------
@@ -457,7 +318,7 @@ static enum mur_status put_version(int64_t *dataset, struct put *put, struct mur
     enum mur_status status =
         mur_isa_version_folder(rows->folder, rows->dataset, rows->version, error);
     if (status == MUR_OK && !put->options->dry_run)
-        status = keep_tables(rows->folder, archive, put->isa, error);
+        status = mur_tables_keep(rows->folder, archive, put->isa, error);
     if (status == MUR_OK)
         status =
             mur_database_put_isa_dataset(dataset, archive->writer, rows->dataset, rows->version,
@@ -520,6 +381,8 @@ enum mur_status mur_archive_put_isa(struct mur_isa_rows *out, struct mur_archive
     status = mur_archive_change(archive, !options->dry_run, put_rows, &put, error);
     if (status != MUR_OK)
         return status;
+    if (rows.new_version && !options->dry_run)
+        mur_tables_committed(archive, rows.folder);
     *out = rows;
     rows = (struct mur_isa_rows){0};
     return MUR_OK;

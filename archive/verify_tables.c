@@ -164,13 +164,14 @@ static enum mur_status look_at(void *user, const struct mur_walk_entry *entry, b
 {
     const struct tables *tables = user;
     (void)skip;
-    if (entry->kind == MUR_WALK_DIRECTORY || is_known(&tables->known, entry->path))
+    if (entry->kind == MUR_WALK_DIRECTORY || is_known(&tables->known, entry->path) ||
+        (entry->depth == 1 && mur_tables_is_mark(entry->path)))
         return MUR_OK;
     return mur_verify_report_stray(tables->verify, entry->path, "it is no table of an ISA-Tab",
                                    error);
 }
 
-/* In a transaction: nobody is about to put tables there. */
+/* In a transaction: nobody is about to put tables there, but perhaps to take a mark away. */
 static enum mur_status find_strays(struct mur_archive *archive, void *user, struct mur_error *error)
 {
     struct tables *tables = user;

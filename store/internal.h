@@ -11,6 +11,7 @@ enum { MUR_OBJECT_HEAD = 8192, MUR_SYNC_THREADS = 12 };
 
 #define MUR_INCOMING_PREFIX ".incoming-"
 #define MUR_INCOMING_LOCK "owner"
+#define MUR_INCOMING_UNLOCKED "owner.new"
 
 /** One file or folder to be synced. */
 struct mur_sync {

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/file.h"
 #include "core/text.h"
 #include "store/internal.h"
 
@@ -76,23 +77,47 @@ static enum mur_status settle(struct mur_store *store, const char *path,
     return status;
 }
 
-/* An incoming folder whose owner's lock can be had belongs to nobody any more. */
+/* An incoming folder belongs to nobody any more when its owner's lock can be had. An owner who is
+ * just making it makes another one when it loses that.
+ * @param[out] lock  descriptor, or -1; @param[out] dead  whether the folder is to be settled */
+static enum mur_status take_over(int *lock, bool *dead, const char *folder, struct mur_error *error)
+{
+    static const char *const names[] = {MUR_INCOMING_LOCK, MUR_INCOMING_UNLOCKED};
+    *lock = -1;
+    *dead = false;
+    for (size_t i = 0; i < MUR_COUNT(names); i++) {
+        MUR_AUTO_FREE char *path = NULL;
+        enum mur_status status = mur_path_join(&path, folder, names[i], error);
+        if (status != MUR_OK)
+            return status;
+        MUR_AUTO_CLOSE int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (descriptor < 0 && errno != ENOENT)
+            return mur_error_set_errno(error, errno, "cannot open %s", path);
+        if (descriptor < 0)
+            continue;
+        *dead = flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+        if (*dead)
+            *lock = mur_steal_descriptor(&descriptor);
+        return MUR_OK;
+    }
+    struct stat info;
+    if (rmdir(folder) != 0 && errno == ENOTEMPTY && stat(folder, &info) == 0)
+        *dead = time(NULL) - info.st_mtime >= JUST_MADE_S; /* somebody removed the lock */
+    return MUR_OK;
+}
+
 static enum mur_status recover_folder(struct mur_store *store, const char *folder,
                                       mur_store_leftover_function ask, void *user,
                                       struct mur_error *error)
 {
+    MUR_AUTO_CLOSE int lock = -1;
+    bool dead = false;
     MUR_AUTO_FREE char *lock_path = NULL;
-    enum mur_status status = mur_text_format(&lock_path, error, "%s/" MUR_INCOMING_LOCK, folder);
-    if (status != MUR_OK)
+    enum mur_status status = mur_path_join(&lock_path, folder, MUR_INCOMING_LOCK, error);
+    if (status == MUR_OK)
+        status = take_over(&lock, &dead, folder, error);
+    if (status != MUR_OK || !dead)
         return status;
-    MUR_AUTO_CLOSE int lock = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0)
-        return MUR_OK; /* its owner lives */
-    if (lock < 0 && errno != ENOENT)
-        return mur_error_set_errno(error, errno, "cannot open %s", lock_path);
-    struct stat info;
-    if (lock < 0 && (stat(folder, &info) != 0 || time(NULL) - info.st_mtime < JUST_MADE_S))
-        return MUR_OK; /* its owner is about to make the lock */
     DIR *entries = opendir(folder);
     if (entries == NULL)
         return errno == ENOENT ? MUR_OK

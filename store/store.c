@@ -25,6 +25,7 @@ enum {
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
     PLACE_TRIES = 5,
+    INCOMING_TRIES = 5,
     AWAIT_STEP_MS = 2,
     AWAIT_MOST_MS = 60000,
 };
@@ -77,34 +78,58 @@ enum mur_status mur_store_object_path(char **out, struct mur_store *store,
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
-static enum mur_status make_incoming(struct mur_store *store, struct mur_error *error)
+/* It has its name when it is locked: a process that recovers just now would else take it for that
+ * of a dead one. @param[out] gone  it took the folder away before that, which was empty */
+static enum mur_status lock_incoming(bool *gone, struct mur_store *store, struct mur_error *error)
 {
-    uint64_t token;
-    if (getrandom(&token, sizeof token, 0) != (ssize_t)sizeof token)
-        return mur_error_set_errno(error, errno, "cannot get random bytes");
-    (void)snprintf(store->token, sizeof store->token, "%016" PRIx64, token);
-    enum mur_status status = mur_text_format(
-        &store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%s", store->directory, store->token);
-    if (status != MUR_OK)
-        return status;
-    if (mkdir(store->incoming, FOLDER_MODE) != 0)
-        return cannot_write(error, errno, "cannot make folder", store->incoming);
     MUR_AUTO_FREE char *lock = NULL;
     MUR_AUTO_FREE char *unlocked = NULL;
-    status = mur_text_format(&lock, error, "%s/" MUR_INCOMING_LOCK, store->incoming);
+    enum mur_status status =
+        mur_text_format(&lock, error, "%s/" MUR_INCOMING_LOCK, store->incoming);
     if (status == MUR_OK)
-        status = mur_text_format(&unlocked, error, "%s.new", lock);
+        status = mur_text_format(&unlocked, error, "%s/" MUR_INCOMING_UNLOCKED, store->incoming);
     if (status != MUR_OK)
         return status;
-    /* It has its name when it is locked: a process that recovers just now would else take it for
-     * that of a dead one, and the folder away. */
-    store->incoming_lock = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-    if (store->incoming_lock < 0)
-        return cannot_write(error, errno, "cannot make", unlocked);
-    if (flock(store->incoming_lock, LOCK_EX | LOCK_NB) != 0)
-        return mur_error_set_errno(error, errno, "cannot lock %s", unlocked);
-    if (rename(unlocked, lock) != 0)
-        return cannot_write(error, errno, "cannot name", lock);
+    MUR_AUTO_CLOSE int descriptor = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    *gone = descriptor < 0 && errno == ENOENT;
+    if (descriptor < 0)
+        return *gone ? MUR_OK : cannot_write(error, errno, "cannot make", unlocked);
+    bool locked = flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+    *gone = !locked && errno == EWOULDBLOCK;
+    if (!locked)
+        return *gone ? MUR_OK : mur_error_set_errno(error, errno, "cannot lock %s", unlocked);
+    bool named = rename(unlocked, lock) == 0;
+    *gone = !named && errno == ENOENT;
+    if (!named)
+        return *gone ? MUR_OK : cannot_write(error, errno, "cannot name", lock);
+    store->incoming_lock = mur_steal_descriptor(&descriptor);
+    return MUR_OK;
+}
+
+static enum mur_status make_incoming(struct mur_store *store, struct mur_error *error)
+{
+    bool gone = true;
+    for (int tries = 0; gone; tries++) {
+        uint64_t token;
+        free(store->incoming);
+        store->incoming = NULL;
+        if (getrandom(&token, sizeof token, 0) != (ssize_t)sizeof token)
+            return mur_error_set_errno(error, errno, "cannot get random bytes");
+        (void)snprintf(store->token, sizeof store->token, "%016" PRIx64, token);
+        enum mur_status status =
+            mur_text_format(&store->incoming, error, "%s/" MUR_INCOMING_PREFIX "%s",
+                            store->directory, store->token);
+        if (status != MUR_OK)
+            return status;
+        if (mkdir(store->incoming, FOLDER_MODE) != 0)
+            return cannot_write(error, errno, "cannot make folder", store->incoming);
+        status = lock_incoming(&gone, store, error);
+        if (status != MUR_OK)
+            return status;
+        if (gone && tries == INCOMING_TRIES)
+            return mur_error_set(error, MUR_IO, "%s is taken away again and again",
+                                 store->incoming);
+    }
     return MUR_OK;
 }
 
@@ -290,11 +315,8 @@ static enum mur_status ensure_incoming(struct mur_store *store, struct mur_error
     (void)pthread_mutex_lock(&store->mutex);
     enum mur_status status = MUR_OK;
     if (store->incoming_lock <
-        0) { /* not at opening: a full disk must not keep a node from reading */
-        free(store->incoming);
-        store->incoming = NULL;
+        0) /* not at opening: a full disk must not keep a node from reading */
         status = make_incoming(store, error);
-    }
     (void)pthread_mutex_unlock(&store->mutex);
     return status;
 }

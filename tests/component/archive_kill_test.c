@@ -69,6 +69,23 @@ static void both_before(struct archive_fixture *f)
     ingest_small(f->archive);
 }
 
+static void path_of_certificate(char out[128], const struct archive_fixture *f)
+{
+    (void)snprintf(out, 128, "%s/certificates/1.2.1.1.json", f->folder);
+}
+
+static void both_and_a_certificate_before(struct archive_fixture *f)
+{
+    static const char text[] =
+        "{\"Verdict\": \"pass\", \"Converted\": {\"SeriesInstanceUID\": \"1.2.1.1\"}}";
+    char path[128];
+    both_before(f);
+    (void)snprintf(path, sizeof path, "%s/certificates", f->folder);
+    assert_int_equal(mur_directory_create(path, 0750, NULL), MUR_OK);
+    path_of_certificate(path, f);
+    assert_int_equal(mur_file_write_all(path, text, strlen(text), 0640, NULL), MUR_OK);
+}
+
 static void store_both(struct mur_archive *archive)
 {
     ingest_large(archive, "new");
@@ -107,6 +124,10 @@ static void both_are_gone_or_none(struct archive_fixture *f, const char *when)
         fail_msg("%s: half was removed", when);
     if (large && atomic_load(done) > 0)
         fail_msg("%s: what was removed is there again", when);
+    char path[128];
+    path_of_certificate(path, f);
+    if (mur_file_exists(path) != large)
+        fail_msg("%s: the certificate %s", when, large ? "is gone" : "stays");
     assert_holds(f, large ? 2 : 0, large ? 3 : 0, when);
 }
 
@@ -137,7 +158,8 @@ static const struct story storing = {"storing", nothing_before, store_both,
 static const struct story replacing = {"replacing", both_before, store_both, either_is_there};
 static const struct story mending = {"mending", damaged_before, store_both,
                                      it_is_mended_once_answered};
-static const struct story removing = {"removing", both_before, remove_both, both_are_gone_or_none};
+static const struct story removing = {"removing", both_and_a_certificate_before, remove_both,
+                                      both_are_gone_or_none};
 
 /* ---- telling them ------------------------------------------------------------------------------
  */

@@ -1,4 +1,5 @@
 /* Objects of the store: written, placed, given up, recovered. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -282,6 +283,37 @@ static void what_a_dead_process_had_committed_is_kept(void **state)
     assert_int_equal(files_below(f->folder), 1);
 }
 
+static int entries_of(const char *folder)
+{
+    int count = 0;
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries))
+        count += entry->d_name[0] == '.' && strlen(entry->d_name) < 3 ? 0 : 1;
+    (void)closedir(entries);
+    return count;
+}
+
+/* It may end before its folder has a lock that is locked, or any. */
+static void a_process_that_just_began_when_it_ended_leaves_nothing_either(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[] = {"", "/owner.new", "/owner"};
+    for (size_t i = 0; i < MUR_COUNT(files); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/.incoming-0123456789abcdef", f->folder);
+        assert_int_equal(mkdir(path, 0750), 0);
+        if (files[i][0] != '\0') {
+            (void)snprintf(path, sizeof path, "%s/.incoming-0123456789abcdef%s", f->folder,
+                           files[i]);
+            assert_int_equal(mur_file_write_all(path, "", 0, 0640, &f->error), MUR_OK);
+        }
+        struct knowledge knowledge = {.known = false};
+        assert_int_equal(mur_store_recover(f->store, ask, &knowledge, &f->error), MUR_OK);
+        assert_int_equal(entries_of(f->folder), 0);
+    }
+}
+
 static void a_condemned_object_goes_or_stays_as_its_owner_says(void **state)
 {
     struct fixture *f = *state;
@@ -383,6 +415,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_a_dead_process_had_committed_is_kept, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_process_that_just_began_when_it_ended_leaves_nothing_either, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_condemned_object_goes_or_stays_as_its_owner_says, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(who_begins_beside_one_that_recovers_keeps_its_folder,
