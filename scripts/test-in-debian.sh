@@ -1,19 +1,22 @@
 #!/bin/bash
-# Builds and tests this tree in a Debian 13 chroot of its own. Needs root and debootstrap; packages
-# come from the mirror that this machine's apt uses.
-# usage: test-in-debian13.sh [CHROOT_DIR] [TEST_OPTION...]
-#        CHROOT_DIR is kept, so that the next run is faster (default: build/debian13)
+# Builds and tests this tree in a chroot of its own with a bare Debian of another release, or of this
+# one. Needs root and debootstrap; packages come from the mirror that this machine's apt uses.
+# usage: test-in-debian.sh SUITE [CHROOT_DIR] [TEST_OPTION...]
+#        SUITE is bookworm or trixie; CHROOT_DIR is kept, so that the next run is faster
+#        (default: build/SUITE)
 set -euo pipefail
 
-suite=trixie
-here=$(dirname "$(dirname "$(readlink -f "$0")")")
-root=$(readlink -m "${1:-$here/build/debian13}")
-(($#)) && shift
-
 die() {
-  echo "test-in-debian13: $1" >&2
+  echo "test-in-debian: $1" >&2
   exit 1
 }
+suite=${1:-}
+[[ $suite =~ ^[a-z]+$ ]] || die "which release? bookworm or trixie"
+shift
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+root=$(readlink -m "${1:-$here/build/$suite}")
+(($#)) && shift
+
 ((EUID == 0)) || die "only root can make a chroot"
 command -v debootstrap >/dev/null || die "needs the package debootstrap"
 if [[ -n $(ls -A "$root" 2>/dev/null) && ! -f $root/.murpacs-chroot ]]; then
