@@ -9,6 +9,7 @@ const ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disabl
   "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
   "--disable-gpu"];
 const PATIENCE_MS = 60000;
+const MANY = 100; // pixels that are no accident
 const PHONE = { width: 390, height: 800 };
 const DESK = { width: 1280, height: 800 };
 
@@ -90,6 +91,10 @@ function showSlice(index) {
   return cornerstoneViewportService.getCornerstoneViewport(id).setImageIdIndex(index);
 }
 
+function drawAgain() {
+  for (const engine of window.cornerstone.getRenderingEngines()) engine.render();
+}
+
 // ---- outside of it ------------------------------------------------------------------------------------
 
 async function canvases(page, wanted = []) {
@@ -127,6 +132,19 @@ async function openSegmentation(page) {
     { timeout: PATIENCE_MS });
 }
 
+// Asks @look again and again until what it gives is @enough, and gives the last of it in any case: whoever
+// judges it says what is missing. As a person would who moves the mouse, it has the viewer draw anew now and then.
+async function lookUntil(page, look, enough) {
+  const end = Date.now() + PATIENCE_MS;
+  let seen = await look();
+  for (let tries = 1; !enough(seen) && Date.now() < end; tries += 1) {
+    if (tries % 40 === 0) await page.evaluate(drawAgain);
+    await page.waitForTimeout(100);
+    seen = await look();
+  }
+  return seen;
+}
+
 // In each slice where a segment is largest: pixels of its colour.
 async function lookForColours(page, segmentation, colours) {
   const found = {};
@@ -134,11 +152,8 @@ async function lookForColours(page, segmentation, colours) {
     const sizes = segmentation.slices.map(({ voxels }) =>
       Buffer.from(voxels, "base64").reduce((sum, value) => sum + (value === Number(number)), 0));
     await page.evaluate(showSlice, sizes.indexOf(Math.max(...sizes)));
-    found[label] = 0;
-    for (let tries = 0; tries < 40 && found[label] === 0; tries += 1) {
-      await page.waitForTimeout(100);
-      found[label] = (await canvases(page, [colours[label]]))[0].wanted[0];
-    }
+    const look = async () => (await canvases(page, [colours[label]]))[0].wanted[0];
+    found[label] = await lookUntil(page, look, (pixels) => pixels > 0);
   }
   return found;
 }
@@ -147,13 +162,8 @@ async function lookAtMpr(page, colours) {
   await page.locator("[data-cy=Layout]").click({ timeout: PATIENCE_MS });
   await page.locator("[data-cy=MPR]").click({ timeout: PATIENCE_MS });
   await waitForImages(page, 3);
-  let seen;
-  for (let tries = 0; tries < 40; tries += 1) { // the overlay comes after the images
-    seen = await canvases(page, colours);
-    if (colours.length === 0 || seen.every((pane) => pane.wanted.some((count) => count > 0))) break;
-    await page.waitForTimeout(250);
-  }
-  return seen;
+  return lookUntil(page, () => canvases(page, colours), // the overlay comes after the images
+    (seen) => colours.length === 0 || seen.every(({ wanted }) => wanted.reduce((sum, count) => sum + count) > MANY));
 }
 
 async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) {
