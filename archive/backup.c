@@ -472,6 +472,8 @@ static enum mur_status remove_gone(struct backup *backup, struct mur_error *erro
         status = mur_manifest_write(&manifest, writer, error);
     if (status == MUR_OK)
         status = mur_database_commit(writer, error);
+    if (status == MUR_OK)
+        status = mur_database_empty_log(writer, error);
     mur_manifest_close(&manifest);
     backup->summary.instances -= backup->gone_count;
     return status;

@@ -368,10 +368,13 @@ static enum mur_status put_aside(struct mur_reindex *reindex, const char *place,
 static enum mur_status take_place(struct mur_reindex *reindex, struct mur_error *error)
 {
     static const char *const logs[] = {"index.sqlite-wal", "index.sqlite-shm"};
-    mur_database_close(MUR_STEAL(reindex->archive.writer)); /* its log goes into the file */
     const char *directory = reindex->archive.directory;
     MUR_AUTO_FREE char *place = NULL;
-    enum mur_status status = mur_path_join(&place, directory, "index.sqlite", error);
+    enum mur_status status = mur_database_empty_log(reindex->archive.writer, error);
+    if (status != MUR_OK)
+        return status;
+    mur_database_close(MUR_STEAL(reindex->archive.writer));
+    status = mur_path_join(&place, directory, "index.sqlite", error);
     MUR_AUTO_CLOSE int file = open(reindex->archive.index_path, O_RDONLY | O_CLOEXEC);
     if (status == MUR_OK && (file < 0 || fsync(file) != 0))
         status = mur_error_set_errno(error, errno, "cannot sync %s", reindex->archive.index_path);

@@ -179,6 +179,11 @@ static enum mur_status begin_log_anew(struct mur_database *database, struct mur_
     return MUR_OK;
 }
 
+enum mur_status mur_database_empty_log(struct mur_database *database, struct mur_error *error)
+{
+    return begin_log_anew(database, error);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum mur_status read_pragma(int64_t *out, struct mur_database *database, const char *sql,

@@ -65,6 +65,11 @@ int mur_database_log_pages(const struct mur_database *database);
  * log has grown long. */
 void mur_database_checkpoint(struct mur_database *database);
 
+/** All commits are in the file then, and on disk; nobody else may have it open. Before the file
+ * gets another name: closing it tells nobody that this failed, and a log keeps the name it has. */
+MUR_NODISCARD
+enum mur_status mur_database_empty_log(struct mur_database *database, struct mur_error *error);
+
 /** Gives the log its size at once, filled with zeros, where there is room: a file that grows takes
  * longer to sync. */
 void mur_database_prepare_log(struct mur_database *database);
