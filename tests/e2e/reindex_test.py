@@ -336,6 +336,33 @@ class Reindex(isa_late_test.Archive):
         aside.rename(self.data_dir / "index.sqlite")
         self.assertEqual(dump(self.data_dir), rows)
 
+    def test_damaged_tables_are_told_and_left_out_until_they_are_back(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        tables = next(iter((self.data_dir / "isa").glob("*/1")))
+        good = tables.with_name("good")
+        for damage in (lambda: max(tables.glob("a_*.txt")).write_text("", encoding="utf-8"),
+                       lambda: shutil.rmtree(tables)):
+            shutil.copytree(tables, good)
+            damage()
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+            self.assertEqual(done.returncode, 20, done.stderr)
+            self.assertIn(f"{tables.relative_to(self.data_dir)}: ", done.stderr)
+            self.assertIn("reindex again", done.stderr)
+            without = dump(self.data_dir)
+            self.assertEqual(without["isa_value"], [])
+            self.assertEqual(len(without["instance"]), len(rows["instance"]))
+            # The old index, which knows what the tables said, is there.
+            aside = self.data_dir / "index.sqlite.aside-1"
+            (self.data_dir / "index.sqlite").unlink()
+            aside.rename(self.data_dir / "index.sqlite")
+            self.assertEqual(dump(self.data_dir), rows)
+            shutil.rmtree(tables, ignore_errors=True)
+            good.rename(tables)
+            self.assertEqual(node.murpacs("reindex", "--data-dir", self.data_dir).stderr, "")
+            self.assertEqual(dump(self.data_dir), rows)
+
     def test_what_a_power_cut_takes_of_the_manifest_is_written_again(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
                             "dicom.durability=process")
