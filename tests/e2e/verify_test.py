@@ -230,8 +230,12 @@ class Verify(unittest.TestCase):
 
     def test_an_import_mends_what_it_brings_once_more(self):
         files = self.objects()
+        headers = sorted((self.data_dir / "objects").rglob("*.json.zst"))
+        files = [path for path in files if path.parent not in (headers[0].parent, headers[1].parent)]
         self.flip(files[0], -5)
         files[-1].unlink()
+        self.flip(headers[0], 100)
+        headers[1].unlink()
         scans, _ = node.import_dataset(self.data_dir, DATASET)
         self.assertLessEqual({scan["status"] for scan in scans}, {"imported", "unchanged"})
         self.verify(code=0)
