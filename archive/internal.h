@@ -45,8 +45,8 @@ struct mur_manifest {
     char *path;
     struct mur_buffer lines; /**< of the batch under way */
     bool synced;             /**< the archive is durable */
-    bool lasting; /**< some of the lines could not be written again from the index, as those of new
-                       objects can: they are on disk before the commit */
+    size_t lasting; /**< where in the lines the last one ends that is on disk before the commit:
+                         all but those of new objects and of SHA-256, which come again cheaply */
 };
 
 struct mur_quota;

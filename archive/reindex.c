@@ -444,6 +444,9 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
         status = mur_database_set_manifest_length(reindex.archive.writer, reindex.manifest_length,
                                                   error);
     if (status == MUR_OK)
+        status = mur_database_set_manifest_lasting(reindex.archive.writer, reindex.manifest_lasting,
+                                                   error);
+    if (status == MUR_OK)
         status = mur_database_commit(reindex.archive.writer, error);
     if (status == MUR_OK)
         status = take_place(&reindex, error);
