@@ -157,19 +157,32 @@ static enum mur_status check_rows(struct mur_archive *archive, struct mur_error 
     return status;
 }
 
+/* That the index is this archive's, and of today. */
+static enum mur_status check_belonging(struct mur_archive *archive, struct mur_error *error)
+{
+    enum mur_status status = check_rows(archive, error);
+    return status == MUR_OK ? mur_manifest_check_tail(archive, error) : status;
+}
+
+/* What an index of another day does not know must not go for that: it is asked only when it has
+ * been checked against what is settled already, and once more when all is. */
 static enum mur_status recover(struct mur_archive *archive, struct mur_error *error)
 {
     struct leftover leftover = {.archive = archive};
-    enum mur_status status = mur_store_recover(archive->store, ask_index, &leftover, error);
+    enum mur_status status = mur_database_begin(archive->writer, error);
+    if (status == MUR_OK) {
+        status = check_belonging(archive, error);
+        mur_database_rollback(archive->writer);
+    }
+    if (status == MUR_OK)
+        status = mur_store_recover(archive->store, ask_index, &leftover, error);
     if (status == MUR_OK)
         status = sweep(archive, error);
     if (status != MUR_OK)
         return status;
     status = mur_database_begin(archive->writer, error);
     if (status == MUR_OK) {
-        status = check_rows(archive, error);
-        if (status == MUR_OK)
-            status = mur_manifest_check_tail(archive, error);
+        status = check_belonging(archive, error);
         if (status == MUR_OK)
             status = mur_tables_sweep(archive, error);
         if (status == MUR_OK)

@@ -145,7 +145,8 @@ enum mur_status mur_ingest_finish(enum mur_ingest_outcome *outcome, struct mur_i
 /** Study Instance UID of what was submitted, "" before; borrowed from @p ingest. */
 const char *mur_ingest_study(const struct mur_ingest *ingest);
 
-/** Whether the stored file of an instance is there with the bytes that came: all are read. */
+/** Whether the stored file of an instance is there with the bytes that came, and that of a large
+ * header: all are read. */
 MUR_NODISCARD
 enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error);

@@ -254,12 +254,17 @@ static enum mur_status copy_file(struct backup *backup, const struct mur_stored 
     const struct mur_instance *instance = &stored->instance;
     bool object = strcmp(suffix, ".dcm") == 0;
     struct mur_object_name name = mur_name_of(instance);
+    struct mur_error reason = MUR_ERROR_INIT;
     MUR_AUTO_CLOSE int source = -1;
     struct stat info;
     enum mur_status status =
-        mur_store_open_object(&source, backup->archive->store, &name, suffix, error);
-    if (status != MUR_OK)
-        return status;
+        mur_store_open_object(&source, backup->archive->store, &name, suffix, &reason);
+    if (status == MUR_OK && !object)
+        status = mur_sidecar_read(source, &reason);
+    if (status != MUR_OK) /* a bad sector is no reason to leave all others out */
+        return mur_error_set(
+            error, status == MUR_NO_MEMORY || status == MUR_NOT_FOUND ? status : MUR_CORRUPT, "%s",
+            reason.message);
     if (fstat(source, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot look at it");
     if (object && (uint64_t)info.st_size != instance->offset + instance->length)
@@ -331,6 +336,19 @@ static enum mur_status copy_objects(struct backup *backup, struct mur_error *err
     return status == MUR_OK ? mur_copies_flush(&backup->copies, error) : status;
 }
 
+/* ---- what has no digest ---------------------------------------------------------------------- */
+
+/* What cannot be read is named, and what an earlier copy has of it stays. */
+static enum mur_status copy_other(struct backup *backup, const char *source, const char *place,
+                                  struct mur_error *error)
+{
+    struct mur_error reason = MUR_ERROR_INIT;
+    enum mur_status status = mur_copies_add_file(&backup->copies, source, place, &reason);
+    if (status == MUR_CORRUPT)
+        return tell_damaged(backup, source, reason.message);
+    return status == MUR_OK ? MUR_OK : mur_error_set(error, status, "%s", reason.message);
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 struct tables {
@@ -349,9 +367,7 @@ static enum mur_status copy_table(void *user, const struct mur_walk_entry *entry
     enum mur_status status = mur_path_join(&place, tables->folder, entry->relative, error);
     if (status == MUR_OK)
         status = add_place(tables->backup, place, error);
-    return status == MUR_OK
-               ? mur_copies_add_file(&tables->backup->copies, entry->path, place, error)
-               : status;
+    return status == MUR_OK ? copy_other(tables->backup, entry->path, place, error) : status;
 }
 
 /* What an earlier copy has of it stays. */
@@ -405,7 +421,7 @@ static enum mur_status copy_certificate(struct backup *backup, const struct mur_
         status = add_place(backup, place, error);
     if (status != MUR_OK || !mur_file_exists(source))
         return status; /* one that is missing is verify's to tell */
-    return mur_copies_add_file(&backup->copies, source, place, error);
+    return copy_other(backup, source, place, error);
 }
 
 static enum mur_status copy_certificates(struct backup *backup, struct mur_error *error)
@@ -432,7 +448,7 @@ static enum mur_status copy_imports(struct backup *backup, struct mur_error *err
         status = path_in(&place, backup, MUR_IMPORTS_FILE, error);
     if (status != MUR_OK || !mur_file_exists(source))
         return status;
-    status = mur_copies_add_file(&backup->copies, source, place, error);
+    status = copy_other(backup, source, place, error);
     return status == MUR_OK ? mur_copies_flush(&backup->copies, error) : status;
 }
 
@@ -472,6 +488,8 @@ static enum mur_status remove_gone(struct backup *backup, struct mur_error *erro
         status = mur_manifest_write(&manifest, writer, error);
     if (status == MUR_OK)
         status = mur_database_commit(writer, error);
+    if (status == MUR_OK)
+        status = mur_database_empty_log(writer, error);
     mur_manifest_close(&manifest);
     backup->summary.instances -= backup->gone_count;
     return status;

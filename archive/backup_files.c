@@ -70,9 +70,11 @@ static enum mur_status pass_through(bool *fits, struct mur_copies *copies, int s
     for (uint64_t at = 0; status == MUR_OK && at < length;) {
         size_t got = 0;
         uint64_t left = length - at;
-        status = mur_pread_full(&got, source, copies->chunk, left < CHUNK ? (size_t)left : CHUNK,
-                                (off_t)at, "the stored file", error);
-        if (status == MUR_OK && got == 0)
+        struct mur_error reason = MUR_ERROR_INIT;
+        if (mur_pread_full(&got, source, copies->chunk, left < CHUNK ? (size_t)left : CHUNK,
+                           (off_t)at, "the stored file", &reason) != MUR_OK)
+            return mur_error_set(error, MUR_CORRUPT, "%s", reason.message);
+        if (got == 0)
             return mur_error_set(error, MUR_CORRUPT, "the stored file is cut");
         if (status == MUR_OK && target >= 0)
             status = mur_write_full(target, copies->chunk, got, copies->aside, error);
@@ -145,9 +147,9 @@ enum mur_status mur_copies_add_file(struct mur_copies *copies, const char *sourc
 {
     MUR_AUTO_CLOSE int file = -1;
     struct stat info;
-    enum mur_status status = mur_file_open_regular(&file, source, error);
-    if (status != MUR_OK)
-        return status;
+    struct mur_error reason = MUR_ERROR_INIT;
+    if (mur_file_open_regular(&file, source, &reason) != MUR_OK)
+        return mur_error_set(error, MUR_CORRUPT, "%s", reason.message);
     if (fstat(file, &info) != 0)
         return mur_error_set_errno(error, errno, "cannot look at %s", source);
     uint64_t length = (uint64_t)info.st_size;

@@ -24,12 +24,13 @@ void mur_copies_end(struct mur_copies *copies);
 /**
  * Copies @p length bytes of an open file.
  * @param instance  the Data Set's digest must be this one's; NULL = whatever it is
- * @retval MUR_CORRUPT  it is not, or the file is shorter: nothing is copied
+ * @retval MUR_CORRUPT  it is not, or the file is shorter or cannot be read: nothing is copied
  */
 enum mur_status mur_copies_add(struct mur_copies *copies, int source, uint64_t length,
                                const struct mur_instance *instance, const char *place,
                                struct mur_error *error);
-/** Copies a file of no instance, unless the same bytes stand in its place. */
+/** Copies a file of no instance, unless the same bytes stand in its place.
+ * @retval MUR_CORRUPT  it cannot be read */
 enum mur_status mur_copies_add_file(struct mur_copies *copies, const char *source,
                                     const char *place, struct mur_error *error);
 /** Waits for the disk and puts all in place. */

@@ -45,8 +45,8 @@ struct mur_manifest {
     char *path;
     struct mur_buffer lines; /**< of the batch under way */
     bool synced;             /**< the archive is durable */
-    bool lasting; /**< some of the lines could not be written again from the index, as those of new
-                       objects can: they are on disk before the commit */
+    size_t lasting; /**< where in the lines the last one ends that is on disk before the commit:
+                         all but those of new objects and of SHA-256, which come again cheaply */
 };
 
 struct mur_quota;
@@ -97,6 +97,14 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 
 /** For one who works on it alone. @retval MUR_BUSY */
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
+
+/* archive/stored_header.c */
+/** Reads a sidecar, from its beginning. It is made from the object, which can make it again: it
+ * must be there and expand to its end. */
+enum mur_status mur_sidecar_read(int descriptor, struct mur_error *error);
+/** Whether the sidecar of an instance that has one is there and can be read. */
+enum mur_status mur_sidecar_is_whole(bool *out, const struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error);
 
 /* archive/isa_tables.c */
 #define MUR_TABLES_FOLDER "isa"
@@ -216,6 +224,10 @@ bool mur_archive_head_fits(const struct mur_instance *instance, const uint8_t *b
 enum mur_status mur_archive_has_its_bytes(bool *out, struct mur_archive *archive,
                                           const struct mur_instance *instance,
                                           struct mur_error *error);
+/** And those before its Data Set. */
+enum mur_status mur_archive_has_its_file(bool *out, struct mur_archive *archive,
+                                         const struct mur_instance *instance,
+                                         struct mur_error *error);
 /** Begins a transaction, after what an earlier batch left to be undone.
  * @param synced  the commit waits for the disk */
 enum mur_status mur_archive_begin(struct mur_archive *archive, bool synced,

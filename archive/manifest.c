@@ -62,12 +62,13 @@ static enum mur_status end_line(struct mur_manifest *manifest, struct mur_json_w
     return status == MUR_OK ? mur_buffer_append(&manifest->lines, "\n", 1, error) : status;
 }
 
-/* Ends a line that could not be written again from the index. */
+/* Ends a line that is on disk before its transaction is committed. */
 static enum mur_status end_lasting(struct mur_manifest *manifest, struct mur_json_writer *json,
                                    struct mur_error *error)
 {
-    manifest->lasting = true;
-    return end_line(manifest, json, error);
+    enum mur_status status = end_line(manifest, json, error);
+    manifest->lasting = manifest->lines.length;
+    return status;
 }
 
 static void member_if(struct mur_json_writer *json, const char *key, const char *text)
@@ -98,6 +99,8 @@ enum mur_status mur_manifest_add_instance(struct mur_manifest *manifest,
     member_if(&json, "calling_ae", record->calling_ae);
     member_if(&json, "peer", record->peer);
     member_if(&json, "path", record->path);
+    if (record->instance.version > 0)
+        mur_json_member_int(&json, "version", record->instance.version);
     if (isa != NULL)
         write_isa(&json, isa);
     return end_line(manifest, &json, error);
@@ -209,6 +212,22 @@ enum mur_status mur_manifest_add_removal(struct mur_manifest *manifest, const ch
     return end_lasting(manifest, &json, error);
 }
 
+/* What is said to be stored must be found when the index is lost: a manifest that was taken away or
+ * cut meanwhile would not say it. */
+static enum mur_status check_place(const struct mur_manifest *manifest, uint64_t length,
+                                   struct mur_error *error)
+{
+    struct stat own, there;
+    if (fstat(manifest->descriptor, &own) != 0)
+        return mur_error_set_errno(error, errno, "cannot look at %s", manifest->path);
+    if (stat(manifest->path, &there) != 0 || there.st_ino != own.st_ino ||
+        there.st_dev != own.st_dev)
+        return mur_error_set(error, MUR_IO, "%s was taken away while it is in use", manifest->path);
+    if ((uint64_t)own.st_size < length)
+        return mur_error_set(error, MUR_IO, "%s was cut while it is in use", manifest->path);
+    return MUR_OK;
+}
+
 enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_database *database,
                                    struct mur_error *error)
 {
@@ -217,15 +236,19 @@ enum mur_status mur_manifest_write(struct mur_manifest *manifest, struct mur_dat
     uint64_t length;
     enum mur_status status = mur_database_manifest_length(&length, database, error);
     if (status == MUR_OK)
+        status = check_place(manifest, length, error);
+    if (status == MUR_OK)
         status = mur_pwrite_full(manifest->descriptor, manifest->lines.data, manifest->lines.length,
                                  (off_t)length, manifest->path, error);
-    if (status == MUR_OK && manifest->synced && manifest->lasting &&
+    if (status == MUR_OK && manifest->synced && manifest->lasting > 0 &&
         fdatasync(manifest->descriptor) != 0)
         status = mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
     if (status == MUR_OK)
         status = mur_database_set_manifest_length(database, length + manifest->lines.length, error);
+    if (status == MUR_OK && manifest->lasting > 0)
+        status = mur_database_set_manifest_lasting(database, length + manifest->lasting, error);
     mur_buffer_clear(&manifest->lines);
-    manifest->lasting = false;
+    manifest->lasting = 0;
     return status;
 }
 
@@ -280,22 +303,108 @@ struct rewrite {
     struct mur_database *database;
 };
 
+static struct mur_isa_link link_of(const struct mur_scan_names *scan)
+{
+    return (struct mur_isa_link){.dataset = scan->dataset,
+                                 .study = scan->study,
+                                 .assay_file = scan->assay_file,
+                                 .assay = scan->assay,
+                                 .segmentation = scan->segmentation};
+}
+
 static enum mur_status rewrite_one(void *user, const struct mur_new_instance *record, int64_t id,
                                    const struct mur_scan_names *scan, struct mur_error *error)
 {
     struct rewrite *rewrite = user;
     struct mur_isa_link isa = {.scan = 0};
     if (scan != NULL)
-        isa = (struct mur_isa_link){.dataset = scan->dataset,
-                                    .study = scan->study,
-                                    .assay_file = scan->assay_file,
-                                    .assay = scan->assay,
-                                    .segmentation = scan->segmentation};
+        isa = link_of(scan);
     enum mur_status status =
         mur_manifest_add_instance(rewrite->manifest, record, id, scan != NULL ? &isa : NULL, error);
     if (status == MUR_OK && rewrite->manifest->lines.length > LINE_LIMIT)
         status = mur_manifest_write(rewrite->manifest, rewrite->database, error);
     return status;
+}
+
+static enum mur_status rewrite_version(void *user, const struct mur_isa_version *one,
+                                       struct mur_error *error)
+{
+    const struct rewrite *rewrite = user;
+    return mur_manifest_add_isa(rewrite->manifest, one, error);
+}
+
+static enum mur_status rewrite_later(void *user, const struct mur_later *one,
+                                     struct mur_error *error)
+{
+    struct rewrite *rewrite = user;
+    struct mur_manifest *manifest = rewrite->manifest;
+    enum mur_status status = MUR_OK;
+    if (one->sop_instance == NULL) {
+        struct mur_isa_link isa = {.scan = 0};
+        if (one->scan != NULL)
+            isa = link_of(one->scan);
+        return mur_manifest_add_decision(manifest, one->series, one->scan != NULL ? &isa : NULL,
+                                         error);
+    }
+    if (one->committed)
+        status = mur_manifest_add_committed(manifest, one->sop_instance, error);
+    if (status == MUR_OK && one->sha256 != NULL)
+        status = mur_manifest_add_sha256(manifest, one->sop_instance, one->sha256, error);
+    if (status == MUR_OK && manifest->lines.length > LINE_LIMIT)
+        status = mur_manifest_write(manifest, rewrite->database, error);
+    return status;
+}
+
+/* What was there keeps its lines, of deletions too, under another name. */
+static enum mur_status put_aside(struct mur_manifest *manifest, struct mur_error *error)
+{
+    enum { NAMES = 100 };
+    for (int i = 1; i < NAMES; i++) {
+        MUR_AUTO_FREE char *path = NULL;
+        enum mur_status status = mur_text_format(&path, error, "%s.aside-%d", manifest->path, i);
+        if (status != MUR_OK)
+            return status;
+        if (renameat2(AT_FDCWD, manifest->path, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+            break;
+        if (errno != EEXIST || i == NAMES - 1)
+            return mur_error_set_errno(error, errno, "%s is damaged and cannot be put aside",
+                                       manifest->path);
+    }
+    int descriptor = open(manifest->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (descriptor < 0)
+        return mur_error_set_errno(error, errno, "cannot make %s", manifest->path);
+    (void)close(manifest->descriptor);
+    manifest->descriptor = descriptor;
+    return MUR_OK;
+}
+
+/* Lines are gone that were on disk: the index says them all again, but for deletions, and they are
+ * on disk before it is committed. */
+static enum mur_status write_anew(struct mur_archive *archive, uint64_t size,
+                                  struct mur_error *error)
+{
+    struct mur_manifest *manifest = &archive->manifest;
+    struct mur_database *database = archive->writer;
+    struct rewrite rewrite = {.manifest = manifest, .database = database};
+    bool synced = manifest->synced;
+    enum mur_status status = size > 0 ? put_aside(manifest, error) : MUR_OK;
+    manifest->synced = false;
+    if (status == MUR_OK)
+        status = mur_database_set_manifest_length(database, 0, error);
+    if (status == MUR_OK)
+        status = mur_database_set_manifest_lasting(database, 0, error);
+    if (status == MUR_OK)
+        status = mur_database_each_isa_version(database, rewrite_version, &rewrite, error);
+    if (status == MUR_OK)
+        status = mur_database_each_instance(database, 0, rewrite_one, &rewrite, error);
+    if (status == MUR_OK)
+        status = mur_database_each_later(database, rewrite_later, &rewrite, error);
+    if (status == MUR_OK)
+        status = mur_manifest_write(manifest, database, error);
+    manifest->synced = synced;
+    if (status == MUR_OK && synced && fdatasync(manifest->descriptor) != 0)
+        status = mur_error_set_errno(error, errno, "cannot sync %s", manifest->path);
+    return status == MUR_OK && synced ? mur_directory_sync(archive->directory, error) : status;
 }
 
 /* Whether the last instance of the first @p length bytes is the one that the index has under its
@@ -318,7 +427,8 @@ static enum mur_status check_last(const struct mur_archive *archive, uint64_t le
 }
 
 /* Longer than the index knows: the tail was written before a commit that did not come, so it goes.
- * Shorter: a power cut took what was not synced, so it is written again from the index. */
+ * Shorter: a power cut took what was not synced, so it is written again from the index; and if
+ * lines are gone that were on disk, all of it. */
 enum mur_status mur_manifest_reconcile(struct mur_archive *archive, struct mur_error *error)
 {
     struct mur_manifest *manifest = &archive->manifest;
@@ -338,6 +448,10 @@ enum mur_status mur_manifest_reconcile(struct mur_archive *archive, struct mur_e
             return mur_error_set_errno(error, errno, "cannot cut %s", manifest->path);
         return MUR_OK;
     }
+    uint64_t lasting = 0;
+    status = mur_database_manifest_lasting(&lasting, database, error);
+    if (status != MUR_OK || size < lasting)
+        return status == MUR_OK ? write_anew(archive, size, error) : status;
     int64_t last = 0;
     uint64_t end = 0;
     char uid[MUR_UID_TEXT_SIZE];

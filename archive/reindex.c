@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/reindex_parts.h"
+#include "archive/verify_parts.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "dicom/dictionary.h"
@@ -19,17 +20,23 @@ enum { READ_SIZE = 256 * 1024, PIECE = 256, PIECES_A_COMMIT = 64, MOST_THREADS =
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* Tables that are not those that were applied any more would say what nobody said. Without them
+ * their scans stay empty, and links stand in the manifest still. */
 static enum mur_status put_last_version(struct mur_reindex *reindex,
-                                        const struct mur_told_tables *one, int64_t dataset,
+                                        const struct mur_isa_version *one, int64_t dataset,
                                         struct mur_error *error)
 {
-    MUR_AUTO_FREE char *folder = NULL;
     MUR_AUTO(mur_isa) *isa = NULL;
     MUR_AUTO(mur_scan_list) *scans = NULL;
     MUR_AUTO_ISA_DIAGNOSTICS struct mur_isa_diagnostics diagnostics = MUR_ISA_DIAGNOSTICS_INIT;
-    enum mur_status status = mur_path_join(&folder, reindex->archive.directory, one->folder, error);
-    if (status == MUR_OK)
-        status = mur_isa_read(&isa, folder, &diagnostics, error);
+    struct mur_error reason = MUR_ERROR_INIT;
+    enum mur_status status = mur_tables_read(&isa, &reason, &reindex->archive, one, error);
+    if (status == MUR_OK && isa == NULL) {
+        if (reindex->summary.tables++ == 0)
+            (void)mur_error_set(&reindex->summary.tables_why, reason.status, "%s: %s", one->folder,
+                                reason.message);
+        return MUR_OK;
+    }
     if (status == MUR_OK)
         status = mur_mapping_scans(&scans, reindex->mapping, isa, &diagnostics, error);
     if (status == MUR_OK)
@@ -49,8 +56,10 @@ static enum mur_status put_tables(struct mur_reindex *reindex, struct mur_error 
         status = mur_database_put_isa_dataset(&dataset, reindex->archive.writer, one->dataset,
                                               one->version, one->folder, one->digest,
                                               one->applied_us, error);
+        const struct mur_isa_version version = {
+            .dataset = one->dataset, .folder = one->folder, .digest = one->digest};
         if (status == MUR_OK && last)
-            status = put_last_version(reindex, one, dataset, error);
+            status = put_last_version(reindex, &version, dataset, error);
     }
     for (uint32_t i = 0; status == MUR_OK && i < reindex->link_count; i++) {
         struct mur_told_link *link = &reindex->links[i];
@@ -341,14 +350,15 @@ static enum mur_status open_beside(struct mur_reindex *reindex, struct mur_error
 }
 
 /* A folder, say, has no place here, but may be somebody's: it gets another name. And so does an
- * index that may be better than a manifest with damaged lines. */
+ * index that may be better than a manifest with damaged lines, or than damaged tables. */
 static enum mur_status put_aside(struct mur_reindex *reindex, const char *place,
                                  struct mur_error *error)
 {
     enum { NAMES = 100 };
     struct stat info;
     char *name = reindex->summary.aside;
-    if (lstat(place, &info) != 0 || (S_ISREG(info.st_mode) && reindex->summary.unread == 0))
+    if (lstat(place, &info) != 0 ||
+        (S_ISREG(info.st_mode) && reindex->summary.unread == 0 && reindex->summary.tables == 0))
         return MUR_OK;
     for (int i = 1; i < NAMES; i++) {
         MUR_AUTO_FREE char *path = NULL;
@@ -368,10 +378,13 @@ static enum mur_status put_aside(struct mur_reindex *reindex, const char *place,
 static enum mur_status take_place(struct mur_reindex *reindex, struct mur_error *error)
 {
     static const char *const logs[] = {"index.sqlite-wal", "index.sqlite-shm"};
-    mur_database_close(MUR_STEAL(reindex->archive.writer)); /* its log goes into the file */
     const char *directory = reindex->archive.directory;
     MUR_AUTO_FREE char *place = NULL;
-    enum mur_status status = mur_path_join(&place, directory, "index.sqlite", error);
+    enum mur_status status = mur_database_empty_log(reindex->archive.writer, error);
+    if (status != MUR_OK)
+        return status;
+    mur_database_close(MUR_STEAL(reindex->archive.writer));
+    status = mur_path_join(&place, directory, "index.sqlite", error);
     MUR_AUTO_CLOSE int file = open(reindex->archive.index_path, O_RDONLY | O_CLOEXEC);
     if (status == MUR_OK && (file < 0 || fsync(file) != 0))
         status = mur_error_set_errno(error, errno, "cannot sync %s", reindex->archive.index_path);
@@ -430,6 +443,9 @@ enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,
     if (status == MUR_OK)
         status = mur_database_set_manifest_length(reindex.archive.writer, reindex.manifest_length,
                                                   error);
+    if (status == MUR_OK)
+        status = mur_database_set_manifest_lasting(reindex.archive.writer, reindex.manifest_lasting,
+                                                   error);
     if (status == MUR_OK)
         status = mur_database_commit(reindex.archive.writer, error);
     if (status == MUR_OK)

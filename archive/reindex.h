@@ -12,8 +12,10 @@ struct mur_reindex_summary {
     size_t unknown;
     size_t unread;      /**< lines of the manifest that are damaged: what they say is left out */
     uint64_t unread_at; /**< byte where the first of them begins */
+    size_t tables;      /**< folders of tables that are damaged or gone: their scans are left out */
+    struct mur_error tables_why; /**< of the first of them */
     /** What stood in the place of the index and was no file, or may have known what damaged lines
-     * say, has this name now; "": nothing. */
+     * or tables say, has this name now; "": nothing. */
     char aside[32];
 };
 

@@ -1,6 +1,7 @@
 /* What the manifest says, for an index that is made anew: each object with its latest state, links,
  * versions of tables. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,18 @@ static enum mur_status note_stored(struct mur_reindex *reindex, const struct mur
     if (status != MUR_OK)
         return status;
     uint32_t place = mur_isa_index_get(&reindex->instance_places, one.instance);
+    const struct mur_json *version = mur_json_get(line, "version");
+    int64_t number = 0;
+    if (version != NULL)
+        status = mur_json_get_int(&number, version, error);
+    if (status == MUR_OK && (number < 0 || number > UINT_MAX))
+        status = mur_error_set(error, MUR_CORRUPT, "a line has no version");
+    if (status != MUR_OK)
+        return status;
+    one.version = (unsigned)number;
     if (place != MUR_ISA_NONE) {
-        one.version = reindex->instances[place].version;
+        if (version == NULL)
+            one.version = reindex->instances[place].version;
         reindex->instances[place] = one;
     } else {
         status = mur_archive_grow(&reindex->instances, reindex->instance_count,
@@ -233,6 +244,13 @@ static enum mur_status no_manifest(const struct mur_reindex *reindex, struct mur
     return mur_reindex_useless_manifest(reindex, "is missing", error);
 }
 
+/* As archive/manifest.c has it. */
+static bool comes_again(const struct mur_json *line)
+{
+    const char *event = mur_json_text(mur_json_get(line, "event"));
+    return event == NULL || strcmp(event, "stored") == 0 || strcmp(event, "verified") == 0;
+}
+
 enum mur_status mur_reindex_read_manifest(struct mur_reindex *reindex, struct mur_error *error)
 {
     MUR_AUTO_FREE char *path = NULL;
@@ -265,6 +283,8 @@ enum mur_status mur_reindex_read_manifest(struct mur_reindex *reindex, struct mu
                 reindex->summary.unread_at = reindex->manifest_length;
         }
         reindex->manifest_length += (uint64_t)length;
+        if (status == MUR_OK && json != NULL && !comes_again(json))
+            reindex->manifest_lasting = reindex->manifest_length;
     }
     if (status == MUR_OK && ferror(file) != 0)
         status = mur_error_set_errno(error, errno, "cannot read %s", path);

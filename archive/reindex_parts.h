@@ -45,7 +45,7 @@ struct mur_reindex {
     struct mur_told_tables *versions;
     uint32_t version_count;
     size_t version_capacity;
-    uint64_t manifest_length;
+    uint64_t manifest_length, manifest_lasting;
 };
 
 /* archive/reindex_manifest.c */

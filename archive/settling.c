@@ -72,8 +72,9 @@ static enum mur_status has_its_head(bool *out, struct mur_archive *archive,
     return status;
 }
 
-enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
-                                     const struct mur_instance *instance, struct mur_error *error)
+enum mur_status mur_archive_has_its_file(bool *out, struct mur_archive *archive,
+                                         const struct mur_instance *instance,
+                                         struct mur_error *error)
 {
     struct mur_error reason = MUR_ERROR_INIT;
     bool head = false;
@@ -83,6 +84,28 @@ enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
         status = mur_archive_has_its_bytes(&rest, archive, instance, &reason);
     *out = head && rest;
     return status == MUR_NO_MEMORY ? mur_error_no_memory(error) : MUR_OK;
+}
+
+enum mur_status mur_archive_is_whole(bool *out, struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error)
+{
+    bool whole = false;
+    enum mur_status status = mur_archive_has_its_file(&whole, archive, instance, error);
+    if (status == MUR_OK && whole) {
+        struct mur_database *reader = NULL;
+        MUR_AUTO_FREE struct mur_stored *row = NULL;
+        size_t count = 0;
+        status = mur_reader_take(&reader, archive, error);
+        if (status == MUR_OK)
+            status =
+                mur_database_list_stored(&row, &count, reader, instance->id - 1, 1, NULL, error);
+        mur_reader_return(archive, reader);
+        if (status == MUR_OK && count == 1 && row->instance.id == instance->id && row->sidecar)
+            status = mur_sidecar_is_whole(&whole, archive, instance, error);
+    }
+    if (status == MUR_OK)
+        *out = whole;
+    return status;
 }
 
 /* Whether an instance that nobody vouches for is whole; then it is on disk at return. */

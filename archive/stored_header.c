@@ -20,6 +20,37 @@ enum mur_status mur_archive_read_header(bool *complete, struct mur_buffer *out,
     return status;
 }
 
+static enum mur_status drop_bytes(void *user, const void *bytes, size_t length,
+                                  struct mur_error *error)
+{
+    (void)user;
+    (void)bytes;
+    (void)length;
+    (void)error;
+    return MUR_OK;
+}
+
+enum mur_status mur_sidecar_read(int descriptor, struct mur_error *error)
+{
+    return mur_zstd_read((struct mur_sink){.write = drop_bytes}, descriptor, UINT64_MAX, error);
+}
+
+enum mur_status mur_sidecar_is_whole(bool *out, const struct mur_archive *archive,
+                                     const struct mur_instance *instance, struct mur_error *error)
+{
+    struct mur_object_name name = mur_name_of(instance);
+    struct mur_error reason = MUR_ERROR_INIT;
+    MUR_AUTO_CLOSE int file = -1;
+    enum mur_status status =
+        mur_store_open_object(&file, archive->store, &name, ".json.zst", &reason);
+    if (status == MUR_OK)
+        status = mur_sidecar_read(file, &reason);
+    if (status == MUR_NO_MEMORY)
+        return mur_error_no_memory(error);
+    *out = status == MUR_OK;
+    return MUR_OK;
+}
+
 /* The file beside the object. */
 static enum mur_status write_sidecar(struct mur_sink sink, struct mur_archive *archive,
                                      const struct mur_instance *instance, struct mur_error *error)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/stored_header.h"
 #include "archive/verify_parts.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -117,6 +118,29 @@ static bool is_of_share(const struct mur_verify *verify, uint64_t uid)
     return verify->summary.share == 0 || uid % verify->options->shares == verify->summary.share - 1;
 }
 
+/* A flipped bit in what the index keeps of a header is none to SQLite; its frame has a checksum. */
+static enum mur_status check_header(struct mur_verify *verify, const struct mur_instance *instance,
+                                    struct mur_error *error)
+{
+    MUR_AUTO_BUFFER struct mur_buffer header = MUR_BUFFER_INIT;
+    struct mur_error reason = MUR_ERROR_INIT;
+    bool complete = false;
+    bool still_there = false;
+    enum mur_status status =
+        mur_archive_read_header(&complete, &header, verify->archive, instance, &reason);
+    if (status == MUR_OK)
+        return MUR_OK;
+    if (status != MUR_CORRUPT && status != MUR_LIMIT && status != MUR_NOT_FOUND)
+        return mur_error_set(error, status, "%s", reason.message);
+    status = mur_verify_still_there(&still_there, verify, instance, error);
+    const struct mur_finding finding = {.kind = MUR_FINDING_INDEX,
+                                        .sop_instance = instance->sop_instance,
+                                        .study = instance->study_instance,
+                                        .path = verify->archive->index_path,
+                                        .text = reason.message};
+    return status == MUR_OK && still_there ? mur_verify_report(verify, &finding, error) : status;
+}
+
 static enum mur_status take_row(struct mur_verify *verify, const struct mur_stored *stored,
                                 struct mur_error *error)
 {
@@ -135,7 +159,10 @@ static enum mur_status take_row(struct mur_verify *verify, const struct mur_stor
         return status;
     verify->rows[verify->row_count++] = row;
     mur_progress_update(verify->progress, ++verify->listed_count, verify->total, NULL);
-    return is_of_share(verify, row.uid) ? mur_verify_file(verify, stored, error) : MUR_OK;
+    if (!is_of_share(verify, row.uid))
+        return MUR_OK;
+    status = mur_verify_file(verify, stored, error);
+    return status == MUR_OK ? check_header(verify, instance, error) : status;
 }
 
 static enum mur_status put_noted(struct mur_archive *archive, void *user, struct mur_error *error)

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "archive/verify_parts.h"
-#include "core/compress.h"
 #include "core/file.h"
 
 enum { CHUNK = 1 << 20 };
@@ -91,22 +90,6 @@ static enum mur_status compare(struct mur_finding *finding, struct mur_verify *v
     return MUR_OK;
 }
 
-static enum mur_status drop_bytes(void *user, const void *bytes, size_t length,
-                                  struct mur_error *error)
-{
-    (void)user;
-    (void)bytes;
-    (void)length;
-    (void)error;
-    return MUR_OK;
-}
-
-/* Made from the object, which can make it again: it must be there and expand to its end. */
-static enum mur_status read_sidecar(int descriptor, struct mur_error *error)
-{
-    return mur_zstd_read((struct mur_sink){.write = drop_bytes}, descriptor, UINT64_MAX, error);
-}
-
 static enum mur_status check_one(struct mur_verify *verify, const struct mur_stored *stored,
                                  const char *suffix, struct mur_error *error)
 {
@@ -126,7 +109,7 @@ static enum mur_status check_one(struct mur_verify *verify, const struct mur_sto
     if (status == MUR_OK)
         status = strcmp(suffix, ".dcm") == 0
                      ? compare(&finding, verify, stored, descriptor, &reason)
-                     : read_sidecar(descriptor, &reason);
+                     : mur_sidecar_read(descriptor, &reason);
     verify->summary.files++;
     if (status == MUR_NO_MEMORY)
         return mur_error_no_memory(error);

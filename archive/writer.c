@@ -75,7 +75,9 @@ static enum mur_status mend_if_damaged(struct mur_ingest *ingest, const struct m
                                        struct mur_error *error)
 {
     bool whole = false;
-    enum mur_status status = mur_archive_is_whole(&whole, ingest->archive, stored, error);
+    enum mur_status status = mur_archive_has_its_file(&whole, ingest->archive, stored, error);
+    if (status == MUR_OK && whole && mur_header_sidecar(ingest->header) != NULL)
+        status = mur_sidecar_is_whole(&whole, ingest->archive, stored, error);
     return status != MUR_OK || whole ? status : mend(ingest, stored, error);
 }
 
@@ -87,7 +89,7 @@ static enum mur_status has_same_content(bool *same, bool *whole, const struct mu
     const struct mur_archive *archive = ingest->archive;
     MUR_AUTO_FREE char *path = NULL;
     struct mur_object_name name = mur_name_of(stored);
-    enum mur_status status = mur_archive_is_whole(whole, ingest->archive, stored, error);
+    enum mur_status status = mur_archive_has_its_file(whole, ingest->archive, stored, error);
     if (status != MUR_OK || !*whole)
         return status;
     status = mur_store_object_path(&path, archive->store, &name, ".dcm", error);

@@ -52,6 +52,12 @@ static int reindex_all(struct mur_cli *cli)
                       "%zu lines of manifest.jsonl are damaged, the first at byte %" PRIu64
                       ": what they say is left out",
                       summary.unread, summary.unread_at);
+    if (summary.tables > 0)
+        mur_log_error(
+            MUR_LOG_ARCHIVE,
+            "tables of %zu ISA-Tabs are left out, the first: %s; take them from a backup, or"
+            " from where they came, and reindex again",
+            summary.tables, summary.tables_why.message);
     if (summary.unknown > 0)
         mur_log_error(
             MUR_LOG_ARCHIVE,
@@ -60,7 +66,8 @@ static int reindex_all(struct mur_cli *cli)
             " again, or \"murpacs import --dicom %s/objects\" takes them in",
             summary.unknown, cli->config->node_data_dir);
     int code = cli->quiet ? MUR_EXIT_OK : mur_cli_print(cli, &text);
-    return code == MUR_EXIT_OK && summary.lost + summary.unknown + summary.unread > 0
+    return code == MUR_EXIT_OK &&
+                   summary.lost + summary.unknown + summary.unread + summary.tables > 0
                ? MUR_EXIT_INPUT_READ
                : code;
 }

@@ -37,9 +37,13 @@ static char *file; /* NULL: stderr, or nowhere */
 
 static enum mur_status open_file(int *out, const char *path, struct mur_error *error)
 {
-    *out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, MODE);
-    if (*out < 0)
+    /* A FIFO that nobody reads is an error, and nothing to wait for. */
+    MUR_AUTO_CLOSE int opened = open(
+        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, MODE);
+    int flags = opened < 0 ? -1 : fcntl(opened, F_GETFL);
+    if (flags < 0 || fcntl(opened, F_SETFL, flags & ~O_NONBLOCK) != 0)
         return mur_error_set_errno(error, errno, "audit lines: %s", path);
+    *out = mur_steal_descriptor(&opened);
     return MUR_OK;
 }
 

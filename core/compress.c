@@ -50,7 +50,11 @@ enum mur_status mur_zstd_compress(struct mur_buffer *out, const void *bytes, siz
         status = encoder_take(&context, error);
     if (status != MUR_OK)
         return status;
-    size_t used = ZSTD_compressCCtx(context, out->data + out->length, bound, bytes, length, level);
+    size_t used = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+    if (!ZSTD_isError(used))
+        used = ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    if (!ZSTD_isError(used))
+        used = ZSTD_compress2(context, out->data + out->length, bound, bytes, length);
     encoder_return(context);
     if (ZSTD_isError(used)) {
         out->data[out->length] = '\0';

@@ -14,7 +14,7 @@
 #include "core/own.h"
 #include "core/sink.h"
 
-/** Appends one frame to @p out. @param level 1 (fast) to 19; 3 is usual */
+/** Appends one frame, with a checksum, to @p out. @param level 1 (fast) to 19; 3 is usual */
 MUR_NODISCARD
 enum mur_status mur_zstd_compress(struct mur_buffer *out, const void *bytes, size_t length,
                                   int level, struct mur_error *error);

@@ -179,6 +179,11 @@ static enum mur_status begin_log_anew(struct mur_database *database, struct mur_
     return MUR_OK;
 }
 
+enum mur_status mur_database_empty_log(struct mur_database *database, struct mur_error *error)
+{
+    return begin_log_anew(database, error);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum mur_status read_pragma(int64_t *out, struct mur_database *database, const char *sql,
@@ -592,8 +597,8 @@ static enum mur_status read_progress(struct mur_database *database, struct mur_e
     if (database->progress.known)
         return MUR_OK;
     sqlite3_stmt *row = NULL;
-    enum mur_status status =
-        mur_statement_get(&row, database, "SELECT length, next FROM manifest WHERE id = 1", error);
+    enum mur_status status = mur_statement_get(
+        &row, database, "SELECT length, next, lasting FROM manifest WHERE id = 1", error);
     if (status != MUR_OK)
         return status;
     int result = sqlite3_step(row);
@@ -602,6 +607,7 @@ static enum mur_status read_progress(struct mur_database *database, struct mur_e
             .known = sqlite3_get_autocommit(database->handle) == 0,
             .length = sqlite3_column_int64(row, 0),
             .next = sqlite3_column_int64(row, 1),
+            .lasting = sqlite3_column_int64(row, 2),
         };
     else if (result == SQLITE_DONE)
         status = mur_error_set(error, MUR_CORRUPT, "%s: its row of table manifest is missing",
@@ -616,9 +622,10 @@ static enum mur_status write_progress(struct mur_database *database, struct mur_
 {
     if (!database->progress.changed)
         return MUR_OK;
-    enum mur_status status =
-        MUR_RUN(database, error, "UPDATE manifest SET length = ?, next = ? WHERE id = 1",
-                MUR_I(database->progress.length), MUR_I(database->progress.next));
+    enum mur_status status = MUR_RUN(
+        database, error, "UPDATE manifest SET length = ?, next = ?, lasting = ? WHERE id = 1",
+        MUR_I(database->progress.length), MUR_I(database->progress.next),
+        MUR_I(database->progress.lasting));
     if (status == MUR_OK)
         database->progress.changed = false;
     return status;
@@ -640,6 +647,26 @@ enum mur_status mur_database_set_manifest_length(struct mur_database *database, 
     if (status != MUR_OK)
         return status;
     database->progress.length = (int64_t)length;
+    database->progress.changed = true;
+    return MUR_OK;
+}
+
+enum mur_status mur_database_manifest_lasting(uint64_t *out, struct mur_database *database,
+                                              struct mur_error *error)
+{
+    enum mur_status status = read_progress(database, error);
+    if (status == MUR_OK)
+        *out = (uint64_t)database->progress.lasting;
+    return status;
+}
+
+enum mur_status mur_database_set_manifest_lasting(struct mur_database *database, uint64_t length,
+                                                  struct mur_error *error)
+{
+    enum mur_status status = read_progress(database, error);
+    if (status != MUR_OK)
+        return status;
+    database->progress.lasting = (int64_t)length;
     database->progress.changed = true;
     return MUR_OK;
 }

@@ -41,7 +41,7 @@ struct mur_touched {
 struct mur_progress_row {
     bool known;   /**< until another connection commits */
     bool changed; /**< in this transaction */
-    int64_t length, next;
+    int64_t length, next, lasting;
 };
 
 struct mur_database {

@@ -65,6 +65,11 @@ int mur_database_log_pages(const struct mur_database *database);
  * log has grown long. */
 void mur_database_checkpoint(struct mur_database *database);
 
+/** All commits are in the file then, and on disk; nobody else may have it open. Before the file
+ * gets another name: closing it tells nobody that this failed, and a log keeps the name it has. */
+MUR_NODISCARD
+enum mur_status mur_database_empty_log(struct mur_database *database, struct mur_error *error);
+
 /** Gives the log its size at once, filled with zeros, where there is room: a file that grows takes
  * longer to sync. */
 void mur_database_prepare_log(struct mur_database *database);
@@ -135,7 +140,7 @@ struct mur_scan_names {
     bool segmentation;
 };
 /** Calls @p each for the instances after row @p after, in the order they came; of the record, UIDs,
- * digest, time and origin are set. @p scan is NULL where the tables name none. */
+ * digest, version, time and origin are set. @p scan is NULL where the tables name none. */
 MUR_NODISCARD
 enum mur_status mur_database_each_instance(
     struct mur_database *database, int64_t after,
@@ -242,6 +247,31 @@ enum mur_status mur_database_manifest_length(uint64_t *out, struct mur_database 
 MUR_NODISCARD
 enum mur_status mur_database_set_manifest_length(struct mur_database *database, uint64_t length,
                                                  struct mur_error *error);
+/** How much of it was on disk before a commit, as the index alone could not say it again: where it
+ * is shorter, something took it away. */
+MUR_NODISCARD
+enum mur_status mur_database_manifest_lasting(uint64_t *out, struct mur_database *database,
+                                              struct mur_error *error);
+MUR_NODISCARD
+enum mur_status mur_database_set_manifest_lasting(struct mur_database *database, uint64_t length,
+                                                  struct mur_error *error);
+
+/** What is said of an instance or a series after it came. */
+struct mur_later {
+    const char *sop_instance; /**< NULL: @p series was linked by hand */
+    bool committed;
+    const uint8_t *sha256; /**< NULL: none */
+    const char *series;
+    const struct mur_scan_names *scan; /**< NULL: to none */
+};
+/** Calls @p each for what was committed to peers or has a SHA-256, then for what was linked by
+ * hand. */
+MUR_NODISCARD
+enum mur_status mur_database_each_later(struct mur_database *database,
+                                        enum mur_status (*each)(void *user,
+                                                                const struct mur_later *one,
+                                                                struct mur_error *error),
+                                        void *user, struct mur_error *error);
 
 /* ---- what is not on disk yet ------------------------------------------------------------------
  */

@@ -435,7 +435,7 @@ enum mur_status mur_database_each_instance(
         &row, database,
         "SELECT i.id, i.sop_uid, e.series_uid, s.study_uid, i.digest, i.received_us, o.how,"
         " o.calling_ae, o.peer, i.path, d.identifier, c.study, c.assay_file, c.assay,"
-        " e.segmentation FROM instance i JOIN series e ON e.id = i.series"
+        " e.segmentation, i.version FROM instance i JOIN series e ON e.id = i.series"
         " JOIN study s ON s.id = e.study JOIN origin o ON o.id = i.origin"
         " LEFT JOIN isa_scan c ON c.id = e.isa_scan AND e.link = ?2"
         " LEFT JOIN isa_dataset d ON d.id = c.dataset WHERE i.id > ?1 ORDER BY i.id",
@@ -452,6 +452,7 @@ enum mur_status mur_database_each_instance(
             .peer = (const char *)sqlite3_column_text(row, 8),
             .path = (const char *)sqlite3_column_text(row, 9),
         };
+        record.instance.version = (unsigned)sqlite3_column_int64(row, 15);
         char *const texts[] = {record.instance.sop_instance, record.instance.series_instance,
                                record.instance.study_instance};
         for (int i = 0; i < (int)MUR_COUNT(texts); i++)

@@ -55,6 +55,59 @@ enum mur_status mur_database_list_stored(struct mur_stored **out, size_t *count,
     return MUR_OK;
 }
 
+static void read_later(struct mur_later *out, struct mur_scan_names *scan, sqlite3_stmt *row)
+{
+    *out = (struct mur_later){
+        .sop_instance = (const char *)sqlite3_column_text(row, 0),
+        .committed = sqlite3_column_int(row, 1) != 0,
+        .series = (const char *)sqlite3_column_text(row, 3),
+    };
+    if (sqlite3_column_bytes(row, 2) == MUR_SHA256_SIZE)
+        out->sha256 = sqlite3_column_blob(row, 2);
+    *scan = (struct mur_scan_names){
+        .dataset = (const char *)sqlite3_column_text(row, 4),
+        .study = (const char *)sqlite3_column_text(row, 5),
+        .assay_file = (const char *)sqlite3_column_text(row, 6),
+        .assay = (const char *)sqlite3_column_text(row, 7),
+        .segmentation = sqlite3_column_int(row, 8) != 0,
+    };
+    if (scan->dataset != NULL)
+        out->scan = scan;
+}
+
+enum mur_status mur_database_each_later(struct mur_database *database,
+                                        enum mur_status (*each)(void *user,
+                                                                const struct mur_later *one,
+                                                                struct mur_error *error),
+                                        void *user, struct mur_error *error)
+{
+    static const char *const questions[] = {
+        "SELECT sop_uid, committed, sha256, NULL, NULL, NULL, NULL, NULL, 0 FROM instance"
+        " WHERE committed <> 0 OR sha256 IS NOT NULL ORDER BY id",
+        "SELECT NULL, 0, NULL, e.series_uid, d.identifier, c.study, c.assay_file, c.assay,"
+        " e.segmentation FROM series e LEFT JOIN isa_scan c ON c.id = e.isa_scan"
+        " LEFT JOIN isa_dataset d ON d.id = c.dataset WHERE e.link = ? ORDER BY e.id",
+    };
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(questions); i++) {
+        sqlite3_stmt *row = NULL;
+        int result = SQLITE_DONE;
+        status = mur_statement_get(&row, database, questions[i], error);
+        if (status == MUR_OK)
+            status = mur_bind_all(database, row, &MUR_I(MUR_LINK_HAND), i, error);
+        while (status == MUR_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+            struct mur_later one;
+            struct mur_scan_names scan;
+            read_later(&one, &scan, row);
+            status = each(user, &one, error);
+        }
+        if (status == MUR_OK && result != SQLITE_DONE)
+            status = mur_sqlite_error(error, database, result, "listing what was said later");
+        mur_statement_done(database, row);
+    }
+    return status;
+}
+
 enum mur_status mur_database_set_sha256(bool *found, struct mur_database *database, int64_t id,
                                         const uint8_t digest[32], struct mur_error *error)
 {

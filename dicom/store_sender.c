@@ -184,7 +184,7 @@ static enum mur_status read_response(struct mur_command *out, struct mur_store_s
         if (command.field != MUR_C_CANCEL_RQ || command.has_data_set ||
             operation->cancelled == NULL) {
             mur_association_abort(sender->association);
-            return mur_error_set(error, MUR_PARSE, "protocol error: %s instead of a C-STORE-RSP",
+            return mur_error_set(error, MUR_PARSE, "protocol error: %s instead of the C-STORE-RSP",
                                  mur_command_field_name(command.field));
         }
         if (command.responded_message_id == operation->cancel_message_id)

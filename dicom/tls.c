@@ -65,6 +65,15 @@ static int no_pass_phrase(char *out, int size, int writing, void *user)
     return -1;
 }
 
+/* OpenSSL would wait for ever for who writes into a FIFO. */
+static enum mur_status check_file(const char *what, const char *path, struct mur_error *error)
+{
+    struct stat details;
+    if (stat(path, &details) == 0 && !S_ISREG(details.st_mode))
+        return mur_error_set(error, MUR_INVALID, "%s %s: it is no file", what, path);
+    return MUR_OK; /* else OpenSSL says what is wrong */
+}
+
 static enum mur_status add_authority(SSL_CTX *context, STACK_OF(X509_NAME) * names,
                                      const char *path, struct mur_error *error)
 {
@@ -79,6 +88,9 @@ static enum mur_status add_authority(SSL_CTX *context, STACK_OF(X509_NAME) * nam
         return SSL_CTX_load_verify_dir(context, path) == 1
                    ? MUR_OK
                    : failed("certificates to trust:", path, error);
+    enum mur_status status = check_file("certificates to trust:", path, error);
+    if (status != MUR_OK)
+        return status;
     if (SSL_CTX_load_verify_file(context, path) != 1)
         return failed("certificates to trust:", path, error);
     /* Who has several certificates chooses by this list. */
@@ -90,6 +102,11 @@ static enum mur_status add_authority(SSL_CTX *context, STACK_OF(X509_NAME) * nam
 static enum mur_status load_identity(SSL_CTX *context, const struct mur_tls *tls,
                                      struct mur_error *error)
 {
+    enum mur_status status = check_file("certificate", tls->certificate, error);
+    if (status == MUR_OK)
+        status = check_file("private key", tls->key, error);
+    if (status != MUR_OK)
+        return status;
     if (SSL_CTX_use_certificate_chain_file(context, tls->certificate) != 1)
         return failed("certificate", tls->certificate, error);
     if (SSL_CTX_use_PrivateKey_file(context, tls->key, SSL_FILETYPE_PEM) != 1)

@@ -276,13 +276,15 @@ CREATE TABLE isa_said (
   cells BLOB NOT NULL                    -- db/said.h
 ) STRICT;
 
--- How much of the manifest belongs to what is committed here, and what number the next instance gets.
+-- How much of the manifest belongs to what is committed here, what number the next instance gets, and where
+-- the last line ends that a power cut cannot take.
 CREATE TABLE manifest (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   length INTEGER NOT NULL,
-  next INTEGER NOT NULL
+  next INTEGER NOT NULL,
+  lasting INTEGER NOT NULL
 ) STRICT;
-INSERT INTO manifest VALUES (1, 0, 1);
+INSERT INTO manifest VALUES (1, 0, 1, 0);
 
 -- What a process committed last, before it was on disk: instances first to last. They are looked at when the
 -- process is gone without an end.

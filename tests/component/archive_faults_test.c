@@ -3,6 +3,8 @@
  * SQLite alike. Afterwards the archive must hold what was said to be stored, and nothing else. */
 #include <errno.h>
 
+#include "archive/backup.h"
+#include "archive/reindex.h"
 #include "archive_support.h"
 #include "disk_support.h"
 
@@ -151,6 +153,76 @@ static void a_removal_happens_or_does_not(void **state)
     }
 }
 
+static void store_some(struct archive_fixture *f)
+{
+    for (int i = 0; i < 3; i++) {
+        struct uid uid = uid_of(1, true, i);
+        struct object object = make_object("P1", "1.2.1", uid.text, uid.text);
+        store(f->archive, &object);
+    }
+}
+
+/* What is written last goes from a log into the new index: without it that would be an empty file
+ * under the name of the old one. */
+static void an_index_made_anew_is_whole_or_the_old_one_stays(void **state)
+{
+    struct archive_fixture *f = *state;
+    static const int errors[] = {EIO, ENOSPC};
+    store_some(f);
+    for (size_t i = 0; i < MUR_COUNT(errors); i++) {
+        bool stays = errors[i] == EIO;
+        bool reached = true;
+        int n = 0;
+        for (; reached; n++) {
+            char when[64];
+            struct mur_reindex_summary summary = {0};
+            const struct mur_archive_options options = {.directory = f->folder};
+            (void)snprintf(when, sizeof when, "reindex, call %d, error %d, %s", n, errors[i],
+                           stays ? "for good" : "once");
+            assert_true(n < MOST_CALLS);
+            mur_archive_close(f->archive);
+            arm(n, errors[i], stays);
+            enum mur_status status = mur_archive_reindex(&summary, &options, NULL, NULL, NULL);
+            reached = disarm();
+            if (status == MUR_OK && (summary.instances != 3 || summary.lost != 0))
+                fail_msg("%s: %zu instances, %zu lost", when, summary.instances, summary.lost);
+            f->archive = open_durable(f->folder);
+            assert_holds(f, 3, 3, when);
+        }
+        print_message("reindex, error %d: %d calls failed\n", errors[i], n - 1);
+    }
+}
+
+static void a_copy_is_whole_when_it_is_said_to_be(void **state)
+{
+    struct archive_fixture *f = *state;
+    struct archive_fixture copy;
+    static const int errors[] = {EIO, ENOSPC};
+    store_some(f);
+    (void)snprintf(copy.folder, sizeof copy.folder, "%.40s.copy", f->folder);
+    for (size_t i = 0; i < MUR_COUNT(errors); i++) {
+        bool reached = true;
+        int n = 0;
+        for (; reached; n++) {
+            char when[64];
+            struct mur_backup_summary summary = {0};
+            (void)snprintf(when, sizeof when, "copy, call %d, error %d", n, errors[i]);
+            assert_true(n < MOST_CALLS);
+            arm(n, errors[i], false);
+            enum mur_status status =
+                mur_archive_backup(&summary, f->archive, copy.folder, NULL, NULL, NULL, NULL);
+            reached = disarm();
+            if (status == MUR_OK) {
+                copy.archive = open_durable(copy.folder);
+                assert_holds(&copy, 3, 3, when);
+                mur_archive_close(copy.archive);
+            }
+            mur_directory_remove(copy.folder);
+        }
+        print_message("copy, error %d: %d calls failed\n", errors[i], n - 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +231,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_opens_it_next_finds_what_was_promised, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_removal_happens_or_does_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_index_made_anew_is_whole_or_the_old_one_stays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_is_whole_when_it_is_said_to_be, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

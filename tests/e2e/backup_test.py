@@ -229,6 +229,39 @@ class Backup(unittest.TestCase):
         self.assertEqual(self.backup()["copied"], 1)
         self.assert_whole()
 
+    def test_what_cannot_be_read_keeps_nothing_else_from_being_copied(self):
+        """A folder that became a file, a header's file that does not expand, certificates and a list
+        that are no files: each is named, and what an earlier copy has of it stays."""
+        headers = sorted((self.data_dir / "objects").rglob("*.json.zst"))
+        study = next(path for path in sorted((self.data_dir / "objects").glob("*/*"))
+                     if path not in headers[0].parents)
+        certificate = sorted((self.data_dir / "certificates").iterdir())[0]
+        hidden = [study, certificate, self.data_dir / "imports.jsonl"]
+        expected = len(list(study.rglob("*.dcm"))) + 3
+        content = headers[0].read_bytes()
+        headers[0].write_bytes(content[:100] + b"x" + content[101:])
+        for path in hidden:
+            path.rename(path.with_name("was-" + path.name))
+            path.symlink_to("was-" + path.name)
+        study.unlink()
+        study.touch()
+        done = node.murpacs("backup", "--data-dir", self.data_dir, self.copy, check=False)
+        self.assertEqual(done.returncode, 20, done.stdout + done.stderr)
+        self.assertEqual(done.stderr.count("is not copied"), expected, done.stderr)
+        self.assertEqual(len(list(self.copy.rglob("*.dcm"))),
+                         len(node.indexed_instances(self.data_dir)) - expected + 3)
+        headers[0].write_bytes(content)
+        for path in hidden:
+            path.unlink()
+            path.with_name("was-" + path.name).rename(path)
+        self.backup()
+        self.assert_whole()
+        kept = (self.copy / "certificates" / certificate.name).read_bytes()
+        was = certificate.rename(self.root / "was")
+        certificate.symlink_to(was)
+        self.assertEqual(self.backup(check=False)["damaged"], 1)
+        self.assertEqual((self.copy / "certificates" / certificate.name).read_bytes(), kept)
+
     def test_a_folder_with_something_else_is_refused(self):
         self.copy.mkdir()
         (self.copy / "mine.txt").write_text("mine", encoding="utf-8")

@@ -145,6 +145,15 @@ class Reindex(isa_late_test.Archive):
             self.assertEqual((sorted(gone)[:3], sorted(new)[:3]), ([], []), table)
             self.assertEqual(len(rows), len(after[table]), table)
         node.murpacs("verify", "--data-dir", self.data_dir)
+        # The other way round: a manifest that is lost comes again from the index.
+        (self.data_dir / "manifest.jsonl").unlink()
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        self.assertEqual(dump(self.data_dir)["instance"], before["instance"])
+        for path in self.data_dir.glob("index.sqlite*"):
+            path.unlink()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual({**dump(self.data_dir), "manifest": None}, {**before, "manifest": None})
+        node.murpacs("verify", "--data-dir", self.data_dir)
 
     def test_a_dataset_with_late_edits(self):
         scans, _ = node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
@@ -235,6 +244,10 @@ class Reindex(isa_late_test.Archive):
         self.node.store(*second)
         self.node.stop(signal.SIGKILL)
         self.node = None
+        # As if it had been killed before the last one got rid of its first name.
+        [incoming] = (self.data_dir / "objects").glob(".incoming-*")
+        last = max((self.data_dir / "objects").rglob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)
+        os.link(last, incoming / "1")
         for number in range(2):
             if number == 1:
                 self.node = node.Node(self.data_dir, "--set", "dicom.duplicates=replace")
@@ -336,6 +349,33 @@ class Reindex(isa_late_test.Archive):
         aside.rename(self.data_dir / "index.sqlite")
         self.assertEqual(dump(self.data_dir), rows)
 
+    def test_damaged_tables_are_told_and_left_out_until_they_are_back(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        tables = next(iter((self.data_dir / "isa").glob("*/1")))
+        good = tables.with_name("good")
+        for damage in (lambda: max(tables.glob("a_*.txt")).write_text("", encoding="utf-8"),
+                       lambda: shutil.rmtree(tables)):
+            shutil.copytree(tables, good)
+            damage()
+            done = node.murpacs("reindex", "--data-dir", self.data_dir, check=False)
+            self.assertEqual(done.returncode, 20, done.stderr)
+            self.assertIn(f"{tables.relative_to(self.data_dir)}: ", done.stderr)
+            self.assertIn("reindex again", done.stderr)
+            without = dump(self.data_dir)
+            self.assertEqual(without["isa_value"], [])
+            self.assertEqual(len(without["instance"]), len(rows["instance"]))
+            # The old index, which knows what the tables said, is there.
+            aside = self.data_dir / "index.sqlite.aside-1"
+            (self.data_dir / "index.sqlite").unlink()
+            aside.rename(self.data_dir / "index.sqlite")
+            self.assertEqual(dump(self.data_dir), rows)
+            shutil.rmtree(tables, ignore_errors=True)
+            good.rename(tables)
+            self.assertEqual(node.murpacs("reindex", "--data-dir", self.data_dir).stderr, "")
+            self.assertEqual(dump(self.data_dir), rows)
+
     def test_what_a_power_cut_takes_of_the_manifest_is_written_again(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
                             "dicom.durability=process")
@@ -351,6 +391,42 @@ class Reindex(isa_late_test.Archive):
             path.unlink()
         node.murpacs("reindex", "--data-dir", self.data_dir)
         self.assertEqual(dump(self.data_dir), rows)
+
+    def test_a_manifest_that_was_cut_or_taken_away_says_all_again(self):
+        node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
+                            "dicom.durability=process")
+        rows = dump(self.data_dir)
+        manifest = self.data_dir / "manifest.jsonl"
+        lines = manifest.read_bytes()
+        manifest.write_bytes(lines[:100])  # within the line that tells of the tables
+        node.murpacs("isa", "unlinked", "--data-dir", self.data_dir)
+        self.assertEqual(manifest.read_bytes(), lines)
+        aside = manifest.with_name("manifest.jsonl.aside-1")
+        self.assertEqual(aside.read_bytes(), lines[:100])
+        aside.unlink()
+        for path in self.data_dir.glob("index.sqlite*"):
+            path.unlink()
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(dump(self.data_dir), rows)
+        # While the node serves, nothing is said to be stored that the manifest would not say.
+        for damage in (manifest.unlink, lambda: os.truncate(manifest, 100)):
+            self.serve()
+            uid, files = self.write(7, PatientID="late")
+            damage()
+            self.assertNotEqual(self.node.store(*files, check=False).returncode, 0)
+            self.assertIn("while it is in use", self.node.log_text())
+            self.assertEqual(self.series("PatientID=late"), [])
+            self.node.stop()
+            self.node = None
+            told = node.murpacs("verify", "--data-dir", self.data_dir, check=False).stdout
+            self.assertEqual(aside.exists(), aside.name in told, told)
+            aside.unlink(missing_ok=True)
+            node.murpacs("verify", "--data-dir", self.data_dir)
+        self.serve()
+        self.node.store(*files)
+        self.assertEqual(self.series("PatientID=late"), [uid])
+        self.node.stop()
+        self.node = None
 
     def test_objects_that_the_manifest_does_not_know_are_told_of(self):
         node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",

@@ -2,6 +2,7 @@
 """Associations over TLS (PS3.15 B.12): ours against DCMTK's programs in both directions, who is let in by
 his certificate, what is refused, and that nobody waits for those who dawdle."""
 import contextlib
+import os
 import pathlib
 import re
 import shutil
@@ -361,7 +362,9 @@ class TlsTest(unittest.TestCase):
             self.fail(other.log_text())
 
         put(self.server)
-        other = secured(folder / "archive", self.authority, words)
+        shutil.copy(self.authority.ca, folder / "ca.pem")
+        other = secured(folder / "archive", self.authority, words, "--set",
+                        f"dicom.tls_ca={folder / 'ca.pem'}")
         context = certificates.client(self.authority.ca, self.client)
         try:
             self.assertEqual(name_of(), "server")
@@ -372,6 +375,17 @@ class TlsTest(unittest.TestCase):
                 words[0].write_text("no key", encoding="ascii")
                 reload("certificates stay as they were")
                 self.assertEqual(name_of(), "curve")
+                for path in (*words, folder / "ca.pem"):  # a FIFO keeps nobody waiting
+                    put(self.server)
+                    path.unlink()
+                    os.mkfifo(path)
+                    reload("it is no file")
+                    path.unlink()
+                    shutil.copy(self.authority.ca, folder / "ca.pem")
+                self.assertEqual(name_of(), "curve")
+                put(self.server)
+                reload("certificates were read again")
+                self.assertEqual(name_of(), "server")
                 lasting.echo()
         finally:
             self.assertEqual(other.stop(), 0)

@@ -129,6 +129,24 @@ class Verify(unittest.TestCase):
         found, _ = self.verify(code=1)
         self.assertEqual([one["kind"] for one in found], ["changed"])
 
+    def test_a_bit_of_a_header_in_the_index_is_missed_by_nobody(self):
+        self.verify(code=0)
+        rows = reindex_test.dump(self.data_dir)
+        with sqlite3.connect(self.data_dir / "index.sqlite") as index:
+            number, uid, header = index.execute(
+                "SELECT i.id, i.sop_uid, h.json FROM header h JOIN instance i ON i.id = h.instance"
+                " WHERE h.form = 1 ORDER BY length(h.json) LIMIT 1").fetchone()
+            for at in (0, len(header) // 2, len(header) - 6):
+                flipped = header[:at] + bytes([header[at] ^ 4]) + header[at + 1:]
+                index.execute("UPDATE header SET json = ? WHERE instance = ?", (flipped, number))
+                index.commit()
+                found, _ = self.verify(code=1)
+                self.assertEqual([(one["kind"], one["SOPInstanceUID"]) for one in found],
+                                 [("index", uid)])
+        node.murpacs("reindex", "--data-dir", self.data_dir)
+        self.assertEqual(reindex_test.dump(self.data_dir), rows)
+        self.verify(code=0)
+
     def test_what_was_converted_has_its_certificate(self):
         certificates = sorted((self.data_dir / "certificates").iterdir())
         self.assertGreater(len(certificates), 3)
@@ -230,8 +248,12 @@ class Verify(unittest.TestCase):
 
     def test_an_import_mends_what_it_brings_once_more(self):
         files = self.objects()
+        headers = sorted((self.data_dir / "objects").rglob("*.json.zst"))
+        files = [path for path in files if path.parent not in (headers[0].parent, headers[1].parent)]
         self.flip(files[0], -5)
         files[-1].unlink()
+        self.flip(headers[0], 100)
+        headers[1].unlink()
         scans, _ = node.import_dataset(self.data_dir, DATASET)
         self.assertLessEqual({scan["status"] for scan in scans}, {"imported", "unchanged"})
         self.verify(code=0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,6 +99,15 @@ static void a_link_in_its_place_is_not_followed(void **state)
     assert_false(mur_audit_enabled());
 }
 
+static void a_fifo_that_nobody_reads_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_not_equal(mur_audit_open(path, NULL), MUR_OK);
+    assert_false(mur_audit_enabled());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +115,7 @@ int main(void)
         cmocka_unit_test(text_of_a_peer_stays_within_its_line),
         cmocka_unit_test(a_file_moved_away_is_left_alone_after_reopening),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
+        cmocka_unit_test(a_fifo_that_nobody_reads_keeps_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
