@@ -220,6 +220,21 @@ class DamagedImages(Folder):
         self.edit(files[1], PixelData=bytes(pixels))
         self.damaged(image, series, names=(files[1].name, "row 1, column 6"))
 
+    def test_one_flipped_bit_of_what_is_scaled_finely(self):
+        """A step is less than what lies between a decimal and the float32 of the header."""
+        path = self.save(self.data)
+        raw = bytearray(path.read_bytes())
+        raw[112:120] = numpy.array([1e-4, 1000.1], numpy.float32).tobytes()
+        path.write_bytes(raw)
+        series = self.convert(path)
+        self.assertTrue(self.certify(path, series)["Values"]["Exact"])
+        files = sorted(series.iterdir())
+        ds = pydicom.dcmread(files[1])
+        pixels = bytearray(ds.PixelData)
+        pixels[10] ^= 1
+        self.edit(files[1], PixelData=bytes(pixels))
+        self.damaged(path, series, names=(files[1].name, "row 1, column 6"))
+
     def test_two_slices_exchanged(self):
         first, second = (pydicom.dcmread(path) for path in self.files[1:3])
         self.edit(self.files[1], PixelData=second.PixelData)

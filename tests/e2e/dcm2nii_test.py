@@ -172,7 +172,8 @@ class RoundTrip(Back):
         self.same_bytes(self.folder / "a.nii", "--lossless")
 
     def test_scaled_integers(self):
-        for slope, intercept in ((0.1, -3.7), (2, 0), (1, -1024), (-0.013, 12.5)):
+        for slope, intercept in ((0.1, -3.7), (2, 0), (1, -1024), (-0.013, 12.5), (1e-7, 0.1),
+                                 (1e-4, 1000.1)):
             image = nibabel.Nifti1Image(ramp((6, 5, 4)), self.AFFINE)
             image.header.set_slope_inter(slope, intercept)
             nibabel.save(image, self.folder / "a.nii")
