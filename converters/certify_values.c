@@ -142,6 +142,10 @@ static void judge(struct mur_value_check *check)
     check->shift = shift;
     bool same_steps =
         fabs(check->ratio - 1) < SAME_SLOPE && fabs(shift - rint(shift)) < SAME_INTERCEPT;
+    if (same_steps) { /* else integers of 32 bits would add up what a decimal leaves out */
+        check->ratio = 1;
+        check->shift = rint(shift);
+    }
     check->identity = same_type(plain->type, sides->type) && same_scale;
     check->verdict.exact = check->identity || (voxels_whole && pixels_whole && same_steps);
     bool step = sides->plain_is_original ? pixels_whole : voxels_whole;

@@ -378,7 +378,7 @@ static enum mur_status take_original(const struct reading *reading, struct mur_e
 {
     struct mur_label_job *job = reading->job;
     bool kept = false;
-    if (job->options->file_count > 1 || reading->header->layers > 1 || reading->resample)
+    if (job->options->file_count > 1 || reading->resample)
         return MUR_OK;
     enum mur_status status = mur_label_map_original(&job->original, &kept, reading->map, error);
     return status == MUR_OK && kept ? mur_sha256_create(&job->voxel_digest, error) : status;

@@ -422,6 +422,15 @@ class Classic(Back):
                                              slices(start=1000 * t))
         self.as_dcm2niix(image, self.dcm2niix(series.folder)[0])
 
+    def test_time_does_not_run_backwards(self):
+        series = self.series()
+        for t in (2, 1, 0):
+            series.add_volume(slices(start=1000 * t), TemporalPositionIdentifier=t + 1)
+        image = self.load(series.folder)
+        for t in range(3):
+            numpy.testing.assert_array_equal(numpy.asanyarray(image.dataobj)[..., t].T,
+                                             slices(start=1000 * t))
+
     def test_echoes_numbered_slice_by_slice(self):
         series = self.series()
         for k in range(4):
