@@ -273,6 +273,7 @@ static enum mur_status try_before(struct job *job, struct before *before, bool *
         return differs(job, "its frames do not lie on the grid of its kept header", error);
     if (before->header->volumes > 1)
         options.overlap = MUR_SEG_LAYERS;
+    options.layers = before->header->volumes;
     status = mur_seg_volume_create(&job->volume, job->report.reader, &before->grid, &options,
                                    &job->report.warnings, error);
     if (status != MUR_OK)
