@@ -609,6 +609,19 @@ class Refused(Back):
         whole = victim.read_bytes()
         victim.write_bytes(whole[:-7])
         self.refused("IM0002: the Data Set is cut", series.folder)
+        victim.write_bytes(whole[:whole.index(b"\x28\0\x02\0US")])  # between two elements
+        self.refused("IM0002: not an image: no Rows, Columns or Pixel Data, though it says",
+                     series.folder)
+        last = max(series.folder.iterdir(),
+                   key=lambda path: pydicom.dcmread(path, force=True).get("InstanceNumber", 0))
+        kept = last.read_bytes()
+        victim.write_bytes(whole)
+        last.write_bytes(b"")
+        self.load(series.folder)
+        self.assertIn(f"{last.name}: not DICOM; passed over", self.errors)
+        for path in self.folder.glob("out.*"):
+            path.unlink()
+        last.write_bytes(kept)
         victim.write_bytes(b"no DICOM at all" * 100)
         self.refused("IM0002: not DICOM", victim)
         d = pydicom.dcmread(series.folder / "IM0001")
