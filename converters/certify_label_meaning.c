@@ -47,6 +47,18 @@ static enum mur_status begin(struct meanings *out, const struct mur_label_check 
     return status;
 }
 
+/* The voxels of the only segment, which does not say what value they had, have one all the same. */
+static void note_value(struct mur_label_check *c, uint32_t value)
+{
+    for (size_t index = 0; index < c->info->segment_count; index++) {
+        const struct mur_seg_segment *segment = &c->info->segments[index];
+        if (mur_certify_is_background(c, segment) || segment->about.has_source_value)
+            continue;
+        if (c->only_value == 0 || segment->number == value)
+            c->only_value = value;
+    }
+}
+
 /* Takes away what a label of a layer, from 0, does not allow. */
 static void judge(struct meanings *out, const struct mur_label_check *c, size_t segments,
                   uint32_t layer, uint32_t value)
@@ -121,8 +133,11 @@ enum mur_status mur_certify_label_meaning(struct mur_label_check *c, struct mur_
         }
         translate_codes(labels, codes, header);
         for (uint32_t value = 1; value < VALUES; value++)
-            if (labels[value])
+            if (labels[value]) {
                 judge(&allowed, c, segments, layer, value);
+                if (segments == 1)
+                    note_value(c, value);
+            }
     }
     if (status == MUR_OK && !allowed.recorded && (allowed.any_layer || allowed.numbers))
         c->meaning = allowed.any_layer ? MUR_LABELS_ANY_LAYER : MUR_LABELS_NUMBERS;

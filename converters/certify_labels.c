@@ -119,8 +119,8 @@ static void number_labels(struct mur_label_check *c)
         size_t same = 0;
         for (size_t other = 0; other < c->out->label_count; other++)
             same += c->out->labels[other].file == label->file;
-        if (label->value == 0 && same > 1)
-            label->value = label->segment;
+        if (label->value == 0)
+            label->value = same > 1 ? label->segment : (uint16_t)c->only_value;
     }
 }
 

@@ -51,6 +51,7 @@ struct mur_label_check {
     const struct mur_seg_info *info;
     struct mur_label_side *files;
     enum mur_label_meaning meaning;
+    uint32_t only_value;         /**< of a map that was made of a single segment; 0: any */
     uint32_t *index_of;          /**< of a Segment Number: index of out->labels, and 1; 0: none */
     struct mur_sha256 **digests; /**< of out->labels */
     struct mur_sha256 *voxels;   /**< of all files */
