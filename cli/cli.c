@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -302,6 +303,7 @@ static int parse_and_run(const struct mur_cli_command *command, int argc, const 
 
 int mur_cli_run(int argc, const char **argv)
 {
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is one more kind of full disk */
     /* Options before the command are the common ones; the command's name ends them. */
     AUTO_CONTEXT context =
         poptGetContext("murpacs", argc, argv, mur_common_options, POPT_CONTEXT_POSIXMEHARDER);

@@ -102,7 +102,6 @@ int mur_command_serve(struct mur_cli *cli)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is one more kind of full disk */
 
     MUR_AUTO_CLI_ARCHIVE struct mur_cli_archive of = {.archive = NULL};
     MUR_AUTO(mur_scp) *scp = NULL;

@@ -35,7 +35,8 @@ static void check_free(struct mur_label_check *c)
 
 /* ---- which label is which segment ------------------------------------------------------------ */
 
-static bool is_background(const struct mur_label_check *c, const struct mur_seg_segment *segment)
+bool mur_certify_is_background(const struct mur_label_check *c,
+                               const struct mur_seg_segment *segment)
 {
     return c->info->kind == MUR_SEG_LABELMAP &&
            (segment->number == 0 || segment->number == c->info->background);
@@ -90,9 +91,17 @@ static enum mur_status add_label(struct mur_label_check *c, const struct mur_seg
     struct mur_certificate_label label = {.layer = segment->layer, .segment = segment->number};
     if (segment->about.has_source_value)
         label.value = segment->about.source_value;
-    enum mur_status status = c->job->options->segments != NULL
-                                 ? told_label(&label, &known, c, segment, error)
-                                 : file_of(&label.file, &known, c, segment, error);
+    enum mur_status status = MUR_OK;
+    if (c->meaning != MUR_LABELS_RECORDED) {
+        known = true;
+        label.layer = 0;
+        if (c->meaning == MUR_LABELS_NUMBERS)
+            label.value = segment->number;
+    } else if (c->job->options->segments != NULL) {
+        status = told_label(&label, &known, c, segment, error);
+    } else {
+        status = file_of(&label.file, &known, c, segment, error);
+    }
     if (status == MUR_OK && known)
         status = mur_text_copy(&label.name, mur_slice_of(segment->about.label), error);
     if (status != MUR_OK || !known)
@@ -110,8 +119,8 @@ static void number_labels(struct mur_label_check *c)
         size_t same = 0;
         for (size_t other = 0; other < c->out->label_count; other++)
             same += c->out->labels[other].file == label->file;
-        if (label->value == 0 && same > 1)
-            label->value = label->segment;
+        if (label->value == 0)
+            label->value = same > 1 ? label->segment : (uint16_t)c->only_value;
     }
 }
 
@@ -123,7 +132,7 @@ static enum mur_status list_labels(struct mur_label_check *c, struct mur_error *
         return mur_error_no_memory(error);
     enum mur_status status = MUR_OK;
     for (size_t index = 0; status == MUR_OK && index < c->info->segment_count; index++)
-        if (!is_background(c, &c->info->segments[index]))
+        if (!mur_certify_is_background(c, &c->info->segments[index]))
             status = add_label(c, &c->info->segments[index], error);
     if (status != MUR_OK)
         return status;
@@ -249,7 +258,9 @@ static enum mur_status run(struct mur_label_check *c, struct mur_error *error)
     status = open_segmentation(c, error);
     if (status != MUR_OK)
         return mur_certify_finding(c->job, !plain_is_converted, error);
-    status = list_labels(c, error);
+    status = mur_certify_label_meaning(c, error);
+    if (status == MUR_OK)
+        status = list_labels(c, error);
     for (size_t index = 0; status == MUR_OK && index < c->job->plain_count; index++)
         status = place_file(c, index, error);
     c->entries = calloc(VALUES, sizeof *c->entries);

@@ -1,5 +1,5 @@
-/** Shared by certify_labels.c and certify_label_files.c: label maps and a segmentation while they
- * are compared. Not for others. */
+/** Shared by certify_labels.c, certify_label_meaning.c and certify_label_files.c: label maps and a
+ * segmentation while they are compared. Not for others. */
 #ifndef MUR_CONVERTERS_CERTIFY_LABELS_INTERNAL_H
 #define MUR_CONVERTERS_CERTIFY_LABELS_INTERNAL_H
 
@@ -24,6 +24,13 @@ struct mur_unlisted_label {
     uint32_t first[3];
 };
 
+/** What the values of a label map are. */
+enum mur_label_meaning {
+    MUR_LABELS_RECORDED,  /**< the values and layers that the segmentation tells of its original */
+    MUR_LABELS_ANY_LAYER, /**< these values, in whatever layer */
+    MUR_LABELS_NUMBERS,   /**< Segment Numbers */
+};
+
 /** One label map. */
 struct mur_label_side {
     struct mur_label_map *map;
@@ -43,6 +50,8 @@ struct mur_label_check {
     struct mur_seg_reader *reader;
     const struct mur_seg_info *info;
     struct mur_label_side *files;
+    enum mur_label_meaning meaning;
+    uint32_t only_value;         /**< of a map that was made of a single segment; 0: any */
     uint32_t *index_of;          /**< of a Segment Number: index of out->labels, and 1; 0: none */
     struct mur_sha256 **digests; /**< of out->labels */
     struct mur_sha256 *voxels;   /**< of all files */
@@ -54,6 +63,19 @@ struct mur_label_check {
     uint8_t *wanted, *found, *bits;
     size_t slice_voxels; /**< of wanted, found: without what fills them up to 8 */
 };
+
+/** Whether it is the segment that stands for no segment in a label map segmentation. */
+bool mur_certify_is_background(const struct mur_label_check *c,
+                               const struct mur_seg_segment *segment);
+
+/**
+ * Finds what the values of a label map that was made of the segmentation mean: programs write
+ * Segment Numbers, and fewer layers than there were. A meaning is taken if it explains every value
+ * of the map, what is recorded first; where none does, what is recorded. The segmentation and the
+ * file are open.
+ */
+MUR_NODISCARD
+enum mur_status mur_certify_label_meaning(struct mur_label_check *c, struct mur_error *error);
 
 /** Compares all files voxel by voxel; labels and places are known. */
 MUR_NODISCARD

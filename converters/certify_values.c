@@ -16,11 +16,12 @@ struct mur_value_check {
     struct mur_value_sides sides;
     struct mur_value_verdict verdict;
     bool colour, identity;
-    double *values;   /* by pixel: what it means; pixels of one or two bytes */
-    uint8_t *table;   /* by pixel: the voxel that means the same */
-    uint8_t *unfit;   /* by pixel: 1 if there is none */
-    uint8_t *made;    /* voxels */
-    size_t made_size; /* bytes */
+    double ratio, shift; /* voxel = pixel * ratio + shift, both without their scaling */
+    double *values;      /* by pixel: what it means; pixels of one or two bytes */
+    uint8_t *table;      /* by pixel: the voxel that means the same */
+    uint8_t *unfit;      /* by pixel: 1 if there is none */
+    uint8_t *made;       /* voxels */
+    size_t made_size;    /* bytes */
     bool has_replaced;
     double replaced; /* what voxels became that were not finite */
 };
@@ -87,10 +88,12 @@ static bool range_of(enum mur_nifti_type type, double *low, double *high)
     return *high > *low;
 }
 
-/* Writes the voxel that means @p value, little endian. @return false: the type cannot hold it */
-static bool store_voxel(uint8_t *out, const struct mur_nifti_header *header, double value)
+/* Writes the voxel that means the same as a pixel, little endian. Not by way of the value, which
+ * loses small steps beside a large intercept. @return false: the type cannot hold it */
+static bool store_voxel(uint8_t *out, const struct mur_value_check *check, double pixel)
 {
-    double raw = (value - header->intercept) / header->slope, low, high;
+    const struct mur_nifti_header *header = check->sides.plain;
+    double raw = pixel * check->ratio + check->shift, low, high;
     if (!range_of(header->type, &low, &high)) {
         float narrow = (float)raw;
         if (header->type == MUR_NIFTI_FLOAT32)
@@ -132,9 +135,17 @@ static void judge(struct mur_value_check *check)
     double low, high;
     bool voxels_whole = range_of(plain->type, &low, &high), pixels_whole = is_whole(sides->type);
     bool same_scale = sides->slope == plain->slope && sides->intercept == plain->intercept;
-    double shift = (sides->intercept - plain->intercept) / plain->slope;
-    bool same_steps = fabs(sides->slope / plain->slope - 1) < SAME_SLOPE &&
-                      fabs(shift - rint(shift)) < SAME_INTERCEPT;
+    double shift = mur_value_same_intercept(sides->intercept, plain->intercept)
+                       ? 0
+                       : (sides->intercept - plain->intercept) / plain->slope;
+    check->ratio = sides->slope / plain->slope;
+    check->shift = shift;
+    bool same_steps =
+        fabs(check->ratio - 1) < SAME_SLOPE && fabs(shift - rint(shift)) < SAME_INTERCEPT;
+    if (same_steps) { /* else integers of 32 bits would add up what a decimal leaves out */
+        check->ratio = 1;
+        check->shift = rint(shift);
+    }
     check->identity = same_type(plain->type, sides->type) && same_scale;
     check->verdict.exact = check->identity || (voxels_whole && pixels_whole && same_steps);
     bool step = sides->plain_is_original ? pixels_whole : voxels_whole;
@@ -157,10 +168,10 @@ static enum mur_status make_tables(struct mur_value_check *check, struct mur_err
         return mur_error_no_memory(error);
     for (uint32_t code = 0; code < count; code++) {
         uint16_t pixel = (uint16_t)code; /* little endian: the low byte comes first */
-        double value = pixel_at(type, &pixel, 0) * check->sides.slope + check->sides.intercept;
-        check->values[code] = value;
+        double number = pixel_at(type, &pixel, 0);
+        check->values[code] = number * check->sides.slope + check->sides.intercept;
         check->unfit[code] =
-            !store_voxel(check->table + (size_t)code * plain->voxel_size, plain, value);
+            !store_voxel(check->table + (size_t)code * plain->voxel_size, check, number);
     }
     return MUR_OK;
 }
@@ -265,8 +276,8 @@ enum mur_status mur_value_check_convert(const void **out, bool *fit, struct mur_
         *fit = look_up(check, pixels, count);
     else
         for (size_t index = 0; index < count; index++)
-            if (!store_voxel(check->made + index * plain->voxel_size, plain,
-                             value_of(check, pixels, index)))
+            if (!store_voxel(check->made + index * plain->voxel_size, check,
+                             pixel_at(check->sides.type, pixels, index)))
                 *fit = false;
     *out = check->made;
     return MUR_OK;
@@ -302,10 +313,11 @@ static void compare_exactly(struct mur_value_difference *out, struct mur_value_c
             note(out, check, index, voxels[index * size + sample], made[index * size + sample]);
             continue;
         }
-        double value = value_of(check, pixels, index);
-        if (same && (check->identity || store_voxel(voxel, check->sides.plain, value)))
+        if (same && (check->identity ||
+                     store_voxel(voxel, check, pixel_at(check->sides.type, pixels, index))))
             continue;
-        note(out, check, index, voxel_at(check->sides.plain, voxels, index), value);
+        note(out, check, index, voxel_at(check->sides.plain, voxels, index),
+             value_of(check, pixels, index));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "converters/nifti_write.h"
 #include "converters/original.h"
+#include "converters/values.h"
 #include "core/digest.h"
 
 enum { EXTENDER_SIZE = 4, OPACITY = 255 };
@@ -128,6 +129,8 @@ static const char *misfit_of_values(struct mur_restoration *r)
     double intercept = header->scaled ? header->intercept : 0;
     if (stack->type != stored || !same_factor(stack->slope, slope))
         return "values were mapped to 16 bits";
+    if (mur_value_same_intercept(stack->intercept, intercept))
+        return NULL;
     double offset = (stack->intercept - intercept) / slope;
     if (!(fabs(offset) < 0x1p52) || fabs(offset - rint(offset)) > 1e-3 * fmax(1, fabs(offset)))
         return "values were mapped to 16 bits";

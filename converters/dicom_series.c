@@ -1,5 +1,6 @@
 #include "converters/dicom_series.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -12,7 +13,9 @@
 #include "converters/remedy.h"
 #include "core/buffer.h"
 #include "core/file.h"
+#include "core/own.h"
 #include "core/text.h"
+#include "dicom/part10.h"
 #include "dicom/sop_class.h"
 
 enum {
@@ -340,18 +343,26 @@ static enum mur_status check_series(struct mur_series_reader *reader, struct mur
     return MUR_OK;
 }
 
-/* Outlines that were made of the images before may lie beside them, and so may reports. */
-static bool is_image(struct mur_dataset *dataset)
+/* Outlines that were made of the images before may lie beside them, and so may reports.
+ * @param[out] cut  it says that it is an image, but is none */
+static bool is_image(struct mur_dataset *dataset, bool *cut)
 {
     const char *sop_class = NULL;
-    if (!mur_dataset_has_value(dataset, MUR_TAG_Rows))
-        return false;
+    bool rows = mur_dataset_has_value(dataset, MUR_TAG_Rows);
+    *cut = false;
     if (!mur_dataset_has_value(dataset, MUR_TAG_SOPClassUID) ||
         mur_dataset_get_string(&sop_class, dataset, MUR_TAG_SOPClassUID, NULL) != MUR_OK)
-        return true;
+        return rows;
+    *cut = !rows && mur_sop_class_is_image(sop_class);
     struct mur_slice uid = mur_uid_trim(mur_slice_of(sop_class));
-    return !mur_slice_equal(uid, mur_uid_SegmentationStorage) &&
+    return rows && !mur_slice_equal(uid, mur_uid_SegmentationStorage) &&
            !mur_slice_equal(uid, mur_uid_LabelMapSegmentationStorage);
+}
+
+static bool is_marked(const char *path)
+{
+    MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return descriptor >= 0 && mur_part10_is_marked(descriptor);
 }
 
 static enum mur_status read_file(struct mur_series_reader *reader, const char *path,
@@ -361,16 +372,22 @@ static enum mur_status read_file(struct mur_series_reader *reader, const char *p
         return mur_error_set(error, MUR_LIMIT, "more than %d files", MUR_SERIES_FILE_LIMIT);
     MUR_AUTO(mur_dataset) *dataset = NULL;
     enum mur_status status = mur_dataset_load(&dataset, path, MUR_HEADER, error);
-    if (status == MUR_PARSE && reader->lenient)
+    if (status == MUR_PARSE && reader->lenient && !is_marked(path))
         return mur_warn(reader->warnings, error, "%s: not DICOM, passed over", path);
     char series_uid[MUR_UID_TEXT_SIZE], sop_instance[MUR_UID_TEXT_SIZE];
     if (status != MUR_OK)
         return status;
+    bool cut = false, image = is_image(dataset, &cut);
+    if (cut)
+        return mur_error_set(error, MUR_PARSE,
+                             "%s: it says that it is an image, but has no Rows (0028,0010): was it "
+                             "cut?",
+                             path);
     if (reader->lenient && !mur_dataset_has_value(dataset, MUR_TAG_SeriesInstanceUID))
         return MUR_OK; /* a DICOMDIR, for one */
-    if (!is_image(dataset) && reader->lenient)
+    if (!image && reader->lenient)
         return MUR_OK;
-    if (!is_image(dataset))
+    if (!image)
         return mur_error_set(error, MUR_MISMATCH, "%s: not an image, or a segmentation itself",
                              path);
     status = copy_uid(series_uid, dataset, MUR_TAG_SeriesInstanceUID, "Series Instance UID", path,

@@ -11,10 +11,8 @@
 #include "core/file.h"
 #include "core/text.h"
 
-#define PART ".part"
-
 struct mur_file_set {
-    char **names; /* final: NAME and PART is what is on disk */
+    char **names; /* final: NAME and MUR_FILE_SET_PART is what is on disk */
     size_t count, capacity;
     char **folders; /* made by us, outer ones first */
     size_t folder_count;
@@ -29,7 +27,7 @@ enum mur_status mur_file_set_create(struct mur_file_set **out, struct mur_error 
 static void remove_part(const char *name)
 {
     char *part = NULL;
-    if (mur_text_format(&part, NULL, "%s" PART, name) == MUR_OK)
+    if (mur_text_format(&part, NULL, "%s" MUR_FILE_SET_PART, name) == MUR_OK)
         (void)unlink(part);
     free(part);
 }
@@ -130,7 +128,7 @@ enum mur_status mur_file_set_open(int *descriptor, struct mur_file_set *set, con
     MUR_AUTO_FREE char *part = NULL;
     enum mur_status status = mur_text_copy(&name, mur_slice_of(path), error);
     if (status == MUR_OK)
-        status = mur_text_format(&part, error, "%s" PART, path);
+        status = mur_text_format(&part, error, "%s" MUR_FILE_SET_PART, path);
     if (status != MUR_OK)
         return status;
     int opened = open_part(part);
@@ -166,7 +164,7 @@ enum mur_status mur_file_set_commit(struct mur_file_set *set, struct mur_error *
     while (set->count > 0) {
         char *name = set->names[set->count - 1];
         MUR_AUTO_FREE char *part = NULL;
-        enum mur_status status = mur_text_format(&part, error, "%s" PART, name);
+        enum mur_status status = mur_text_format(&part, error, "%s" MUR_FILE_SET_PART, name);
         if (status != MUR_OK)
             return status;
         if (rename(part, name) != 0)

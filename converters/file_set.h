@@ -13,6 +13,9 @@
 
 struct mur_file_set;
 
+/** What a file has behind its name until the commit. */
+#define MUR_FILE_SET_PART ".part"
+
 MUR_NODISCARD
 enum mur_status mur_file_set_create(struct mur_file_set **out, struct mur_error *error);
 /** What was not committed goes. NULL is fine. */

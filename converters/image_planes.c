@@ -472,12 +472,18 @@ static enum mur_status check_pixels(struct header_scan *scan, struct mur_error *
     if (strcmp(file->sop_class, mur_uid_SegmentationStorage) == 0 ||
         strcmp(file->sop_class, mur_uid_LabelMapSegmentationStorage) == 0)
         return mur_error_set(error, MUR_MISMATCH, "a segmentation, not an image");
-    if (file->rows == 0 || file->columns == 0 || !scan->has_pixels)
+    unsigned flags = mur_transfer_syntax_flags(file->transfer_syntax);
+    bool without = file->rows == 0 || file->columns == 0 || !scan->has_pixels;
+    if (without && (flags & MUR_TS_REFERENCED) == 0 && mur_sop_class_is_image(file->sop_class))
+        return mur_error_set(error, MUR_PARSE,
+                             "not an image: no Rows, Columns or Pixel Data, though it says that it "
+                             "is one (%s): was it cut?",
+                             mur_sop_class_name(file->sop_class));
+    if (without)
         return mur_error_set(error, MUR_MISMATCH, "not an image: no Rows, Columns or Pixel Data");
     enum mur_status status = choose_type(scan, error);
     if (status != MUR_OK)
         return status;
-    unsigned flags = mur_transfer_syntax_flags(file->transfer_syntax);
     file->deflated = (flags & MUR_TS_DEFLATED) != 0;
     if ((file->encapsulated && (flags & MUR_TS_DECODED) == 0) || (flags & MUR_TS_REFERENCED) != 0)
         return mur_error_set(error, MUR_UNSUPPORTED, "pixels in %s cannot be decoded here",
@@ -518,16 +524,6 @@ static void finish_planes(struct mur_image_file *file)
     }
 }
 
-/* Whether the file says that it is DICOM, so that what is wrong with it is an error. */
-static bool has_mark(int descriptor)
-{
-    enum { PREAMBLE = 128 };
-    char mark[4] = "";
-    size_t got = 0;
-    return mur_pread_full(&got, descriptor, mark, sizeof mark, PREAMBLE, "", NULL) == MUR_OK &&
-           got == sizeof mark && memcmp(mark, "DICM", sizeof mark) == 0;
-}
-
 static enum mur_status scan_header(struct header_scan *scan, int descriptor,
                                    struct mur_error *error)
 {
@@ -542,6 +538,8 @@ static enum mur_status scan_header(struct header_scan *scan, int descriptor,
     if (fstat(descriptor, &details) != 0)
         return mur_error_set_errno(error, errno, "%s", file->path);
     memcpy(file->transfer_syntax, head.transfer_syntax, sizeof file->transfer_syntax);
+    memcpy(file->sop_class, head.sop_class,
+           sizeof file->sop_class); /* unless the Data Set says it */
     scan->data_set = head.offset;
     scan->file_size = (uint64_t)details.st_size;
     status = mur_scanner_create(&scanner, head.transfer_syntax, &events, scan, error);
@@ -580,7 +578,7 @@ enum mur_status mur_image_file_read(struct mur_image_file **out, const char *pat
     };
     if (status == MUR_OK)
         status = scan_header(&scan, descriptor, error);
-    if (status == MUR_PARSE && !has_mark(descriptor))
+    if (status == MUR_PARSE && !mur_part10_is_marked(descriptor))
         return mur_error_set(error, MUR_MISMATCH, "%s: not DICOM", path);
     if (status != MUR_OK)
         return status;

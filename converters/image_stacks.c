@@ -1,14 +1,17 @@
 #include "converters/image_stacks.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "converters/stack_volumes.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/own.h"
+#include "dicom/part10.h"
 #include "dicom/sop_class.h"
 
 enum { GROUP_LIMIT = 1000 };
@@ -107,6 +110,21 @@ static enum mur_status keep_file(struct mur_image_set *set, struct mur_image_fil
     return MUR_OK;
 }
 
+/* Whether a file should have been DICOM by its name: what was cut to nothing, for one. */
+static bool is_called_dicom(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    const char *dot = strrchr(name != NULL ? name + 1 : path, '.');
+    return dot == NULL || strcasecmp(dot, ".dcm") == 0 || strcasecmp(dot, ".ima") == 0;
+}
+
+static bool is_dicom(const char *path)
+{
+    MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct mur_part10 head;
+    return descriptor >= 0 && mur_part10_read(&head, descriptor, path, NULL) == MUR_OK;
+}
+
 static enum mur_status add_file(struct mur_image_set *set, const char *path, const char *series,
                                 bool lenient, struct mur_warnings *warnings,
                                 struct mur_error *error)
@@ -118,9 +136,9 @@ static enum mur_status add_file(struct mur_image_set *set, const char *path, con
     if (set->progress != NULL)
         mur_progress_update(set->progress, set->file_count, 0, path);
     enum mur_status status = mur_image_file_read(&file, path, &why);
-    if (status == MUR_MISMATCH && lenient)
-        return MUR_OK; /* no DICOM, or no image: a DICOMDIR, a report */
-    if (status == MUR_UNSUPPORTED && lenient)
+    if (lenient && status == MUR_MISMATCH && (is_dicom(path) || !is_called_dicom(path)))
+        return MUR_OK; /* no image: a DICOMDIR, a report, a text */
+    if (lenient && (status == MUR_MISMATCH || status == MUR_UNSUPPORTED))
         return mur_warn(warnings, error, "%s; passed over", why.message);
     if (status != MUR_OK)
         return mur_error_set(error, status, "%s", why.message);

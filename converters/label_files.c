@@ -243,6 +243,20 @@ static enum mur_status reserve_codes(const struct reading *reading, struct mur_e
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+/* What is no background in a mask is mostly of one value; the way back wants to know it. */
+static void note_mask_value(struct mur_label_job *job, const struct mur_label_map_header *header,
+                            const void *voxels)
+{
+    size_t count = (size_t)header->dims[0] * header->dims[1];
+    for (size_t index = 0; index < count && !job->mask_mixed; index++) {
+        double value = mur_label_value_at(header, voxels, index);
+        if (value == 0 || value == job->mask_value)
+            continue;
+        job->mask_mixed = job->mask_value != 0;
+        job->mask_value = value;
+    }
+}
+
 static enum mur_status read_slice(const void **voxels, const struct reading *reading,
                                   uint32_t layer, uint32_t slice, struct mur_error *error)
 {
@@ -257,8 +271,11 @@ static enum mur_status read_slice(const void **voxels, const struct reading *rea
         return status;
     size_t bytes = (size_t)header->dims[0] * header->dims[1] * header->voxel_size;
     mur_xxh128_update(job->digest, *voxels, bytes);
-    return job->voxel_digest == NULL ? MUR_OK
-                                     : mur_sha256_update(job->voxel_digest, *voxels, bytes, error);
+    if (job->voxel_digest == NULL)
+        return MUR_OK;
+    if (job->options->segment_count == 1 && job->options->segments[0].value == MUR_LABEL_ANY)
+        note_mask_value(job, header, *voxels);
+    return mur_sha256_update(job->voxel_digest, *voxels, bytes, error);
 }
 
 static enum mur_status encode_slice(const struct reading *reading, uint8_t *out, const void *voxels,
@@ -378,7 +395,7 @@ static enum mur_status take_original(const struct reading *reading, struct mur_e
 {
     struct mur_label_job *job = reading->job;
     bool kept = false;
-    if (job->options->file_count > 1 || reading->header->layers > 1 || reading->resample)
+    if (job->options->file_count > 1 || reading->resample)
         return MUR_OK;
     enum mur_status status = mur_label_map_original(&job->original, &kept, reading->map, error);
     return status == MUR_OK && kept ? mur_sha256_create(&job->voxel_digest, error) : status;

@@ -51,6 +51,8 @@ struct mur_label_job {
     struct mur_buffer content;           /**< digests of the files, as text */
     struct mur_sha256 *voxel_digest;     /**< of a map that is kept for the way back */
     struct mur_original original;        /**< header_length 0: none */
+    double mask_value;                   /**< of a mask that is kept so: what its voxels are */
+    bool mask_mixed;                     /**< they are of several values */
     struct mur_seg_report report;
 };
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,8 +123,8 @@ static enum mur_status end_file(void *user, struct mur_error *error)
     return status;
 }
 
-/* Whether a name in the folder is one that name_of() gives to some other conversion alone. */
-static bool is_foreign(const struct mur_file_output *output, const char *name)
+/* Whether a name is one that some conversion gives. @param[out] ours  this one does */
+static bool is_instance(const struct mur_file_output *output, const char *name, bool *ours)
 {
     size_t length = strlen(name);
     if (length < sizeof "IM.dcm" || strncmp(name, "IM", 2) != 0 ||
@@ -133,11 +134,30 @@ static bool is_foreign(const struct mur_file_output *output, const char *name)
     struct mur_slice digits = {.data = name + 2, .length = length - 6};
     if (strspn(name + 2, "0123456789") != digits.length)
         return false;
-    return digits.length != (size_t)digits_of(output->count) ||
-           mur_parse_int64(&number, digits, 1, output->count, NULL) != MUR_OK;
+    *ours = digits.length == (size_t)digits_of(output->count) &&
+            mur_parse_int64(&number, digits, 1, output->count, NULL) == MUR_OK;
+    return true;
 }
 
-/* What an earlier, longer conversion left there would become part of this series. */
+static bool read_head(struct mur_part10 *out, const char *folder, const char *name, const char *end)
+{
+    MUR_AUTO_FREE char *path = NULL;
+    if (mur_text_format(&path, NULL, "%s/%s%s", folder, name, end) != MUR_OK)
+        return false;
+    MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return descriptor >= 0 && mur_part10_read(out, descriptor, path, NULL) == MUR_OK;
+}
+
+/* Whether the instance that is there under a name of ours is the one that gets it now. */
+static bool is_same_instance(const struct mur_file_output *output, const char *name)
+{
+    struct mur_part10 old, new;
+    return read_head(&old, output->folder, name, "") &&
+           read_head(&new, output->folder, name, MUR_FILE_SET_PART) &&
+           strcmp(old.sop_instance, new.sop_instance) == 0;
+}
+
+/* What another conversion left there would become part of this series, or be lost. */
 static enum mur_status check_folder(const struct mur_file_output *output, struct mur_error *error)
 {
     DIR *folder = opendir(output->folder);
@@ -145,11 +165,14 @@ static enum mur_status check_folder(const struct mur_file_output *output, struct
         return mur_error_set_errno(error, errno, "%s", output->folder);
     enum mur_status status = MUR_OK;
     const struct dirent *entry = NULL;
-    while (status == MUR_OK && (entry = readdir(folder)) != NULL)
-        if (is_foreign(output, entry->d_name))
+    while (status == MUR_OK && (entry = readdir(folder)) != NULL) {
+        bool ours = false;
+        if (is_instance(output, entry->d_name, &ours) &&
+            !(ours && is_same_instance(output, entry->d_name)))
             status = mur_error_set(error, MUR_EXISTS,
                                    "%s/%s is of another conversion; give an empty folder",
                                    output->folder, entry->d_name);
+    }
     (void)closedir(folder);
     return status;
 }

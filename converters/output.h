@@ -46,8 +46,10 @@ struct mur_file_output;
 MUR_NODISCARD
 enum mur_status mur_file_output_create(struct mur_file_output **out, const char *folder,
                                        const char *file, struct mur_error *error);
-/** Keeps what was written: files get their names now; existing ones are replaced.
+/** Keeps what was written: files get their names now; existing ones of the same instance, and a
+ * single file of any content, are replaced.
  * @retval MUR_EXISTS  the folder holds files of another conversion, which would be mixed with these
+ *                     or lost
  * @retval MUR_NO_SPACE, MUR_IO, MUR_DENIED  nothing was renamed, or not everything */
 MUR_NODISCARD
 enum mur_status mur_file_output_commit(struct mur_file_output *output, struct mur_error *error);

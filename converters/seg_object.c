@@ -254,8 +254,11 @@ static size_t describe_segments(struct description *out, const struct mur_label_
             segment->has_color = true;
             mur_label_color(segment->rgb, segment->number);
         }
-        segment->has_source_value = from->value != MUR_LABEL_ANY;
-        segment->source_value = (uint32_t)from->value;
+        double value = from->value != MUR_LABEL_ANY ? (double)from->value
+                       : job->mask_mixed            ? 0
+                                                    : rint(job->mask_value);
+        segment->has_source_value = value > 0;
+        segment->source_value = (uint32_t)value;
         segment->source_layer = job->layers[from->file] > 1 ? from->layer : 0;
         segment->source_file = out->file_count > 1 ? out->file_names[from->file] : NULL;
         /* To the nanolitre: the last digits of a grid are not the same in every file of it. */

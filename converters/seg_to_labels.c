@@ -216,12 +216,17 @@ static enum mur_status write_before(struct job *job, const struct before *before
         status = mur_error_no_memory(error);
     if (status == MUR_OK)
         status = write_before_head(job, before, error);
-    for (uint32_t layer = 0; layer < mur_seg_volume_layers(job->volume); layer++)
+    MUR_AUTO_FREE void *nothing = status == MUR_OK ? calloc(count, label_size) : NULL;
+    if (status == MUR_OK && nothing == NULL)
+        status = mur_error_no_memory(error);
+    for (uint32_t layer = 0; layer < before->header->volumes; layer++)
         for (uint32_t slice = 0; status == MUR_OK && slice < dims[2]; slice++) {
-            const void *labels = NULL;
-            status = next_slice(job, layer, slice, dims[2], error);
-            if (status == MUR_OK)
-                status = mur_seg_volume_slice(&labels, job->volume, layer, slice, error);
+            const void *labels = nothing;
+            if (layer < mur_seg_volume_layers(job->volume)) { /* the last ones may be empty */
+                status = next_slice(job, layer, slice, dims[2], error);
+                if (status == MUR_OK)
+                    status = mur_seg_volume_slice(&labels, job->volume, layer, slice, error);
+            }
             if (status != MUR_OK)
                 break;
             spread_labels(job->voxels, &by, labels, label_size, count);
@@ -268,17 +273,20 @@ static enum mur_status try_before(struct job *job, struct before *before, bool *
         return differs(job, "its frames do not lie on the grid of its kept header", error);
     if (before->header->volumes > 1)
         options.overlap = MUR_SEG_LAYERS;
+    options.layers = before->header->volumes;
     status = mur_seg_volume_create(&job->volume, job->report.reader, &before->grid, &options,
                                    &job->report.warnings, error);
     if (status != MUR_OK)
         return status;
-    bool same = mur_seg_volume_layers(job->volume) == before->header->volumes;
+    bool same = mur_seg_volume_layers(job->volume) <= before->header->volumes;
     if (same)
         status = write_before(job, before, &same, error);
     if (status == MUR_OK && same) {
         job->report.grid = MUR_GRID_ORIGINAL;
         job->report.original = *done = true;
-        return keep_labels(job, &before->grid, error);
+        status = keep_labels(job, &before->grid, error);
+        job->report.layers = before->header->volumes;
+        return status;
     }
     mur_seg_volume_free(job->volume);
     job->volume = NULL;

@@ -320,13 +320,13 @@ static enum mur_status refuse_overlaps(const struct mur_seg_volume *volume, bool
 }
 
 /* The layers that the label map had, if segments do not overlap within them. */
-static bool take_recorded_layers(struct mur_seg_volume *volume)
+static bool take_recorded_layers(struct mur_seg_volume *volume, uint32_t known)
 {
     const struct mur_seg_info *info = volume->info;
     uint32_t most = 0;
     for (size_t a = 0; a < info->segment_count; a++) {
         uint32_t layer = info->segments[a].layer;
-        if (layer == 0 || layer > info->segment_count)
+        if (layer == 0 || (layer > info->segment_count && layer > known))
             return false;
         most = layer > most ? layer : most;
         for (size_t b = 0; volume->conflicts != NULL && b < a; b++)
@@ -517,7 +517,8 @@ static enum mur_status build(struct mur_seg_volume *volume,
         status = look_at_all(volume, error);
     if (status == MUR_OK && options->overlap != MUR_SEG_LAYERS)
         status = refuse_overlaps(volume, options->overlap == MUR_SEG_PRIORITY, error);
-    if (status == MUR_OK && options->overlap == MUR_SEG_LAYERS && !take_recorded_layers(volume))
+    if (status == MUR_OK && options->overlap == MUR_SEG_LAYERS &&
+        !take_recorded_layers(volume, options->layers))
         status = fill_layers(volume, error);
     if (status == MUR_OK)
         status = choose_values(volume, options->numbers, warnings, error);

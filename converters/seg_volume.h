@@ -42,6 +42,8 @@ struct mur_seg_volume_options {
     size_t priority_count;
     enum mur_seg_numbers numbers;
     double threshold; /**< FRACTIONAL: the least part of a voxel that counts; 0: one half */
+    uint32_t layers;  /**< that the original is known to have: they are kept, even empty ones; 0:
+                           no more layers than segments */
 };
 
 /** What became of a segment. */

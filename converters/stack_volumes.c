@@ -163,17 +163,22 @@ static const struct placed *placed_at(const struct stacking *s, uint32_t volume,
     return &s->planes[position * s->volumes + volume];
 }
 
+/* Whether each volume is of one condition, and none of an earlier time than that before. */
 static bool volumes_agree(const struct stacking *s)
 {
-    for (uint32_t volume = 0; volume < s->volumes; volume++)
+    for (uint32_t volume = 0; volume < s->volumes; volume++) {
+        if (volume > 0 && placed_at(s, volume, 0)->plane->temporal_position <
+                              placed_at(s, volume - 1, 0)->plane->temporal_position)
+            return false;
         for (size_t position = 1; position < s->positions; position++)
             if (compare_conditions(placed_at(s, volume, 0), placed_at(s, volume, position)) != 0)
                 return false;
+    }
     return true;
 }
 
-/* Numbers say nothing of volumes where slices were numbered first: what distinguishes volumes does.
- */
+/* Numbers say nothing of volumes where slices were numbered first, or time runs backwards: what
+ * distinguishes volumes does. */
 static enum mur_status order_volumes(struct stacking *s, struct mur_error *error)
 {
     if (s->volumes == 1 || volumes_agree(s))

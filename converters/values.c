@@ -216,6 +216,13 @@ static void format_factor(char out[MUR_DS_SIZE], double value)
         mur_ds_format(out, value, 0);
 }
 
+bool mur_value_same_intercept(double dicom, double header)
+{
+    char text[MUR_DS_SIZE];
+    format_factor(text, header);
+    return dicom == header || dicom == read_back(text) || (double)(float)dicom == header;
+}
+
 static void set_rescale(struct mur_value_map *map)
 {
     map->slope = read_back(map->slope_text);

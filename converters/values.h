@@ -76,6 +76,11 @@ void mur_value_scan_apply(uint16_t *out, const struct mur_value_scan *scan, cons
 /** Whether stored values are the voxels as they lie, so that nothing need be mapped. */
 bool mur_value_scan_is_identity(const struct mur_value_scan *scan);
 
+/** Whether an intercept of DICOM is that of a NIfTI header: as it is, by the decimal that is
+ * written of it, or as the float32 that it becomes. Where values are scaled finely, what lies
+ * between these is many steps wide. */
+bool mur_value_same_intercept(double dicom, double header);
+
 /** A voxel as it is stored, in the byte order of this machine, without slope and intercept; 64-bit
  * integers above 2^53 are rounded. Inline: it is called for each voxel. */
 static inline double mur_nifti_voxel(enum mur_nifti_type type, const void *voxels, size_t index)

@@ -292,3 +292,11 @@ enum mur_status mur_part10_parse(struct mur_part10 *out, const void *bytes, size
     source.window_length = 0;
     return read_head(out, &source, error);
 }
+
+bool mur_part10_is_marked(int descriptor)
+{
+    char mark[4] = "";
+    size_t got = 0;
+    return mur_pread_full(&got, descriptor, mark, sizeof mark, PREAMBLE_SIZE, "", NULL) == MUR_OK &&
+           got == sizeof mark && memcmp(mark, "DICM", sizeof mark) == 0;
+}

@@ -42,4 +42,8 @@ MUR_NODISCARD
 enum mur_status mur_part10_parse(struct mur_part10 *out, const void *bytes, size_t length,
                                  const char *name, struct mur_error *error);
 
+/** Whether an open file says that it is DICOM ("DICM" after the preamble): what is wrong with it is
+ * damage then. */
+bool mur_part10_is_marked(int descriptor);
+
 #endif

@@ -1,6 +1,7 @@
 #include "dicom/scanner.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -823,11 +824,13 @@ enum mur_status mur_scanner_finish(struct mur_scanner *scanner, struct mur_error
     if (scanner->state == IN_PADDING ||
         (scanner->state == AT_ELEMENT && scanner->depth == 0 && padded))
         return MUR_OK;
-    uint32_t tag = scanner->head_used == 0 && scanner->element.tag != 0 ? scanner->element.tag : 0;
-    return mur_error_set(error, MUR_PARSE,
-                         "the Data Set is cut after %llu bytes, in or after (%04X,%04X)",
-                         (unsigned long long)(scanner->offset + scanner->head_used),
-                         MUR_TAG_GROUP(tag), MUR_TAG_ELEMENT(tag));
+    uint32_t tag = scanner->element.tag;
+    char place[32] = "";
+    if (tag != 0)
+        (void)snprintf(place, sizeof place, ", in or after (%04X,%04X)", MUR_TAG_GROUP(tag),
+                       MUR_TAG_ELEMENT(tag));
+    return mur_error_set(error, MUR_PARSE, "the Data Set is cut after %llu bytes%s",
+                         (unsigned long long)(scanner->offset + scanner->head_used), place);
 }
 
 /* ---- values -------------------------------------------------------------------------------- */

@@ -50,6 +50,13 @@ const struct mur_sop_class *mur_sop_class_by_keyword(const char *keyword)
     return NULL;
 }
 
+bool mur_sop_class_is_image(const char *uid)
+{
+    const struct mur_sop_class *found = mur_sop_class_find(uid);
+    return found != NULL && (strstr(found->keyword, "ImageStorage") != NULL ||
+                             strcmp(uid, mur_uid_ParametricMapStorage) == 0);
+}
+
 const char *mur_sop_class_name(const char *uid)
 {
     const struct mur_sop_class *found = mur_sop_class_find(uid);

@@ -37,6 +37,8 @@ const struct mur_sop_class *mur_sop_classes(size_t *count);
 /** NULL if unknown. */
 const struct mur_sop_class *mur_sop_class_find(const char *uid);
 const struct mur_sop_class *mur_sop_class_by_keyword(const char *keyword);
+/** Whether instances of it are images, so that they have Pixel Data; false if unknown. */
+bool mur_sop_class_is_image(const char *uid);
 /** The keyword, or the UID itself if unknown: for messages. */
 const char *mur_sop_class_name(const char *uid);
 

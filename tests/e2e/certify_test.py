@@ -220,6 +220,21 @@ class DamagedImages(Folder):
         self.edit(files[1], PixelData=bytes(pixels))
         self.damaged(image, series, names=(files[1].name, "row 1, column 6"))
 
+    def test_one_flipped_bit_of_what_is_scaled_finely(self):
+        """A step is less than what lies between a decimal and the float32 of the header."""
+        path = self.save(self.data)
+        raw = bytearray(path.read_bytes())
+        raw[112:120] = numpy.array([1e-4, 1000.1], numpy.float32).tobytes()
+        path.write_bytes(raw)
+        series = self.convert(path)
+        self.assertTrue(self.certify(path, series)["Values"]["Exact"])
+        files = sorted(series.iterdir())
+        ds = pydicom.dcmread(files[1])
+        pixels = bytearray(ds.PixelData)
+        pixels[10] ^= 1
+        self.edit(files[1], PixelData=bytes(pixels))
+        self.damaged(path, series, names=(files[1].name, "row 1, column 6"))
+
     def test_two_slices_exchanged(self):
         first, second = (pydicom.dcmread(path) for path in self.files[1:3])
         self.edit(self.files[1], PixelData=second.PixelData)
@@ -380,6 +395,35 @@ class Labels(Folder):
         self.assertIn("SOPClassUID", certificate["Original"])
         self.save(numpy.flip(self.data, 2), "back.nii")
         self.damaged(seg, self.path("back.nii"), names=("voxels differ",))
+
+    def test_back_to_segment_numbers(self):
+        """Which other programs write too; and masks have no values that differ."""
+        seg = self.segment(self.labels, *self.named(1, 4, 300))
+        masks = [self.save((self.data == value).astype(numpy.uint8), f"mask_{value}.nii")
+                 for value in (1, 4, 300)]
+        for made_of in ((self.labels, *self.named(1, 4, 300)), masks):
+            seg = self.segment(*made_of)
+            done = run("seg2labels", seg, self.path("back.nii"), "--segment-numbers")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            certificate = self.certify(seg, self.path("back.nii"))
+            self.assertEqual([label["Value"] for label in certificate["Labels"]], [1, 2, 3])
+            image = nibabel.load(self.path("back.nii"))
+            data = numpy.asanyarray(image.dataobj).copy()
+            at = tuple(numpy.argwhere(data == 2)[0])
+            data[at] = 3
+            nibabel.save(nibabel.Nifti1Image(data, image.affine), self.path("back.nii"))
+            self.damaged(seg, self.path("back.nii"), names=("1 voxel differs",))
+
+    def test_back_to_fewer_layers(self):
+        data = numpy.zeros((7, 6, 5, 3), numpy.uint8)
+        data[..., 2] = self.data == 4
+        seg = self.segment(self.save(data, "layers.nii"))
+        done = run("seg2labels", seg, self.path("back.nii"), "--plain", "--overlap", "layers")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.certify(seg, self.path("back.nii"))
+        done = run("seg2labels", seg, self.path("again.nii"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.path("again.nii").read_bytes(), self.path("layers.nii").read_bytes())
 
     def test_another_grid(self):
         seg = self.segment(self.labels, *self.named(1, 4, 300))

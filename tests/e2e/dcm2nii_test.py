@@ -172,7 +172,8 @@ class RoundTrip(Back):
         self.same_bytes(self.folder / "a.nii", "--lossless")
 
     def test_scaled_integers(self):
-        for slope, intercept in ((0.1, -3.7), (2, 0), (1, -1024), (-0.013, 12.5)):
+        for slope, intercept in ((0.1, -3.7), (2, 0), (1, -1024), (-0.013, 12.5), (1e-7, 0.1),
+                                 (1e-4, 1000.1)):
             image = nibabel.Nifti1Image(ramp((6, 5, 4)), self.AFFINE)
             image.header.set_slope_inter(slope, intercept)
             nibabel.save(image, self.folder / "a.nii")
@@ -421,6 +422,15 @@ class Classic(Back):
                                              slices(start=1000 * t))
         self.as_dcm2niix(image, self.dcm2niix(series.folder)[0])
 
+    def test_time_does_not_run_backwards(self):
+        series = self.series()
+        for t in (2, 1, 0):
+            series.add_volume(slices(start=1000 * t), TemporalPositionIdentifier=t + 1)
+        image = self.load(series.folder)
+        for t in range(3):
+            numpy.testing.assert_array_equal(numpy.asanyarray(image.dataobj)[..., t].T,
+                                             slices(start=1000 * t))
+
     def test_echoes_numbered_slice_by_slice(self):
         series = self.series()
         for k in range(4):
@@ -599,6 +609,19 @@ class Refused(Back):
         whole = victim.read_bytes()
         victim.write_bytes(whole[:-7])
         self.refused("IM0002: the Data Set is cut", series.folder)
+        victim.write_bytes(whole[:whole.index(b"\x28\0\x02\0US")])  # between two elements
+        self.refused("IM0002: not an image: no Rows, Columns or Pixel Data, though it says",
+                     series.folder)
+        last = max(series.folder.iterdir(),
+                   key=lambda path: pydicom.dcmread(path, force=True).get("InstanceNumber", 0))
+        kept = last.read_bytes()
+        victim.write_bytes(whole)
+        last.write_bytes(b"")
+        self.load(series.folder)
+        self.assertIn(f"{last.name}: not DICOM; passed over", self.errors)
+        for path in self.folder.glob("out.*"):
+            path.unlink()
+        last.write_bytes(kept)
         victim.write_bytes(b"no DICOM at all" * 100)
         self.refused("IM0002: not DICOM", victim)
         d = pydicom.dcmread(series.folder / "IM0001")

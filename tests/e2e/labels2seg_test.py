@@ -640,6 +640,17 @@ class Segmentations(Folder):
         affine = numpy.diag([0.2, 0.3, 0.4, 1.0])
         save(self.folder / "image.nii", ramp((6, 5, 9)), affine)
         series = self.convert(self.folder / "image.nii")
+        last = series / "IM0009.dcm"
+        whole = last.read_bytes()
+        for end, text in ((whole.index(b"\x20\0\x0e\0UI") + 20, "the Data Set is cut"),
+                          (whole.index(b"\x20\0\x0e\0UI"), "was it cut?")):
+            last.write_bytes(whole[:end])
+            done = run("labels2seg", self.folder / "image.nii", series, self.folder / "out.dcm",
+                       "--label", "1=liver", "--organs", ORGANS)
+            self.assertEqual(done.returncode, 22)
+            self.assertIn("IM0009.dcm: ", done.stderr)
+            self.assertIn(text, done.stderr)
+        last.write_bytes(whole)
         (series / "IM0004.dcm").unlink()
         done = run("labels2seg", self.folder / "image.nii", series, self.folder / "out.dcm",
                    "--label", "1=liver", "--organs", ORGANS)

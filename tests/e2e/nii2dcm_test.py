@@ -757,12 +757,16 @@ class Refusals(Converted):
         self.assertEqual(run("nii2dcm", self.folder / "a.nii", folder, "-m", "MR").returncode, 0)
         done = run("nii2dcm", self.folder / "b.nii", folder, "--modality", "MR")
         self.assertEqual(done.returncode, 22)
-        self.assertIn("IM0004.dcm is of another conversion", done.stderr)
+        self.assertIn(" is of another conversion", done.stderr)
+        self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
+        done = run("nii2dcm", self.folder / "a.nii", folder, "-m", "MR", "--set", "PatientID=M2")
+        self.assertEqual(done.returncode, 22)  # of as many slices
+        self.assertIn(" is of another conversion", done.stderr)
         self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
 
     def test_a_full_disk_leaves_nothing(self):
         def limit():  # of a file's size: the first one does not fit
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
         for shape in ((64, 64, 4), (256, 256, 40)):  # by one thread, and by two

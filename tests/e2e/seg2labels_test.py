@@ -519,6 +519,34 @@ class WayBack(Folder):
                 self.assertEqual(self.table["Grid"], "original")
                 self.assertIn("same file as before", self.said.stdout)
 
+    def test_of_several_volumes_though_they_overlap(self):
+        data = numpy.stack([self.labels(numpy.uint8), self.labels(numpy.uint8)[::-1],
+                            numpy.zeros((7, 6, 5), numpy.uint8)], 3)
+        image = nibabel.Nifti1Image(data, numpy.diag([0.2, 0.3, 0.4, 1]))
+        series = self.image(data.shape[:3], image.affine)
+        nibabel.save(image, self.path("labels.nii"))
+        done = run("labels2seg", self.path("labels.nii"), series, self.path("seg.dcm"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.convert(self.path("seg.dcm"))
+        self.assertEqual(gzip.decompress(self.path("map.nii.gz").read_bytes()),
+                         self.path("labels.nii").read_bytes())
+        self.assertEqual(self.table["Layers"], 3)
+        self.assertIn("overlap", self.said.stderr)
+
+    def test_of_a_mask_whatever_its_value(self):
+        for value in (1, 255, 1000):
+            data = (self.labels(numpy.int16) == 4).astype(numpy.int16) * value
+            image = nibabel.Nifti1Image(data, numpy.diag([0.2, 0.3, 0.4, 1]))
+            series = self.image(data.shape, image.affine)
+            nibabel.save(image, self.path("labels.nii"))
+            done = run("labels2seg", self.path("labels.nii"), series, self.path("seg.dcm"),
+                       "--organ", "liver", "--organs", ORGANS)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.convert(self.path("seg.dcm"))
+            with self.subTest(value=value):
+                self.assertEqual(gzip.decompress(self.path("map.nii.gz").read_bytes()),
+                                 self.path("labels.nii").read_bytes())
+
     def test_of_a_big_endian_file_and_a_scaled_one(self):
         header = nibabel.Nifti1Header(endianness=">")
         header.set_data_dtype(">i2")
