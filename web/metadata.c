@@ -393,7 +393,7 @@ enum mur_status mur_web_metadata_of_series(struct mur_exchange *exchange, struct
         return status;
     etag_of_key(etag, key, type);
     bool answered = false;
-    status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+    status = mur_answer_condition(&answered, exchange, etag, false, error);
     return status == MUR_OK && !answered ? answer_series(exchange, type, gzip, key, etag, error)
                                          : status;
 }
@@ -419,7 +419,7 @@ static enum mur_status answer_level(struct mur_exchange *exchange, enum mur_leve
         exchange->told = plan.count;
     }
     if (status == MUR_OK && known)
-        status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+        status = mur_answer_condition(&answered, exchange, etag, false, error);
     mur_plan_free(&plan);
     return status == MUR_OK && !answered
                ? answer_made(exchange, type, level, gzip, known ? etag : NULL, error)

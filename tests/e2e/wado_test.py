@@ -517,6 +517,11 @@ class WadoTest(unittest.TestCase):
             code, again, body = self.get(target, accept, If_None_Match=f'"x", {headers["ETag"]}')
             self.assertEqual((code, body, again["ETag"]), (304, b"", headers["ETag"]), target)
             self.assertEqual(self.get(target, accept, If_None_Match='"x"')[0], 200)
+            # Who goes on with something, as by If-Match, gets nothing of something else.
+            for tag, expected in ((headers["ETag"], 200), ("*", 200), ('"x"', 412),
+                                  ("W/" + headers["ETag"], 412)):
+                code, again, _ = self.get(target, accept, If_Match=tag)
+                self.assertEqual((code, "ETag" in again), (expected, expected == 200), target)
         for accept in ("application/dicom", OHIF_OBJECT):
             self.assertIn("immutable", self.fetch(self.path("ct1"), accept)[0]["Cache-Control"])
         series, _ = self.fetch("/studies/2.25.770/series/2.25.771", OHIF_OBJECT)
