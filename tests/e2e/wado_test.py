@@ -378,6 +378,12 @@ class WadoTest(unittest.TestCase):
                                     Accept_Encoding="gzip")
         self.assertEqual(headers["Content-Encoding"], "gzip")
         self.assertEqual(len(json.loads(gzip.decompress(whole))), len(self.files))
+        for codings, expected in (("GZIP;q=0.2", "gzip"), ("x-gzip", "gzip"), ("*", "gzip"),
+                                  ("br, gzip;q=0.8, *;q=0", "gzip"), ("gzip;q=0, *", None),
+                                  ("*, gzip; Q=0", None), ("gzip;q=0.5, identity", None),
+                                  ("deflate, br", None)):
+            headers, _ = self.fetch("/studies/2.25.770/metadata", "*/*", Accept_Encoding=codings)
+            self.assertEqual(headers["Content-Encoding"], expected, codings)
 
     def test_a_series_that_grows_has_new_metadata(self):
         series = "/studies/2.25.880/series/2.25.881/metadata"
