@@ -582,96 +582,8 @@ static enum mur_status add_table_keys(struct mur_condition *condition,
     return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
-/* ---- date and time as one -------------------------------------------------------------------- */
-
-static const struct {
-    uint32_t date, time;
-} moments[] = {{MUR_TAG_StudyDate, MUR_TAG_StudyTime}, {MUR_TAG_SeriesDate, MUR_TAG_SeriesTime}};
-
-static size_t find_key(const struct mur_query *query, uint32_t tag)
-{
-    for (size_t i = 0; i < query->key_count; i++)
-        if (query->keys[i].path.depth == 1 && query->keys[i].path.tags[0] == tag &&
-            !mur_is_universal(mur_slice_of(query->keys[i].text)))
-            return i;
-    return query->key_count;
-}
-
-/* Both bounds of a range; a single value is both. */
-static enum mur_status range_of(char low[40], char high[40], const struct mur_query_key *key,
-                                struct mur_error *error)
-{
-    struct mur_slice text = mur_slice_of(key->text);
-    const char *dash = strchr(key->text, '-');
-    struct mur_slice parts[2] = {text, text};
-    if (dash != NULL) {
-        parts[0].length = (size_t)(dash - key->text);
-        parts[1] = mur_slice_of(dash + 1);
-    }
-    size_t digits;
-    enum mur_status status = range_bound(low, &digits, parts[0], key->vr, error);
-    return status == MUR_OK ? range_bound(high, &digits, parts[1], key->vr, error) : status;
-}
-
-/* "20240101-20240103" and "0800-1700" mean from the 1st at 8 to the 3rd at 17 (PS3.4 C.2.2.2.5.1).
- */
-static enum mur_status add_moment(struct mur_condition *condition, const struct mur_query_key *date,
-                                  const struct mur_query_key *time, struct mur_error *error)
-{
-    char dates[2][40];
-    char times[2][40];
-    enum mur_status status = range_of(dates[0], dates[1], date, error);
-    if (status == MUR_OK)
-        status = range_of(times[0], times[1], time, error);
-    const struct mur_attribute *date_attribute = mur_attribute_find(date->path.tags[0]);
-    const struct mur_attribute *time_attribute = mur_attribute_find(time->path.tags[0]);
-    const char *alias = mur_level_alias(date_attribute->level);
-    if (status == MUR_OK)
-        status = mur_buffer_append_format(&condition->sql, error, "(%s.%s <> ''", alias,
-                                          date_attribute->column);
-    for (int upper = 0; status == MUR_OK && upper < 2; upper++) {
-        if (dates[upper][0] == '\0')
-            continue;
-        const char *column = date_attribute->column;
-        /* The first comparison is one for the index. */
-        status = mur_buffer_append_format(&condition->sql, error,
-                                          " AND %s.%s %s ? AND (%s.%s <> ? OR (1", alias, column,
-                                          upper != 0 ? "<=" : ">=", alias, column);
-        for (int i = 0; status == MUR_OK && i < 2; i++)
-            status = bind_slice(condition, mur_slice_of(dates[upper]), error);
-        if (status == MUR_OK && times[upper][0] != '\0') {
-            status =
-                mur_buffer_append_format(&condition->sql, error, " AND mur_time(%s.%s) %s ?", alias,
-                                         time_attribute->column, upper != 0 ? "<=" : ">=");
-            if (status == MUR_OK)
-                status = bind_integer(condition, time_of(times[upper], upper != 0), error);
-        }
-        if (status == MUR_OK)
-            status = mur_condition_add(condition, error, "))");
-    }
-    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
-}
-
-static enum mur_status add_moments(struct mur_condition *condition, const struct mur_query *query,
-                                   bool *done, struct mur_error *error)
-{
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(moments); i++) {
-        size_t date = find_key(query, moments[i].date);
-        size_t time = find_key(query, moments[i].time);
-        if (date == query->key_count || time == query->key_count ||
-            mur_query_key_support(query, date) != MUR_KEY_MATCHED)
-            continue;
-        status = mur_condition_add(condition, error, " AND ");
-        if (status == MUR_OK)
-            status = add_moment(condition, &query->keys[date], &query->keys[time], error);
-        done[date] = true;
-        done[time] = true;
-    }
-    return status;
-}
-
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- rows without a value
+ * --------------------------------------------------------------------------- */
 
 /* Whether the index can tell that there is no value. */
 static bool has_own_value(const struct mur_attribute *attribute)
@@ -721,6 +633,161 @@ static enum mur_status add_unknown(struct mur_condition *condition, struct mur_d
     return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
 }
 
+/* ---- date and time as one -------------------------------------------------------------------- */
+
+static const struct {
+    uint32_t date, time;
+} moments[] = {
+    {MUR_TAG_StudyDate, MUR_TAG_StudyTime},
+    {MUR_TAG_SeriesDate, MUR_TAG_SeriesTime},
+    {MUR_TAG_PatientBirthDate, MUR_TAG_PatientBirthTime},
+    {MUR_TAG_PerformedProcedureStepStartDate, MUR_TAG_PerformedProcedureStepStartTime},
+    {MUR_TAG_PerformedProcedureStepEndDate, MUR_TAG_PerformedProcedureStepEndTime},
+};
+
+/* What is not one range is matched by itself: "1015" is one time of any of the days. */
+static size_t find_range(const struct mur_query *query, uint32_t tag)
+{
+    for (size_t i = 0; i < query->key_count; i++)
+        if (query->keys[i].path.depth == 1 && query->keys[i].path.tags[0] == tag &&
+            strchr(query->keys[i].text, '-') != NULL && strchr(query->keys[i].text, '\\') == NULL)
+            return i;
+    return query->key_count;
+}
+
+/* Both bounds of a range, one of which may be "". */
+static enum mur_status range_of(char bounds[2][40], const struct mur_query_key *key,
+                                struct mur_error *error)
+{
+    const char *dash = strchr(key->text, '-');
+    const struct mur_slice parts[2] = {{.data = key->text, .length = (size_t)(dash - key->text)},
+                                       mur_slice_of(dash + 1)};
+    size_t digits;
+    enum mur_status status = MUR_OK;
+    for (int upper = 0; status == MUR_OK && upper < 2; upper++)
+        status = range_bound(bounds[upper], &digits, parts[upper], key->vr, error);
+    if (status == MUR_OK && bounds[0][0] == '\0' && bounds[1][0] == '\0')
+        status =
+            mur_error_set(error, MUR_INVALID, "a %s range without bounds", mur_vr_name(key->vr));
+    if (status != MUR_OK)
+        return mur_error_prefix(error, "%s", mur_dictionary_keyword(key->path.tags[0]));
+    return MUR_OK;
+}
+
+/* Where the values of a pair are in SQL. */
+struct moment_place {
+    char date[64];
+    char time[192];
+};
+
+static enum mur_status path_of_key(int64_t *out, struct mur_database *database,
+                                   const struct mur_query_key *key, struct mur_error *error)
+{
+    char text[MUR_ATTRIBUTE_PATH_SIZE];
+    return mur_path_row(out, database, mur_attribute_path_format(text, &key->path), error);
+}
+
+/* A date that is no column is looked for in the table of attributes, whose rows the condition is
+ * then of, up to a parenthesis. */
+static enum mur_status begin_moment(struct moment_place *place, struct mur_condition *condition,
+                                    struct mur_database *database, const struct mur_query_key *date,
+                                    const struct mur_query_key *time, struct mur_error *error)
+{
+    const struct mur_attribute *attribute = mur_attribute_find(date->path.tags[0]);
+    const char *alias = mur_level_alias(attribute->level);
+    bool column = attribute->storage == MUR_STORAGE_COLUMN;
+    enum mur_status status = MUR_OK;
+    int64_t path = 0;
+    if (column) {
+        (void)snprintf(place->date, sizeof place->date, "%s.%s", alias, attribute->column);
+        status = mur_condition_add(condition, error, "(");
+    } else {
+        (void)snprintf(place->date, sizeof place->date, "d.text");
+        status = path_of_key(&path, database, date, error);
+        if (status == MUR_OK)
+            status = mur_buffer_append_format(
+                &condition->sql, error,
+                "%s.id IN (SELECT d.owner FROM attribute d WHERE d.path = %lld AND d.level = %d"
+                " AND d.hidden = 0 AND ",
+                alias, (long long)path, (int)attribute->level);
+    }
+    const struct mur_attribute *of_time = mur_attribute_find(time->path.tags[0]);
+    if (status == MUR_OK && of_time->storage == MUR_STORAGE_COLUMN) {
+        (void)snprintf(place->time, sizeof place->time, "%s.%s", alias, of_time->column);
+    } else if (status == MUR_OK) {
+        status = path_of_key(&path, database, time, error);
+        (void)snprintf(place->time, sizeof place->time,
+                       "(SELECT t.text FROM attribute t WHERE t.owner = %s%s AND t.level = %d AND"
+                       " t.path = %lld AND t.hidden = 0 LIMIT 1)",
+                       column ? alias : "d.owner", column ? ".id" : "", (int)attribute->level,
+                       (long long)path);
+    }
+    return status;
+}
+
+/* "20240101-20240103" and "0800-1700" mean from the 1st at 8 to the 3rd at 17 (PS3.4 C.2.2.2.5.1).
+ */
+static enum mur_status add_moment(struct mur_condition *condition, struct mur_database *database,
+                                  const struct mur_query_key *date,
+                                  const struct mur_query_key *time, struct mur_error *error)
+{
+    char dates[2][40];
+    char times[2][40];
+    struct moment_place place;
+    enum mur_status status = range_of(dates, date, error);
+    if (status == MUR_OK)
+        status = range_of(times, time, error);
+    if (status == MUR_OK)
+        status = begin_moment(&place, condition, database, date, time, error);
+    if (status == MUR_OK)
+        status = mur_buffer_append_format(&condition->sql, error, "%s <> ''", place.date);
+    for (int upper = 0; status == MUR_OK && upper < 2; upper++) {
+        if (dates[upper][0] == '\0')
+            continue;
+        /* The first comparison is one for the index. */
+        status = mur_buffer_append_format(&condition->sql, error, " AND %s %s ? AND (%s <> ? OR (1",
+                                          place.date, upper != 0 ? "<=" : ">=", place.date);
+        for (int i = 0; status == MUR_OK && i < 2; i++)
+            status = bind_slice(condition, mur_slice_of(dates[upper]), error);
+        if (status == MUR_OK && times[upper][0] != '\0') {
+            status = mur_buffer_append_format(&condition->sql, error, " AND mur_time(%s) %s ?",
+                                              place.time, upper != 0 ? "<=" : ">=");
+            if (status == MUR_OK)
+                status = bind_integer(condition, time_of(times[upper], upper != 0), error);
+        }
+        if (status == MUR_OK)
+            status = mur_condition_add(condition, error, "))");
+    }
+    return status == MUR_OK ? mur_condition_add(condition, error, ")") : status;
+}
+
+static enum mur_status add_moments(struct mur_condition *condition, struct mur_database *database,
+                                   const struct mur_query *query, bool *done,
+                                   struct mur_error *error)
+{
+    enum mur_status status = MUR_OK;
+    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(moments); i++) {
+        size_t date = find_range(query, moments[i].date);
+        size_t time = find_range(query, moments[i].time);
+        if (date == query->key_count || time == query->key_count ||
+            mur_query_key_support(query, date) != MUR_KEY_MATCHED)
+            continue;
+        bool unknown = database->unknown_matches;
+        status = mur_condition_add(condition, error, unknown ? " AND (" : " AND ");
+        if (status == MUR_OK)
+            status = add_moment(condition, database, &query->keys[date], &query->keys[time], error);
+        if (status == MUR_OK && unknown)
+            status = add_unknown(condition, database, &query->keys[date],
+                                 mur_attribute_find(moments[i].date),
+                                 mur_attribute_find(moments[i].date)->level, error);
+        done[date] = true;
+        done[time] = true;
+    }
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
 static bool is_unique_key(const struct mur_query_key *key)
 {
     uint32_t tag = key->path.tags[0];
@@ -740,7 +807,7 @@ enum mur_status mur_condition_add_query(struct mur_condition *condition,
     condition->fold_case = database->fold_case;
     enum mur_status status = MUR_OK;
     if (query->combined_datetime && !only_unique)
-        status = add_moments(condition, query, done, error);
+        status = add_moments(condition, database, query, done, error);
     if (status == MUR_OK && !only_unique)
         status = mur_condition_add_scan_keys(condition, database, query, done, error);
     for (size_t i = 0; status == MUR_OK && i < query->key_count; i++) {

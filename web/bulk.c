@@ -80,7 +80,7 @@ static enum mur_status answer(struct mur_exchange *exchange, const struct mur_in
     mur_wado_etag(etag, instance, representation);
     bool immutable = mur_wado_is_immutable(exchange);
     bool answered = false;
-    status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+    status = mur_answer_condition(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     MUR_AUTO_CLOSE int file = -1;

@@ -20,6 +20,38 @@ static bool is_listed(bool *any, const struct mur_config *config, const char *or
     return *any;
 }
 
+/* As browsers write it: "https://host", with a port that is not the usual one, in lower case. */
+static bool is_origin(struct mur_slice text)
+{
+    const char *host = memmem(text.data, text.length, "://", 3);
+    if (host == NULL)
+        return mur_slice_equal(text, "*") || mur_slice_equal(text, "null");
+    size_t scheme = (size_t)(host - text.data);
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+        bool punctuation = memchr("-.:[]_+", c, 7) != NULL;
+        bool slash = c == '/' && i > scheme && i < scheme + 3;
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !punctuation && !slash)
+            return false;
+    }
+    return scheme > 0 && text.length > scheme + 3;
+}
+
+enum mur_status mur_cors_check_config(const struct mur_config *config, struct mur_error *error)
+{
+    for (const char *at = config->web_cors_origins; *at != '\0';) {
+        at += strspn(at, " ,");
+        const struct mur_slice one = {.data = at, .length = strcspn(at, " ,")};
+        at += one.length;
+        if (one.length > 0 && !is_origin(one))
+            return mur_error_set(error, MUR_INVALID,
+                                 "web.cors_origins: %.*s is no origin: https://host or "
+                                 "http://host:port, in lower case and without a path",
+                                 (int)(one.length < 200 ? one.length : 200), one.data);
+    }
+    return MUR_OK;
+}
+
 enum mur_status mur_cors_add_headers(struct mur_exchange *exchange, struct mur_error *error)
 {
     if (exchange->config->web_cors_origins[0] == '\0')
@@ -63,7 +95,7 @@ enum mur_status mur_cors_preflight(bool *answered, struct mur_exchange *exchange
     if (status == MUR_OK)
         status = mur_answer_header(exchange, "Access-Control-Allow-Headers",
                                    "Accept, Authorization, Cache-Control, Content-Type, "
-                                   "If-None-Match, Range",
+                                   "If-Match, If-None-Match, Range",
                                    error);
     if (status == MUR_OK)
         status = mur_answer_header(exchange, "Access-Control-Max-Age", "7200", error);

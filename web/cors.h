@@ -7,6 +7,11 @@
 
 #include "web/exchange.h"
 
+/** @retval MUR_INVALID  web.cors_origins lists what no browser calls an origin, so that it would
+ * never be the one of a page */
+MUR_NODISCARD
+enum mur_status mur_cors_check_config(const struct mur_config *config, struct mur_error *error);
+
 /** Answers a preflight of an origin in web.cors_origins.
  * @param[in] methods  that the path has, "" for none. @param[out] answered  it was one */
 MUR_NODISCARD

@@ -226,7 +226,7 @@ static enum mur_status answer(bool *taken, struct mur_exchange *exchange, struct
     if (status != MUR_OK)
         return status;
     mur_wado_etag(etag, &asked->instance, representation);
-    status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+    status = mur_answer_condition(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     if (!multipart)

@@ -96,23 +96,62 @@ static bool is_bytes(enum mur_vr vr)
     return mur_vr_info(vr)->class_ == MUR_VR_CLASS_BINARY && !mur_vr_info(vr)->multi;
 }
 
+static enum mur_vr vr_of(const struct mur_search_column *column, const struct mur_value *value)
+{
+    return value->vr != MUR_VR_NONE ? value->vr : column->vr;
+}
+
+static bool is_empty(const struct mur_value *value)
+{
+    return value->text == NULL || value->length == 0;
+}
+
+/* Bytes are retrieved, not searched for. */
+static bool is_shown(const struct mur_search_column *column, const struct mur_value *value)
+{
+    enum mur_vr vr = vr_of(column, value);
+    return !(is_empty(value) && column->if_known) && vr != MUR_VR_NONE && !is_bytes(vr);
+}
+
 static enum mur_status write_key(struct mur_json_writer *json,
                                  const struct mur_search_column *column,
                                  const struct mur_value *value, struct mur_error *error)
 {
-    enum mur_vr vr = value->vr != MUR_VR_NONE ? value->vr : column->vr;
-    bool empty = value->text == NULL || value->length == 0;
-    if ((empty && column->if_known) || vr == MUR_VR_NONE || is_bytes(vr))
-        return MUR_OK; /* bytes are retrieved, not searched for */
+    enum mur_vr vr = vr_of(column, value);
+    if (!is_shown(column, value))
+        return MUR_OK;
     begin_element(json, column->tag, vr);
     enum mur_status status = MUR_OK;
-    if (!empty && vr == MUR_VR_SQ)
+    if (!is_empty(value) && vr == MUR_VR_SQ)
         status = write_sequence(json, value, error);
-    else if (!empty)
+    else if (!is_empty(value))
         mur_json_write_values(json, vr,
                               (struct mur_slice){.data = value->text, .length = value->length});
     mur_json_end_object(json);
     return status;
+}
+
+/* Whether an element of the block that a creator reserves stands in the answer. */
+static bool is_reserved_for_some(const struct mur_search *search, const struct mur_value *values,
+                                 const struct mur_search_column *creator)
+{
+    for (size_t i = 0; i < search->column_count; i++) {
+        const struct mur_search_column *column = &search->columns[i];
+        if (column->kind == MUR_SEARCH_KEY &&
+            MUR_TAG_GROUP(column->tag) == MUR_TAG_GROUP(creator->tag) &&
+            MUR_TAG_ELEMENT(column->tag) >> 8 == MUR_TAG_ELEMENT(creator->tag) &&
+            is_shown(column, &values[column->key]))
+            return true;
+    }
+    return false;
+}
+
+static void write_text_element(struct mur_json_writer *json, const struct mur_search_column *column,
+                               const char *text)
+{
+    begin_element(json, column->tag, column->vr);
+    write_strings(json, text);
+    mur_json_end_object(json);
 }
 
 static enum mur_status write_retrieve_url(struct mur_json_writer *json,
@@ -153,11 +192,11 @@ enum mur_status mur_json_answer_write(struct mur_json_writer *json, const struct
             status = write_retrieve_url(json, search, values, error);
             break;
         case MUR_SEARCH_CHARSET:
+            write_text_element(json, column, "ISO_IR 192");
+            break;
         case MUR_SEARCH_CREATOR:
-            begin_element(json, column->tag, column->vr);
-            write_strings(json,
-                          column->kind == MUR_SEARCH_CHARSET ? "ISO_IR 192" : column->creator);
-            mur_json_end_object(json);
+            if (is_reserved_for_some(search, values, column))
+                write_text_element(json, column, column->creator);
             break;
         }
     }

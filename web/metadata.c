@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "archive/coerce.h"
 #include "archive/stored_header.h"
@@ -279,10 +280,24 @@ static enum mur_status choose_type(const char **out, const struct mur_exchange *
     return status;
 }
 
-/* Whether Accept-Encoding names gzip, and not to refuse it (RFC 9110 12.5.3). */
+/* "q" of what begins there, behind the name: 1 if it is not told. */
+static double quality_of(const char *parameters)
+{
+    double value = 1;
+    const char *at = parameters + strspn(parameters, " \t;");
+    if (strncasecmp(at, "q=", 2) != 0)
+        return value;
+    const struct mur_slice number = {.data = at + 2, .length = strcspn(at + 2, ", \t;")};
+    return mur_parse_double(&value, number, NULL) == MUR_OK ? value : 0;
+}
+
+/* Whether Accept-Encoding has gzip, by its name before "*", and does not rather have it plain (RFC
+ * 9110 12.5.3). */
 static enum mur_status takes_gzip(bool *out, const struct mur_exchange *exchange,
                                   struct mur_error *error)
 {
+    static const char *const codings[] = {"gzip", "x-gzip", "*", "identity"};
+    double qualities[MUR_COUNT(codings)] = {-1, -1, -1, -1};
     MUR_AUTO_FREE char *header = NULL;
     enum mur_status status = mur_exchange_header(&header, exchange, "Accept-Encoding", error);
     if (status != MUR_OK || header == NULL)
@@ -290,17 +305,14 @@ static enum mur_status takes_gzip(bool *out, const struct mur_exchange *exchange
     for (const char *at = header; *at != '\0'; at += strcspn(at, ",")) {
         at += strspn(at, ", \t");
         size_t length = strcspn(at, ";, \t");
-        bool named = (length == 4 && strncmp(at, "gzip", 4) == 0) || (length == 1 && *at == '*');
-        const char *quality = at + length + strspn(at + length, " \t;");
-        double value = 1;
-        if (strncmp(quality, "q=", 2) == 0) {
-            struct mur_slice number = {.data = quality + 2, .length = strcspn(quality + 2, ", ;")};
-            if (mur_parse_double(&value, number, NULL) != MUR_OK)
-                value = 0;
-        }
-        if (named && value > 0)
-            *out = true;
+        for (size_t i = 0; i < MUR_COUNT(codings); i++)
+            if (length == strlen(codings[i]) && strncasecmp(at, codings[i], length) == 0)
+                qualities[i] = quality_of(at + length);
     }
+    double gzip = qualities[0] >= 0   ? qualities[0]
+                  : qualities[1] >= 0 ? qualities[1]
+                                      : qualities[2];
+    *out = gzip > 0 && gzip >= qualities[3];
     return MUR_OK;
 }
 
@@ -393,7 +405,7 @@ enum mur_status mur_web_metadata_of_series(struct mur_exchange *exchange, struct
         return status;
     etag_of_key(etag, key, type);
     bool answered = false;
-    status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+    status = mur_answer_condition(&answered, exchange, etag, false, error);
     return status == MUR_OK && !answered ? answer_series(exchange, type, gzip, key, etag, error)
                                          : status;
 }
@@ -419,7 +431,7 @@ static enum mur_status answer_level(struct mur_exchange *exchange, enum mur_leve
         exchange->told = plan.count;
     }
     if (status == MUR_OK && known)
-        status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+        status = mur_answer_condition(&answered, exchange, etag, false, error);
     mur_plan_free(&plan);
     return status == MUR_OK && !answered
                ? answer_made(exchange, type, level, gzip, known ? etag : NULL, error)

@@ -389,7 +389,7 @@ static enum mur_status answer_image(struct mur_exchange *exchange, struct wish *
     mur_wado_etag(etag, instance, representation);
     bool answered = false;
     /* Later versions may render better: it is asked again whether it is the same. */
-    enum mur_status status = mur_answer_unchanged(&answered, exchange, etag, false, error);
+    enum mur_status status = mur_answer_condition(&answered, exchange, etag, false, error);
     if (status != MUR_OK || answered)
         return status;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;

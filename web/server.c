@@ -436,6 +436,8 @@ enum mur_status mur_web_create(struct mur_web **out, const struct mur_config *co
     if (status == MUR_OK)
         status = mur_wado_create(&web->wado, config, error);
     if (status == MUR_OK)
+        status = mur_cors_check_config(config, error);
+    if (status == MUR_OK)
         status = bind_socket(web, error);
     if (status == MUR_OK)
         status = mur_auth_create(&web->auth, config, web->local, error);

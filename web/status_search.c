@@ -54,7 +54,7 @@ static enum mur_status read_heading(char **out, struct mur_slice name, struct mu
 }
 
 static enum mur_status read_condition(struct conditions *out, struct mur_slice text,
-                                      struct mur_error *error)
+                                      enum mur_level level, struct mur_error *error)
 {
     /* A heading may have a "=" within its brackets. */
     const char *bracket = memchr(text.data, ']', text.length);
@@ -75,11 +75,9 @@ static enum mur_status read_condition(struct conditions *out, struct mur_slice t
     MUR_AUTO_FREE char *cell = NULL;
     MUR_AUTO_FREE char *copy = NULL;
     enum mur_status status = read_heading(&cell, name, value, error);
+    bool of_study = level == MUR_LEVEL_STUDY && mur_slice_equal(name, "Modality");
     if (status == MUR_OK && cell == NULL)
-        /* Studies are what is looked for. */
-        status = mur_text_copy(
-            &copy, mur_slice_equal(name, "Modality") ? mur_slice_of("ModalitiesInStudy") : name,
-            error);
+        status = mur_text_copy(&copy, of_study ? mur_slice_of("ModalitiesInStudy") : name, error);
     if (status != MUR_OK)
         return status;
     struct mur_parameter *parameter = &out->parameters[out->count++];
@@ -91,8 +89,20 @@ static enum mur_status read_condition(struct conditions *out, struct mur_slice t
     return MUR_OK;
 }
 
+/* What is shown of each study. */
+static void add_shown(struct conditions *out)
+{
+    out->parameters[out->count++] =
+        (struct mur_parameter){.name = "includefield",
+                               .value = mur_slice_of("StudyDescription,StrainDescription,"
+                                                     "AdmittingDiagnosesDescription,"
+                                                     "ClinicalTrialTimePointID")};
+    out->parameters[out->count++] =
+        (struct mur_parameter){.name = "limit", .value = mur_slice_of(ROWS)};
+}
+
 static enum mur_status read_conditions(struct conditions *out, struct mur_slice text,
-                                       struct mur_error *error)
+                                       enum mur_level level, struct mur_error *error)
 {
     enum mur_status status = MUR_OK;
     while (status == MUR_OK && text.length > 0) {
@@ -102,17 +112,10 @@ static enum mur_status read_conditions(struct conditions *out, struct mur_slice 
         struct mur_slice one =
             mur_slice_trim((struct mur_slice){.data = text.data, .length = length});
         if (one.length > 0)
-            status = read_condition(out, one, error);
+            status = read_condition(out, one, level, error);
         size_t used = length < text.length ? length + 1 : length;
         text = (struct mur_slice){.data = text.data + used, .length = text.length - used};
     }
-    out->parameters[out->count++] =
-        (struct mur_parameter){.name = "includefield",
-                               .value = mur_slice_of("StudyDescription,StrainDescription,"
-                                                     "AdmittingDiagnosesDescription,"
-                                                     "ClinicalTrialTimePointID")};
-    out->parameters[out->count++] =
-        (struct mur_parameter){.name = "limit", .value = mur_slice_of(ROWS)};
     return status;
 }
 
@@ -206,33 +209,79 @@ static enum mur_status write_rows(struct mur_html *html, const struct mur_search
     return status;
 }
 
-enum mur_status mur_status_search(struct mur_html *html, const struct mur_exchange *exchange,
-                                  struct mur_slice conditions, struct mur_error *error)
+/* ---- the search ------------------------------------------------------------------------------ */
+
+static enum mur_status parse(struct mur_search *search, const struct conditions *read,
+                             const struct mur_exchange *exchange, enum mur_level level,
+                             struct mur_error *error)
 {
-    __attribute__((cleanup(conditions_free))) struct conditions read = {.count = 0};
-    __attribute__((cleanup(mur_search_free))) struct mur_search search = {.limit = 0};
-    MUR_AUTO(mur_cursor) *cursor = NULL;
-    enum mur_status status = read_conditions(&read, conditions, error);
-    if (status != MUR_OK)
-        return status;
     struct mur_exchange asked = *exchange;
-    asked.parameters = read.parameters;
-    asked.parameter_count = read.count;
-    const struct mur_search_target target = {.level = MUR_LEVEL_STUDY};
-    status = mur_search_parse(&search, &asked, &target, error);
-    if (status == MUR_OK && search.unmatched.length > 0)
-        status = mur_error_set(error, MUR_INVALID, "nothing can be found by %s",
-                               mur_buffer_text(&search.unmatched));
+    asked.parameters = (struct mur_parameter *)read->parameters;
+    asked.parameter_count = read->count;
+    const struct mur_search_target target = {.level = level};
+    return mur_search_parse(search, &asked, &target, error);
+}
+
+/* Studies of what a search has found: their UIDs, by backslash. Rows come study by study.
+ * @param[out] more  there are rows that were not looked at */
+static enum mur_status gather(struct mur_buffer *uids, bool *more,
+                              const struct mur_exchange *exchange, const struct mur_search *search,
+                              struct mur_error *error)
+{
+    MUR_AUTO(mur_cursor) *cursor = NULL;
+    enum mur_status status = mur_archive_find(&cursor, exchange->archive, &search->query, error);
+    MUR_AUTO_FREE char *last = NULL;
+    for (bool found = status == MUR_OK; status == MUR_OK && found;) {
+        const struct mur_value *values = NULL;
+        status = mur_cursor_next(&values, &found, cursor, error);
+        if (status != MUR_OK || !found)
+            break;
+        const char *uid = values[search->uids[0]].text;
+        if (uid == NULL || (last != NULL && strcmp(uid, last) == 0))
+            continue;
+        free(MUR_STEAL(last));
+        status = mur_text_copy(&last, mur_slice_of(uid), error);
+        if (status == MUR_OK)
+            status =
+                mur_buffer_append_format(uids, error, "%s%s", uids->length > 0 ? "\\" : "", uid);
+    }
     if (status == MUR_OK)
-        status = mur_archive_find(&cursor, exchange->archive, &search.query, error);
-    if (status != MUR_OK)
-        return status;
-    size_t count = mur_cursor_count(cursor);
+        *more = mur_cursor_count(cursor) > search->limit;
+    return status;
+}
+
+/* What is no attribute of a study may be one of its series, or of their instances: all conditions
+ * must hold for the same one. */
+static enum mur_status find_below(struct mur_buffer *uids, bool *more,
+                                  const struct mur_exchange *exchange, struct mur_slice conditions,
+                                  struct mur_error *error)
+{
+    for (enum mur_level level = MUR_LEVEL_SERIES;; level = MUR_LEVEL_IMAGE) {
+        __attribute__((cleanup(conditions_free))) struct conditions read = {.count = 0};
+        __attribute__((cleanup(mur_search_free))) struct mur_search search = {.limit = 0};
+        enum mur_status status = read_conditions(&read, conditions, level, error);
+        if (status == MUR_OK)
+            status = parse(&search, &read, exchange, level, error);
+        if (status != MUR_OK)
+            return status;
+        if (search.unmatched.length == 0)
+            return gather(uids, more, exchange, &search, error);
+        if (level == MUR_LEVEL_IMAGE)
+            return mur_error_set(error, MUR_INVALID, "nothing can be found by %s",
+                                 mur_buffer_text(&search.unmatched));
+    }
+}
+
+static enum mur_status write_found(struct mur_html *html, const struct mur_exchange *exchange,
+                                   const struct mur_search *search, struct mur_cursor *cursor,
+                                   bool more, struct mur_error *error)
+{
+    size_t count = cursor != NULL ? mur_cursor_count(cursor) : 0;
     mur_html_raw(html, "<section class=\"found\"><h2>");
     mur_html_number(html, (int64_t)count);
-    mur_html_raw(html, count > MUR_SEARCH_COUNTED ? " or more" : "");
+    mur_html_raw(html, more || count > MUR_SEARCH_COUNTED ? " or more" : "");
     mur_html_raw(html, count == 1 ? " study" : " studies");
-    mur_html_raw(html, count > search.limit ? "; the first " ROWS ":</h2>\n" : "</h2>\n");
+    mur_html_raw(html, count > search->limit ? "; the first " ROWS ":</h2>\n" : "</h2>\n");
     if (count == 0) {
         mur_html_raw(html, exchange->config->find_fold_case
                                ? "<p>* stands for any characters.</p></section>\n"
@@ -248,7 +297,39 @@ enum mur_status mur_status_search(struct mur_html *html, const struct mur_exchan
         mur_html_raw(html, cells[i].heading);
     }
     mur_html_raw(html, "</tr></thead><tbody>\n");
-    status = write_rows(html, &search, cursor, exchange->config->web_viewer_dir[0] != '\0', error);
+    enum mur_status status =
+        write_rows(html, search, cursor, exchange->config->web_viewer_dir[0] != '\0', error);
     mur_html_raw(html, "</tbody></table></section>\n");
     return status;
+}
+
+enum mur_status mur_status_search(struct mur_html *html, const struct mur_exchange *exchange,
+                                  struct mur_slice conditions, struct mur_error *error)
+{
+    __attribute__((cleanup(conditions_free))) struct conditions read = {.count = 0};
+    __attribute__((cleanup(mur_search_free))) struct mur_search search = {.limit = 0};
+    MUR_AUTO_BUFFER struct mur_buffer uids = MUR_BUFFER_INIT;
+    MUR_AUTO(mur_cursor) *cursor = NULL;
+    bool more = false;
+    enum mur_status status = read_conditions(&read, conditions, MUR_LEVEL_STUDY, error);
+    add_shown(&read);
+    if (status == MUR_OK)
+        status = parse(&search, &read, exchange, MUR_LEVEL_STUDY, error);
+    bool below = status == MUR_OK && search.unmatched.length > 0;
+    if (below)
+        status = find_below(&uids, &more, exchange, conditions, error);
+    if (status == MUR_OK && below && uids.length == 0)
+        return write_found(html, exchange, &search, NULL, more, error);
+    if (status == MUR_OK && below) {
+        mur_search_free(&search);
+        search = (struct mur_search){.limit = 0};
+        read.count = 0;
+        read.parameters[read.count++] = (struct mur_parameter){
+            .name = "StudyInstanceUID", .value = mur_slice_of(mur_buffer_text(&uids))};
+        add_shown(&read);
+        status = parse(&search, &read, exchange, MUR_LEVEL_STUDY, error);
+    }
+    if (status == MUR_OK)
+        status = mur_archive_find(&cursor, exchange->archive, &search.query, error);
+    return status == MUR_OK ? write_found(html, exchange, &search, cursor, more, error) : status;
 }

@@ -7,7 +7,8 @@
 
 /**
  * Writes the studies that fit conditions such as "StrainDescription=C57BL*; Factor
- * Value[diet]=western*": attributes as QIDO-RS names them, columns as the tables head them.
+ * Value[diet]=western*": attributes as QIDO-RS names them, columns as the tables head them. With
+ * those of series or instances, the studies in which one of these fits all conditions.
  * @retval MUR_INVALID  a condition cannot be understood: the message is for who wrote it, and
  * nothing is written
  */

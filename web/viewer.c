@@ -75,7 +75,7 @@ static enum mur_status answer_file(struct mur_exchange *exchange, const char *pa
                    (unsigned long long)info.st_size);
     bool immutable = is_named_by_content(path);
     bool answered = false;
-    status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+    status = mur_answer_condition(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     status = mur_answer_file(exchange, MHD_HTTP_OK, type_of(path), file, 0, (uint64_t)info.st_size,

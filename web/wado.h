@@ -103,9 +103,10 @@ void mur_wado_etag(char out[MUR_ETAG_SIZE], const struct mur_instance *instance,
 void mur_wado_plan_etag(char out[MUR_ETAG_SIZE], const struct mur_plan *plan,
                         const char *representation);
 
-/** Answers 304 when the client has it already. @param[out] answered  whether it was */
+/** Answers 304 when the client has it already, 412 when it wants something else (If-Match, RFC 9110
+ * 13.2.2). @param[out] answered  set to true if so */
 MUR_NODISCARD
-enum mur_status mur_answer_unchanged(bool *answered, struct mur_exchange *exchange,
+enum mur_status mur_answer_condition(bool *answered, struct mur_exchange *exchange,
                                      const char *etag, bool immutable, struct mur_error *error);
 /** Adds ETag, Cache-Control and Vary to an answer. @param etag  NULL: it cannot be kept
  * @param immutable  the same address never has other bytes */

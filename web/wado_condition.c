@@ -40,15 +40,15 @@ void mur_wado_plan_etag(char out[MUR_ETAG_SIZE], const struct mur_plan *plan,
     write_etag(out, all);
 }
 
-/* Whether a list of entity tags has ours (weak comparison). */
-static bool has_tag(const char *list, const char *etag)
+/* Whether a list of entity tags has ours. @param weak  "W/" before it does not matter */
+static bool has_tag(const char *list, const char *etag, bool weak)
 {
     size_t length = strlen(etag);
     for (const char *at = list; *at != '\0';) {
         at += strspn(at, ", \t");
         if (*at == '*')
             return true;
-        if (strncmp(at, "W/", 2) == 0)
+        if (weak && strncmp(at, "W/", 2) == 0)
             at += 2;
         if (strncmp(at, etag, length) == 0)
             return true;
@@ -75,15 +75,25 @@ enum mur_status mur_answer_validators(struct mur_exchange *exchange, const char 
                             : status;
 }
 
-enum mur_status mur_answer_unchanged(bool *answered, struct mur_exchange *exchange,
+enum mur_status mur_answer_condition(bool *answered, struct mur_exchange *exchange,
                                      const char *etag, bool immutable, struct mur_error *error)
 {
+    MUR_AUTO_FREE char *wanted = NULL;
     MUR_AUTO_FREE char *known = NULL;
-    enum mur_status status = mur_exchange_header(&known, exchange, "If-None-Match", error);
-    if (status != MUR_OK || known == NULL || !has_tag(known, etag))
-        return status;
-    status = mur_answer(exchange, MHD_HTTP_NOT_MODIFIED, NULL, mur_slice_of(""), error);
+    enum mur_status status = mur_exchange_header(&wanted, exchange, "If-Match", error);
     if (status == MUR_OK)
+        status = mur_exchange_header(&known, exchange, "If-None-Match", error);
+    if (status != MUR_OK)
+        return status;
+    bool changed = wanted != NULL && !has_tag(wanted, etag, false);
+    if (changed)
+        status = mur_answer(exchange, MHD_HTTP_PRECONDITION_FAILED, "text/plain; charset=utf-8",
+                            mur_slice_of("it is not what If-Match says\n"), error);
+    else if (known != NULL && has_tag(known, etag, true))
+        status = mur_answer(exchange, MHD_HTTP_NOT_MODIFIED, NULL, mur_slice_of(""), error);
+    else
+        return MUR_OK;
+    if (status == MUR_OK && !changed)
         status = mur_answer_validators(exchange, etag, immutable, error);
     if (status == MUR_OK)
         *answered = true;

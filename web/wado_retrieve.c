@@ -158,7 +158,7 @@ static enum mur_status answer_many(struct mur_exchange *exchange, struct retriev
     bool known = !exchange->config->export_coerce;
     bool answered = false;
     if (known)
-        status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+        status = mur_answer_condition(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     const struct mur_parts parts = {.next = next_part, .free = free_retrieval, .user = retrieval};
@@ -217,7 +217,7 @@ static enum mur_status retrieve_one(struct mur_exchange *exchange,
     bool known = !exchange->config->export_coerce;
     bool answered = false;
     if (known)
-        status = mur_answer_unchanged(&answered, exchange, etag, immutable, error);
+        status = mur_answer_condition(&answered, exchange, etag, immutable, error);
     if (status != MUR_OK || answered)
         return status;
     MUR_AUTO_BODY struct mur_body body = MUR_BODY_INIT;

@@ -142,6 +142,25 @@ static void a_public_address_without_users_is_refused(void **state)
     assert_not_made("web.bind=::", MUR_DENIED, "web.users_file");
 }
 
+static void origins_that_no_page_has_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"viewer.example",
+                                        "https://viewer.example/",
+                                        "https://viewer.example/ohif",
+                                        "https://Viewer.example",
+                                        "\"https://viewer.example",
+                                        "https://*.example",
+                                        "https://ok.example http",
+                                        "https://",
+                                        "://viewer.example"};
+    for (size_t i = 0; i < MUR_COUNT(wrong); i++) {
+        char settings[128];
+        (void)snprintf(settings, sizeof settings, "web.cors_origins=%s", wrong[i]);
+        assert_not_made(settings, MUR_INVALID, "is no origin");
+    }
+}
+
 static void a_file_that_is_open_to_others_or_wrong_is_refused(void **state)
 {
     (void)state;
@@ -233,7 +252,7 @@ static void a_listed_page_may_ask_and_store(void **state)
 {
     (void)state;
     struct site site;
-    start_guarded(&site, "web.cors_origins=http://other.example https://viewer.example");
+    start_guarded(&site, "web.cors_origins=http://[::1]:3000, null https://viewer.example");
     AUTO_HTTP struct http_answer preflight =
         http_request(&site, "OPTIONS", STUDIES, VIEWER PREFLIGHT);
     assert_int_equal(preflight.code, 204);
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(only_who_may_write_stores),
         cmocka_unit_test(wrong_credentials_are_refused),
         cmocka_unit_test(a_public_address_without_users_is_refused),
+        cmocka_unit_test(origins_that_no_page_has_are_refused),
         cmocka_unit_test(a_file_that_is_open_to_others_or_wrong_is_refused),
         cmocka_unit_test(without_users_only_names_of_this_machine_are_served),
         cmocka_unit_test(pages_from_elsewhere_get_nothing_unless_listed),

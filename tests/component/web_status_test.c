@@ -137,7 +137,7 @@ static void the_search_box_finds_studies(void **state)
     (void)state;
     struct site site;
     start_site(&site, NULL);
-    fill_node(&site.node, 3, 1);
+    fill_node(&site.node, 3, 2);
     AUTO_HTTP struct http_answer page =
         http_get(&site, "/status?q=PatientID%3DM2%3B%20Modality%3DCT");
     assert_int_equal(page.code, 200);
@@ -148,6 +148,24 @@ static void the_search_box_finds_studies(void **state)
     assert_int_equal(cell.code, 200);
     static const char *const none[] = {"<h2>0 studies</h2>"};
     assert_page_has(&cell, none, 1);
+    /* What series and instances say of themselves finds their studies, each of them once. */
+    static const struct {
+        const char *target;
+        const char *found;
+    } below[] = {
+        {"/status?q=SeriesInstanceUID%3D1.2.3.1.1", "<h2>1 study</h2>"},
+        {"/status?q=Modality%3DCT%3BSeriesInstanceUID%3D1.2.3.1.1", "<h2>1 study</h2>"},
+        {"/status?q=Modality%3DMR%3BSeriesInstanceUID%3D1.2.3.1.1", "<h2>0 studies</h2>"},
+        {"/status?q=SOPClassUID%3D1.2.840.10008.5.1.4.1.1.2", "<h2>3 studies</h2>"},
+        {"/status?q=PatientID%3DM2%3BSOPClassUID%3D1.2.840.10008.5.1.4.1.1.2", "<h2>1 study</h2>"},
+    };
+    for (size_t i = 0; i < MUR_COUNT(below); i++) {
+        AUTO_HTTP struct http_answer studies = http_get(&site, below[i].target);
+        assert_int_equal(studies.code, 200);
+        assert_page_has(&studies, &below[i].found, 1);
+    }
+    AUTO_HTTP struct http_answer pixels = http_get(&site, "/status?q=PixelData%3D1");
+    assert_int_equal(pixels.code, 400);
     stop_site(&site);
 }
 

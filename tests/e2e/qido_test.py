@@ -187,6 +187,10 @@ class QidoTest(unittest.TestCase):
         self.assertTrue(any("StrainDescription" in answer for answer in everything))
         self.assertTrue(any(0x00990010 in answer and 0x00991001 in answer for answer in everything))
         self.assertFalse(any("Modality" in answer for answer in everything))
+        for level in PATHS.values():  # a creator stands where an element of its block does
+            for answer in self.search(level, includefield="all"):
+                private = any(0x00991000 <= element.tag <= 0x009910FF for element in answer)
+                self.assertEqual(0x00990010 in answer, private)
 
     # -- OHIF ----------------------------------------------------------------------------------------
 

@@ -378,6 +378,12 @@ class WadoTest(unittest.TestCase):
                                     Accept_Encoding="gzip")
         self.assertEqual(headers["Content-Encoding"], "gzip")
         self.assertEqual(len(json.loads(gzip.decompress(whole))), len(self.files))
+        for codings, expected in (("GZIP;q=0.2", "gzip"), ("x-gzip", "gzip"), ("*", "gzip"),
+                                  ("br, gzip;q=0.8, *;q=0", "gzip"), ("gzip;q=0, *", None),
+                                  ("*, gzip; Q=0", None), ("gzip;q=0.5, identity", None),
+                                  ("deflate, br", None)):
+            headers, _ = self.fetch("/studies/2.25.770/metadata", "*/*", Accept_Encoding=codings)
+            self.assertEqual(headers["Content-Encoding"], expected, codings)
 
     def test_a_series_that_grows_has_new_metadata(self):
         series = "/studies/2.25.880/series/2.25.881/metadata"
@@ -517,6 +523,11 @@ class WadoTest(unittest.TestCase):
             code, again, body = self.get(target, accept, If_None_Match=f'"x", {headers["ETag"]}')
             self.assertEqual((code, body, again["ETag"]), (304, b"", headers["ETag"]), target)
             self.assertEqual(self.get(target, accept, If_None_Match='"x"')[0], 200)
+            # Who goes on with something, as by If-Match, gets nothing of something else.
+            for tag, expected in ((headers["ETag"], 200), ("*", 200), ('"x"', 412),
+                                  ("W/" + headers["ETag"], 412)):
+                code, again, _ = self.get(target, accept, If_Match=tag)
+                self.assertEqual((code, "ETag" in again), (expected, expected == 200), target)
         for accept in ("application/dicom", OHIF_OBJECT):
             self.assertIn("immutable", self.fetch(self.path("ct1"), accept)[0]["Cache-Control"])
         series, _ = self.fetch("/studies/2.25.770/series/2.25.771", OHIF_OBJECT)
