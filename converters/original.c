@@ -16,7 +16,7 @@ enum mur_status mur_original_file_name(char **out, const char *path, struct mur_
 {
     struct mur_slice base = mur_slice_of(mur_path_base(path));
     MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status = mur_utf8_valid(base) ? mur_text_copy(&text, base, error)
+    enum mur_status status = mur_utf8_valid(base) ? mur_text_normalise(&text, base, true, error)
                                                   : mur_utf8_from_cp1252(&text, base, error);
     if (status != MUR_OK)
         return status;

@@ -44,7 +44,8 @@ enum mur_status mur_original_put(struct mur_dataset *dataset, const struct mur_o
                                  struct mur_error *error);
 
 /** The last part of a path, without ".gz", as an LO can hold it: UTF-8, no backslash, no control
- * characters, at most 64 characters. @param[out] out  free() */
+ * characters, at most 64 characters; composed (NFC), as a copy of the file that went over macOS
+ * gives the same objects. @param[out] out  free() */
 MUR_NODISCARD
 enum mur_status mur_original_file_name(char **out, const char *path, struct mur_error *error);
 

@@ -446,14 +446,76 @@ static enum mur_status open_resolved(int *out, const char *root, const char *rel
     }
 }
 
+static enum mur_status exists_beneath(const char *root, const char *relative,
+                                      struct mur_error *error)
+{
+    MUR_AUTO_CLOSE int descriptor = -1;
+    return open_resolved(&descriptor, root, relative, O_PATH | O_CLOEXEC, error);
+}
+
+/* Adds a name of a path to those before it, as it is spelt there. */
+static enum mur_status add_spelling(char **path, const char *root, struct mur_slice name,
+                                    struct mur_error *error)
+{
+    enum mur_status status = MUR_NOT_FOUND;
+    for (int i = 0; i < 3 && status == MUR_NOT_FOUND; i++) {
+        MUR_AUTO_FREE char *spelt = NULL;
+        MUR_AUTO_FREE char *tried = NULL;
+        status = i == 0 ? mur_text_copy(&spelt, name, error)
+                        : mur_text_normalise(&spelt, name, i == 1, error);
+        if (status == MUR_PARSE) /* bytes that are no text have one spelling */
+            return MUR_NOT_FOUND;
+        if (status == MUR_OK)
+            status = mur_path_join(&tried, *path, spelt, error);
+        if (status == MUR_OK)
+            status = exists_beneath(root, tried, error);
+        if (status != MUR_OK)
+            continue;
+        free(*path);
+        *path = MUR_STEAL(tried);
+    }
+    return status;
+}
+
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
+enum mur_status mur_path_spelling(char **out, const char *root, const char *relative,
+                                  struct mur_error *error)
+{
+    struct mur_error asked = MUR_ERROR_INIT; /* names what was asked for */
+    struct mur_error cause = MUR_ERROR_INIT;
+    enum mur_status status = exists_beneath(root, relative, &asked);
+    if (status == MUR_OK)
+        return mur_text_copy(out, mur_slice_of(relative), error);
+    MUR_AUTO_FREE char *path = NULL;
+    bool others = status == MUR_NOT_FOUND && !is_ascii(relative);
+    if (others)
+        status = mur_text_copy(&path, mur_slice_of(""), &cause);
+    for (const char *at = relative; others && status == MUR_OK && *at != '\0';) {
+        size_t length = strcspn(at, "/");
+        if (length > 0)
+            status =
+                add_spelling(&path, root, (struct mur_slice){.data = at, .length = length}, &cause);
+        at += length + (at[length] == '/');
+    }
+    if (status == MUR_OK)
+        *out = MUR_STEAL(path);
+    else if (error != NULL)
+        *error = others && status != MUR_NOT_FOUND ? cause : asked;
+    return status;
+}
+
 enum mur_status mur_path_beneath(char **out, const char *root, const char *relative,
                                  struct mur_error *error)
 {
-    MUR_AUTO_CLOSE int descriptor = -1;
-    enum mur_status status = open_resolved(&descriptor, root, relative, O_PATH | O_CLOEXEC, error);
-    if (status != MUR_OK)
-        return status;
-    return mur_path_join(out, root, relative, error);
+    MUR_AUTO_FREE char *spelt = NULL;
+    enum mur_status status = mur_path_spelling(&spelt, root, relative, error);
+    return status == MUR_OK ? mur_path_join(out, root, spelt, error) : status;
 }
 
 enum mur_status mur_open_beneath(int *out, const char *root, const char *relative,

@@ -70,7 +70,9 @@ enum mur_status mur_path_join(char **out, const char *a, const char *b, struct m
 /** The part after the last slash; borrowed from @p path. */
 const char *mur_path_base(const char *path);
 
-/** Where @p relative, a path from outside, lies beneath @p root.
+/** Where @p relative, a path from outside, lies beneath @p root. A name that is not there is looked
+ * for in its other Unicode normalisations: a folder that was made by macOS has "é" as two code
+ * points where who wrote the path has one, or the other way round.
  * @param[out] out  malloc'ed path that exists
  * @retval MUR_DENIED  empty, absolute, with a drive letter, or leaving the root by ".." or by a
  *                     symbolic link
@@ -78,7 +80,11 @@ const char *mur_path_base(const char *path);
 MUR_NODISCARD
 enum mur_status mur_path_beneath(char **out, const char *root, const char *relative,
                                  struct mur_error *error);
-/** Opens it read-only at once, without a moment in which it could be exchanged.
+/** The same; @p out is relative to @p root, with names as they are spelt there. */
+MUR_NODISCARD
+enum mur_status mur_path_spelling(char **out, const char *root, const char *relative,
+                                  struct mur_error *error);
+/** Opens it read-only at once, without a moment in which it could be exchanged; as it is spelt.
  * @param[out] out  descriptor, the caller's; the rest as mur_path_beneath() */
 MUR_NODISCARD
 enum mur_status mur_open_beneath(int *out, const char *root, const char *relative,

@@ -165,6 +165,21 @@ enum mur_status mur_utf8_from_cp1252(char **out, struct mur_slice text, struct m
     return status == MUR_OK ? mur_buffer_take(out, &buffer, error) : status;
 }
 
+static enum mur_status map_text(char **out, struct mur_slice text, unsigned options,
+                                struct mur_error *error)
+{
+    utf8proc_uint8_t *mapped = NULL;
+    utf8proc_ssize_t length =
+        utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.length, &mapped,
+                     (utf8proc_option_t)options);
+    if (length == UTF8PROC_ERROR_NOMEM)
+        return mur_error_no_memory(error);
+    if (length < 0)
+        return mur_error_set(error, MUR_PARSE, "cannot fold text: %s", utf8proc_errmsg(length));
+    *out = (char *)mapped;
+    return MUR_OK;
+}
+
 enum mur_status mur_text_fold(char **out, struct mur_slice text, struct mur_error *error)
 {
     bool ascii = true;
@@ -188,17 +203,17 @@ enum mur_status mur_text_fold(char **out, struct mur_slice text, struct mur_erro
             return status;
         return mur_text_fold(out, mur_slice_of(utf8), error);
     }
-    utf8proc_uint8_t *folded = NULL;
-    utf8proc_ssize_t length =
-        utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.length, &folded,
-                     UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_STRIPMARK |
-                         UTF8PROC_CASEFOLD);
-    if (length == UTF8PROC_ERROR_NOMEM)
-        return mur_error_no_memory(error);
-    if (length < 0)
-        return mur_error_set(error, MUR_PARSE, "cannot fold text: %s", utf8proc_errmsg(length));
-    *out = (char *)folded;
-    return MUR_OK;
+    return map_text(out, text,
+                    UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_STRIPMARK |
+                        UTF8PROC_CASEFOLD,
+                    error);
+}
+
+enum mur_status mur_text_normalise(char **out, struct mur_slice text, bool composed,
+                                   struct mur_error *error)
+{
+    return map_text(out, text, UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE),
+                    error);
 }
 
 static bool starts_character(char c)

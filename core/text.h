@@ -53,6 +53,11 @@ enum mur_status mur_utf8_from_cp1252(char **out, struct mur_slice text, struct m
  * after it. Text that is not valid UTF-8 is folded as Windows-1252. */
 MUR_NODISCARD
 enum mur_status mur_text_fold(char **out, struct mur_slice text, struct mur_error *error);
+/** "é" as one code point (NFC), or as letter and mark (NFD), as macOS writes names of files.
+ * @retval MUR_PARSE  not UTF-8 */
+MUR_NODISCARD
+enum mur_status mur_text_normalise(char **out, struct mur_slice text, bool composed,
+                                   struct mur_error *error);
 /** The largest length <= limit bytes that does not cut a UTF-8 sequence. */
 size_t mur_utf8_cut(struct mur_slice text, size_t limit);
 /** Number of Unicode code points (DICOM counts characters, PS3.5 6.2). */

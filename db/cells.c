@@ -12,10 +12,11 @@ static enum mur_status column_row(int64_t *out, struct mur_database *database,
 {
     bool found = false;
     int64_t id = 0;
-    enum mur_status status =
-        MUR_QUERY_INTEGER(&id, &found, database, error,
-                          "SELECT id FROM isa_column WHERE element = ? AND kind = ? AND name = ?",
-                          MUR_I(cell->element), MUR_T(cell->kind), MUR_T(cell->name));
+    const char *vr = cell->element != 0 ? mur_vr_name(cell->vr) : "";
+    enum mur_status status = MUR_QUERY_INTEGER(
+        &id, &found, database, error,
+        "SELECT id FROM isa_column WHERE element = ? AND kind = ? AND name = ? AND vr = ?",
+        MUR_I(cell->element), MUR_T(cell->kind), MUR_T(cell->name), MUR_T(vr));
     if (status != MUR_OK || found) {
         if (status == MUR_OK)
             *out = id;
@@ -30,12 +31,11 @@ static enum mur_status column_row(int64_t *out, struct mur_database *database,
     if (status == MUR_OK)
         status = mur_text_fold(&name_fold, mur_slice_of(cell->name), error);
     if (status == MUR_OK)
-        status =
-            MUR_RUN(database, error,
-                    "INSERT INTO isa_column(element, vr, kind, name, name_fold, heading_fold)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    MUR_I(cell->element), MUR_T(cell->element != 0 ? mur_vr_name(cell->vr) : ""),
-                    MUR_T(cell->kind), MUR_T(cell->name), MUR_T(name_fold), MUR_T(heading_fold));
+        status = MUR_RUN(database, error,
+                         "INSERT INTO isa_column(element, vr, kind, name, name_fold, heading_fold)"
+                         " VALUES (?, ?, ?, ?, ?, ?)",
+                         MUR_I(cell->element), MUR_T(vr), MUR_T(cell->kind), MUR_T(cell->name),
+                         MUR_T(name_fold), MUR_T(heading_fold));
     if (status == MUR_OK)
         *out = sqlite3_last_insert_rowid(database->handle);
     return status;

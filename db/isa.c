@@ -263,6 +263,11 @@ enum mur_status mur_database_retire_isa_scans(struct mur_database *database, int
         if (status == MUR_OK)
             status = retire_scan(database, known[i], error);
     }
+    if (status == MUR_OK) /* those of which all cells are gone */
+        status = mur_run(database,
+                         "DELETE FROM isa_column WHERE NOT EXISTS"
+                         " (SELECT 1 FROM isa_cell f WHERE f.column = isa_column.id)",
+                         NULL, 0, error);
     return status;
 }
 

@@ -376,10 +376,7 @@ enum mur_status mur_isa_resolve_path(char **out, const struct mur_isa *isa,
         return status;
     const char *const candidates[] = {beside, plain};
     for (size_t i = 0; i < MUR_COUNT(candidates); i++) {
-        MUR_AUTO_FREE char *where = NULL;
-        status = mur_path_beneath(&where, isa->root, candidates[i], error);
-        if (status == MUR_OK)
-            return mur_text_copy(out, mur_slice_of(candidates[i]), error);
+        status = mur_path_spelling(out, isa->root, candidates[i], error);
         if (status != MUR_NOT_FOUND)
             return status;
     }

@@ -56,7 +56,10 @@ static enum mur_status output_open(struct output *out, const struct writing *wri
         return status;
     out->file = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (out->file < 0 && errno == EEXIST)
-        return mur_error_set(error, MUR_EXISTS, "%s is there already", out->path);
+        return mur_error_set(error, MUR_EXISTS,
+                             "%s is there already, or it is an assay of two studies: it cannot "
+                             "name the objects of both",
+                             out->path);
     if (out->file < 0)
         return mur_error_set_errno(error, errno, "%s", out->path);
     return MUR_OK;
@@ -151,17 +154,73 @@ static enum mur_status write_row(struct output *output, const struct writing *wr
     return status == MUR_OK ? end_record(output, error) : status;
 }
 
+/** What is written of a table. One that several studies name, or a study names twice, is one file.
+ */
+struct rows {
+    bool *wanted; /* owned; of each row, whether one of those who name the table has it */
+    bool written; /* with one that came before */
+};
+
+static void rows_free(struct rows *rows)
+{
+    free(rows->wanted);
+}
+#define AUTO_ROWS __attribute__((cleanup(rows_free)))
+
+static void add_rows(struct rows *rows, const struct writing *writing,
+                     const struct mur_isa_study *study, const struct mur_isa_assay *assay,
+                     const struct mur_isa_table *table)
+{
+    const struct mur_isa_part *part = writing->part;
+    for (uint32_t row = 0; row < table->row_count; row++)
+        rows->wanted[row] = rows->wanted[row] || part->has_row == NULL ||
+                            part->has_row(part->user, study, assay, row);
+}
+
+static enum mur_status choose_rows(struct rows *out, const struct writing *writing,
+                                   const struct mur_isa_study *study,
+                                   const struct mur_isa_assay *assay,
+                                   const struct mur_isa_table *table, struct mur_error *error)
+{
+    const struct mur_isa *isa = writing->isa;
+    bool before = true;
+    out->wanted = calloc((size_t)table->row_count + 1, sizeof *out->wanted);
+    if (out->wanted == NULL)
+        return mur_error_no_memory(error);
+    for (size_t i = 0; assay == NULL && i < isa->study_count; i++) {
+        const struct mur_isa_study *other = &isa->studies[i];
+        before = before && other != study;
+        if (!other->readable || strcmp(other->table.path, table->path) != 0 ||
+            !has_part(writing, other, NULL))
+            continue;
+        out->written = out->written || before;
+        add_rows(out, writing, other, NULL, table);
+    }
+    for (size_t i = 0; assay != NULL && i < study->assay_count; i++) {
+        const struct mur_isa_assay *other = &study->assays[i];
+        before = before && other != assay;
+        if (strcmp(other->table.path, table->path) != 0 || !has_part(writing, study, other))
+            continue;
+        out->written = out->written || before;
+        add_rows(out, writing, study, other, table);
+    }
+    return MUR_OK;
+}
+
 static enum mur_status write_table(const struct writing *writing, const struct mur_isa_study *study,
                                    const struct mur_isa_assay *assay,
                                    const struct mur_isa_table *table, struct mur_error *error)
 {
-    const struct mur_isa_part *part = writing->part;
+    AUTO_ROWS struct rows rows = {.wanted = NULL};
     AUTO_OUTPUT struct output output = {.file = -1};
-    enum mur_status status = output_open(&output, writing, table->path, error);
+    enum mur_status status = choose_rows(&rows, writing, study, assay, table, error);
+    if (status != MUR_OK || rows.written)
+        return status;
+    status = output_open(&output, writing, table->path, error);
     if (status == MUR_OK)
         status = write_header(&output, writing, study, assay, table, error);
     for (uint32_t row = 0; status == MUR_OK && row < table->row_count; row++)
-        if (part->has_row == NULL || part->has_row(part->user, study, assay, row))
+        if (rows.wanted[row])
             status = write_row(&output, writing, study, assay, table, row, error);
     return status == MUR_OK ? output_flush(&output, error) : status;
 }

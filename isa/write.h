@@ -36,10 +36,12 @@ struct mur_isa_part {
 /**
  * Writes into @p directory, which is made if absent. Tables that were not readable are left out,
  * and so are their assays; a study of which nothing is written is left out; so is an investigation
- * without studies.
+ * without studies. A study table that several studies name is written once, with the rows that any
+ * of them has, and so is an assay table that its study names twice.
  * @param directory  where the investigation file goes: under the folder that it had beneath the
  *                   root
- * @retval MUR_EXISTS  a file that would be written is there already, or two tables have one name
+ * @retval MUR_EXISTS  a file that would be written is there already, or two studies have one
+ *                     assay table: it cannot name the objects of both
  * @retval MUR_DENIED, MUR_NO_SPACE, MUR_IO, MUR_NO_MEMORY
  */
 MUR_NODISCARD

@@ -223,8 +223,8 @@ CREATE TABLE isa_key (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX isa_key_by_scan ON isa_key(scan);
 
--- Columns of the tables: each kind and heading once. element: 0, or a plain element of our private block
--- (vr), which has neither.
+-- Columns of the tables: each kind and heading once, while a cell has it. element: 0, or a plain element
+-- of our private block, which has neither but a VR: one for each VR, while a new mapping comes into force.
 CREATE TABLE isa_column (
   id INTEGER PRIMARY KEY,
   element INTEGER NOT NULL,
@@ -233,7 +233,7 @@ CREATE TABLE isa_column (
   name TEXT NOT NULL,
   name_fold TEXT NOT NULL,               -- without case and diacritics
   heading_fold TEXT NOT NULL,            -- likewise, of "kind:name"
-  UNIQUE (element, kind, name)
+  UNIQUE (element, kind, name, vr)
 ) STRICT;
 CREATE INDEX isa_column_by_name ON isa_column(name_fold) WHERE element = 0;
 CREATE INDEX isa_column_by_heading ON isa_column(heading_fold) WHERE element = 0;

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 import unittest
 import zipfile
 
@@ -301,6 +302,29 @@ class Zip(InFolder):
         dry = node.murpacs("import", "--data-dir", str(self.base / "none"), "--dry-run", str(packed))
         self.assertEqual(dry.returncode, 0)
         self.assertFalse((self.base / "none").exists())
+
+    def test_names_of_files_may_have_another_unicode_normalisation(self):
+        """As in a folder that was packed by macOS."""
+        folder, data = self.base / "cafe", self.base / "data"
+        folder.mkdir()
+        (folder / "i_a.txt").write_text(
+            "INVESTIGATION\nInvestigation Identifier\tcaf\u00e9\nSTUDY\nStudy Identifier\tS\n"
+            "Study File Name\ts_caf\u00e9.txt\nSTUDY ASSAYS\nStudy Assay Technology Type\tCT\n"
+            "Study Assay File Name\ta_caf\u00e9.txt\n", encoding="utf-8")
+        for form, status in (("NFC", "imported"), ("NFD", "unchanged")):
+            for name, text in (("s_caf\u00e9.txt", "Source Name\tSample Name\nm\ts\n"),
+                               ("a_caf\u00e9.txt", "Sample Name\tAssay Name\tImage File\n"
+                                                   "s\tct\tcaf\u00e9.nii\n")):
+                (folder / unicodedata.normalize(form, name)).write_text(text, encoding="utf-8")
+            shutil.copy(PHANTOM / "ICAM-CT-2018/IC01/w12/CT_liver_agent.nii",
+                        folder / unicodedata.normalize(form, "caf\u00e9.nii"))
+            self.assertEqual(isa("check", folder).returncode, 0)
+            for dataset in folder, pack(folder, self.base / "cafe.zip"):
+                [scan], _ = node.import_dataset(data, dataset)
+                self.assertEqual(scan["status"], status, (form, dataset))
+                status = "unchanged"
+            for path in folder.glob("[!i]*"):
+                path.unlink()
 
     def test_dicom_files_without_tables_may_come_as_a_zip_too(self):
         data = self.base / "data"

@@ -185,6 +185,26 @@ class Export(unittest.TestCase):
             self.assertEqual(padded(rows(folder / "s_ICAM-CT-2018.txt")),
                              padded(rows(PHANTOM / "s_ICAM-CT-2018.txt")))
 
+    def test_a_table_that_is_named_twice_is_written_once(self):
+        data, folder = self.base / "shared", self.base / "shared-tables"
+        folder.mkdir()
+        shutil.copy(PHANTOM / "ICAM-CT-2018/IC01/w12/CT_liver_agent.nii", folder / "ct.nii")
+        (folder / "i_a.txt").write_text("INVESTIGATION\nInvestigation Identifier\tSHARED\n" + "".join(
+            f"STUDY\nStudy Identifier\t{study}\nStudy File Name\ts.txt\nSTUDY ASSAYS\n"
+            f"Study Assay Technology Type\tCT\tCT\nStudy Assay File Name\ta_{study}.txt\ta_{study}.txt\n"
+            for study in "AB"), encoding="utf-8")
+        (folder / "s.txt").write_text("Source Name\tSample Name\nm\ts1\nm\ts2\n", encoding="utf-8")
+        for study, sample in ("A", "s1"), ("B", "s2"):
+            (folder / f"a_{study}.txt").write_text(
+                f"Sample Name\tAssay Name\tImage File\n{sample}\tct\tct.nii\n", encoding="utf-8")
+        node.import_dataset(data, folder)
+        for name, keys, samples in (("both", (), ["s1", "s2"]),
+                                    ("one", ("-k", "ISAStudyIdentifier=B"), ["s2"])):
+            target = self.export(f"shared-{name}", *keys, data=data)
+            self.assertEqual(rows(target / "s.txt"),
+                             [["Source Name", "Sample Name"], *(["m", sample] for sample in samples)])
+            self.assertEqual([len(rows(path)) for path in target.glob("a_*.txt")], [2] * len(samples))
+
     def test_cells_that_need_quotes_get_them_and_spellings_are_mended(self):
         data, folder = self.base / "odd", self.base / "odd-tables"
         folder.mkdir()

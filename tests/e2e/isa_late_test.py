@@ -125,6 +125,18 @@ class LateEdits(Archive):
         again = json.loads(self.isa("apply", "--json", self.tables))
         self.assertEqual((again["version"], again["changes"]), (2, []))
 
+    def test_a_new_mapping_says_which_vr_its_elements_have(self):
+        def vrs():
+            found = self.node.find("0099,0010=MURPACS ISA 1.0", "0099,1011", level="SERIES")
+            return {one[0x00991011].VR for one in found if one[0x00991011].value}
+
+        mapping = self.root / "mapping.cfg"
+        shutil.copy(node.SOURCE / "etc/isa-mapping.cfg", mapping)
+        edit(mapping, 'private = 0x11; vr = "LO"', 'private = 0x11; vr = "UC"')
+        self.assertEqual(vrs(), {"LO"})
+        self.isa("apply", self.tables, "--set", f"isa.mapping_file={mapping}")
+        self.assertEqual(vrs(), {"UC"})
+
     def test_stored_objects_stay_and_coerced_ones_say_what_is_new(self):
         self.node.stop()
         self.node = node.Node(self.data_dir, "--set", "export.coerce=true")

@@ -159,7 +159,11 @@ class Reindex(isa_late_test.Archive):
         scans, _ = node.import_dataset(self.data_dir, isa_late_test.DATASET, "--set",
                                        "dicom.durability=process")
         self.assert_same_after_reindex()
+        late = self.tables / "a_ICAM-CT-2018_CT.txt"
+        isa_late_test.add_column(late, "Comment[late]", "IC01", "x")
+        self.isa("apply", self.tables)
         isa_late_test.edit(self.tables / "s_ICAM-CT-2018.txt", '"male"\t"healthy"', '""\t"healthy"')
+        isa_late_test.edit(late, "Comment[late]", "Comment[later]")
         isa_late_test.drop_rows(self.tables / "a_NUDE-CTMR-2022_MRI.txt", "N01_w00")
         (self.tables / "a_WD-OBG-2019_CT.txt").unlink()
         (self.tables / "s_WD-OBG-2019.txt").write_bytes(b"")

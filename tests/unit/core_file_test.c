@@ -15,6 +15,7 @@
 
 #include "core/file.h"
 #include "core/own.h"
+#include "core/text.h"
 
 struct fixture {
     char root[32];
@@ -248,6 +249,37 @@ static void paths_from_outside_stay_beneath_their_root(void **state)
     assert_int_equal(mur_open_beneath(&descriptor, root, "sub", NULL), MUR_INVALID);
 }
 
+static void a_name_is_found_in_its_other_unicode_normalisation(void **state)
+{
+    struct fixture *fixture = *state;
+    MUR_AUTO_FREE char *root = in(fixture, "spelt");
+    static const char composed[] = "d\xC3\xA4t\xC3\xA4/\xC3\xA9.nii";
+    static const char decomposed[] = "da\xCC\x88ta\xCC\x88/e\xCC\x81.nii";
+    const char *const spellings[] = {composed, decomposed, "d\xC3\xA4t\xC3\xA4/e\xCC\x81.nii"};
+    for (size_t i = 0; i < MUR_COUNT(spellings); i++) { /* the last one is written in both */
+        MUR_AUTO_FREE char *folder = NULL;
+        MUR_AUTO_FREE char *file = NULL;
+        MUR_AUTO_FREE char *path = NULL;
+        assert_int_equal(mur_path_join(&file, root, spellings[i], NULL), MUR_OK);
+        assert_int_equal(mur_text_copy(&folder, mur_slice_of(file), NULL), MUR_OK);
+        *strrchr(folder, '/') = '\0';
+        assert_int_equal(mur_directory_create(folder, 0700, NULL), MUR_OK);
+        assert_int_equal(mur_file_write_all(file, "x", 1, 0600, NULL), MUR_OK);
+        for (size_t asked = 0; asked < MUR_COUNT(spellings); asked++) {
+            MUR_AUTO_FREE char *found = NULL;
+            MUR_AUTO_FREE char *where = NULL;
+            assert_int_equal(mur_path_spelling(&found, root, spellings[asked], NULL), MUR_OK);
+            assert_string_equal(found, spellings[i]);
+            assert_int_equal(mur_path_beneath(&where, root, spellings[asked], NULL), MUR_OK);
+            assert_string_equal(where, file);
+        }
+        assert_int_equal(mur_path_spelling(&path, root, "d\xC3\xA4t\xC3\xA4/none", NULL),
+                         MUR_NOT_FOUND);
+        assert_int_equal(mur_path_spelling(&path, root, "\xC3\xA4\xFF", NULL), MUR_NOT_FOUND);
+        mur_directory_remove(root);
+    }
+}
+
 static enum mur_status list(void *user, const struct mur_walk_entry *entry, bool *skip,
                             struct mur_error *error)
 {
@@ -321,6 +353,7 @@ int main(void)
         WITH_FOLDER(positioned_reads_and_writes_meet),
         cmocka_unit_test(paths_join_with_one_slash),
         WITH_FOLDER(paths_from_outside_stay_beneath_their_root),
+        WITH_FOLDER(a_name_is_found_in_its_other_unicode_normalisation),
         WITH_FOLDER(a_walk_is_sorted_and_follows_no_link_outside),
         WITH_FOLDER(a_bottomless_tree_ends_the_walk),
     };
