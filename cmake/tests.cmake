@@ -27,7 +27,7 @@ function(mur_cmocka_test source kind)
     target_link_libraries(${name} PRIVATE mur_cli ${CMOCKA_LIBRARY})
   endif()
   add_test(NAME ${kind}/${name} COMMAND ${name})
-  set_tests_properties(${kind}/${name} PROPERTIES LABELS ${kind} TIMEOUT 120
+  set_tests_properties(${kind}/${name} PROPERTIES LABELS ${kind} TIMEOUT 300
     ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endfunction()
 
