@@ -117,6 +117,66 @@ static void write_text_value(struct mur_json_writer *json, struct mur_slice valu
         mur_json_slice(json, value);
 }
 
+static size_t copy_digits(char *out, struct mur_slice *text)
+{
+    size_t count = 0;
+    while (count < text->length && is_digit(text->data[count]))
+        count++;
+    memcpy(out, text->data, count);
+    text->data += count;
+    text->length -= count;
+    return count;
+}
+
+static bool take_sign(struct mur_slice *text, char sign)
+{
+    if (text->length == 0 || text->data[0] != sign)
+        return false;
+    text->data++;
+    text->length--;
+    return true;
+}
+
+size_t mur_json_decimal(char out[MUR_JSON_DECIMAL], struct mur_slice text)
+{
+    enum { LONGEST = 16 }; /* of DS; two digits at the most come to it */
+    size_t used = 0;
+    size_t digits = 0;
+    if (text.length > LONGEST)
+        return 0;
+    if (take_sign(&text, '-'))
+        out[used++] = '-';
+    else
+        (void)take_sign(&text, '+');
+    while (text.length > 1 && text.data[0] == '0' && is_digit(text.data[1]))
+        (void)take_sign(&text, '0');
+    size_t whole = copy_digits(out + used, &text);
+    digits = whole;
+    used += whole;
+    if (whole == 0)
+        out[used++] = '0';
+    if (take_sign(&text, '.')) {
+        out[used++] = '.';
+        size_t fraction = copy_digits(out + used, &text);
+        digits += fraction;
+        used += fraction;
+        if (fraction == 0)
+            out[used++] = '0';
+    }
+    if (digits > 0 && (take_sign(&text, 'e') || take_sign(&text, 'E'))) {
+        out[used++] = 'e';
+        if (take_sign(&text, '-'))
+            out[used++] = '-';
+        else
+            (void)take_sign(&text, '+');
+        size_t exponent = copy_digits(out + used, &text);
+        used += exponent;
+        digits = exponent;
+    }
+    bool decimal = digits > 0 && text.length == 0 && is_json_number((struct mur_slice){out, used});
+    return decimal ? used : 0;
+}
+
 /* US, FD, ...: decimal text. */
 static void write_number(struct mur_json_writer *json, struct mur_slice value, enum mur_vr vr)
 {

@@ -17,4 +17,13 @@
  */
 void mur_json_write_values(struct mur_json_writer *json, enum mur_vr vr, struct mur_slice text);
 
+enum { MUR_JSON_DECIMAL = 20 };
+
+/**
+ * A decimal of DS or IS (PS3.5 6.2) that is no number of JSON as it stands, as one: without plus
+ * signs and leading zeros, with digits on both sides of its point.
+ * @return  the length of what was written; 0: it is no decimal, or one too long for its VR
+ */
+size_t mur_json_decimal(char out[MUR_JSON_DECIMAL], struct mur_slice text);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "dicom/json_text.h"
 
 enum kind {
     ITEM,    /* the Data Set or an item: keys are tags */
@@ -208,7 +209,12 @@ static enum mur_status end_string(struct mur_metadata_filter *filter, struct mur
         filter->vr = filter->token_length == 2 ? mur_vr_from_name(filter->token) : MUR_VR_NONE;
     if (filter->is_bulk && filter->token_length > 0 && filter->token[0] == '#')
         return put_address(filter, error);
-    return put_token(filter, error);
+    char decimal[MUR_JSON_DECIMAL];
+    size_t length = 0;
+    if (filter->open[filter->depth - 1].kind == VALUES &&
+        (filter->vr == MUR_VR_DS || filter->vr == MUR_VR_IS))
+        length = mur_json_decimal(decimal, (struct mur_slice){filter->token, filter->token_length});
+    return length > 0 ? put(filter, decimal, length, error) : put_token(filter, error);
 }
 
 /* @param[out] taken  bytes of the string, with its end */

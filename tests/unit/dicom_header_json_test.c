@@ -5,6 +5,7 @@
 #include "dicom/attribute.h"
 #include "dicom/encoder.h"
 #include "dicom/header_json.h"
+#include "dicom/json_text.h"
 #include "dicom/transfer_syntax.h"
 
 static enum mur_status write_json(struct mur_buffer *out, const char *transfer_syntax,
@@ -79,6 +80,42 @@ static void decimals_are_numbers_only_where_json_agrees(void **state)
            "{\"00101030\":{\"vr\":\"DS\",\"Value\":[0.0284,-1.50,1e-5,\"+2\",\".5\",\"007\","
            "\"1E999\",\"-\",\"nan\"]},"
            "\"00200011\":{\"vr\":\"IS\",\"Value\":[300,\"99999999999999999\",-0]}}");
+}
+
+static void other_decimals_can_be_made_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *number; /* "": it is none */
+    } cases[] = {
+        {"+2", "2"},
+        {".5", "0.5"},
+        {"-.50", "-0.50"},
+        {"007", "7"},
+        {"-007.5", "-7.5"},
+        {"00", "0"},
+        {"5.", "5.0"},
+        {"+1.E+05", "1.0e05"},
+        {"-0", "-0"},
+        {".", ""},
+        {"-", ""},
+        {"--1", ""},
+        {"1,5", ""},
+        {"1e", ""},
+        {"0x1", ""},
+        {"1 2", ""},
+        {"", ""},
+        {"1E999", ""},
+        {"-.12345678901234", "-0.12345678901234"},
+        {"00000000000000007", ""},
+    };
+    for (size_t i = 0; i < MUR_COUNT(cases); i++) {
+        char number[MUR_JSON_DECIMAL + 1];
+        size_t length = mur_json_decimal(number, mur_slice_of(cases[i].text));
+        assert_in_range(length, 0, MUR_JSON_DECIMAL);
+        number[length] = '\0';
+        assert_string_equal(number, cases[i].number);
+    }
 }
 
 static void numbers_and_bytes_are_written_by_their_vr(void **state)
@@ -241,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_utf8_and_names_have_groups),
         cmocka_unit_test(decimals_are_numbers_only_where_json_agrees),
+        cmocka_unit_test(other_decimals_can_be_made_numbers),
         cmocka_unit_test(numbers_and_bytes_are_written_by_their_vr),
         cmocka_unit_test(sequences_nest_and_empty_ones_have_no_value),
         cmocka_unit_test(a_repeated_element_is_written_once),
