@@ -241,6 +241,26 @@ static enum mur_status read_investigations(struct mur_isa_reader *reader, const 
     return status;
 }
 
+/** A table that one study names again has the same scans, not others. */
+static enum mur_status leave_out_again(const struct mur_isa_reader *reader,
+                                       struct mur_isa_study *study, size_t index,
+                                       struct mur_error *error)
+{
+    struct mur_isa_assay *assay = &study->assays[index];
+    for (size_t i = 0; assay->readable && i < index; i++) {
+        const struct mur_isa_assay *before = &study->assays[i];
+        if (!before->readable || strcmp(before->table.path, assay->table.path) != 0)
+            continue;
+        mur_isa_table_clear(&assay->table);
+        assay->readable = false;
+        return mur_isa_report(reader, MUR_ISA_WARNING, "named-twice",
+                              reader->isa->investigations[study->investigation].path, 0, error,
+                              "study '%s' names the table %s twice; it is read once",
+                              study->identifier, before->table.path);
+    }
+    return MUR_OK;
+}
+
 static enum mur_status read_study(struct mur_isa_reader *reader, struct mur_isa_study *study,
                                   size_t *room, struct mur_error *error)
 {
@@ -264,6 +284,8 @@ static enum mur_status read_study(struct mur_isa_reader *reader, struct mur_isa_
         else
             status = mur_isa_read_table(&assay->table, &assay->readable, room, reader,
                                         investigation->folder, assay->file, error);
+        if (status == MUR_OK)
+            status = leave_out_again(reader, study, i, error);
     }
     if (status == MUR_OK)
         status = mur_isa_check_study(reader, study, error);

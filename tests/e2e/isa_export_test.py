@@ -197,7 +197,8 @@ class Export(unittest.TestCase):
         for study, sample in ("A", "s1"), ("B", "s2"):
             (folder / f"a_{study}.txt").write_text(
                 f"Sample Name\tAssay Name\tImage File\n{sample}\tct\tct.nii\n", encoding="utf-8")
-        node.import_dataset(data, folder)
+        scans, _ = node.import_dataset(data, folder)
+        self.assertEqual(len(scans), 2)
         for name, keys, samples in (("both", (), ["s1", "s2"]),
                                     ("one", ("-k", "ISAStudyIdentifier=B"), ["s2"])):
             target = self.export(f"shared-{name}", *keys, data=data)
