@@ -93,7 +93,7 @@ def run_each_call(name, pattern):
 def faults():
     counts, wrong = run_each_call("archive_faults_test", r": (\d+) calls failed")
     table("calls to the system that fail (n-th write, sync, link, rename of store and SQLite, for every n)",
-          [("kinds of failure (EIO, ENOSPC, EROFS, cut short; once, for good; store, removal, next opening)",
+          [("kinds of failure (EIO, ENOSPC, EROFS, cut short; once, for good; store, removal, next opening, reindex, backup)",
             len(counts)),
            ("calls made to fail", f"{sum(counts):,}"),
            ("said to be stored and not there, partial, left over", wrong)])
