@@ -10,6 +10,7 @@ const ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disabl
   "--disable-gpu"];
 const PATIENCE_MS = 60000;
 const MANY = 100; // pixels that are no accident
+const SOME = 20; // of an organ in the slice where it is largest
 const PHONE = { width: 390, height: 800 };
 const DESK = { width: 1280, height: 800 };
 
@@ -145,15 +146,18 @@ async function lookUntil(page, look, enough) {
   return seen;
 }
 
-// In each slice where a segment is largest: pixels of its colour.
+// In each slice where a segment is largest: pixels of its colour. The viewer goes to a slice of its own choice
+// when it is done with the overlay, at times only after it was sent to ours, so it is sent there again.
 async function lookForColours(page, segmentation, colours) {
   const found = {};
   for (const [number, label] of Object.entries(segmentation.labels)) {
     const sizes = segmentation.slices.map(({ voxels }) =>
       Buffer.from(voxels, "base64").reduce((sum, value) => sum + (value === Number(number)), 0));
-    await page.evaluate(showSlice, sizes.indexOf(Math.max(...sizes)));
-    const look = async () => (await canvases(page, [colours[label]]))[0].wanted[0];
-    found[label] = await lookUntil(page, look, (pixels) => pixels > 0);
+    const look = async () => {
+      await page.evaluate(showSlice, sizes.indexOf(Math.max(...sizes)));
+      return (await canvases(page, [colours[label]]))[0].wanted[0];
+    };
+    found[label] = await lookUntil(page, look, (pixels) => pixels > SOME);
   }
   return found;
 }
