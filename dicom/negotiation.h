@@ -1,5 +1,5 @@
 /**
- * What was negotiated for an association. Internal to dicom/: association.c holds one of these;
+ * What was negotiated for an association. Internal to dicom/: an association holds one of these;
  * dicom/bridge/negotiation.cc fills it from the request of a peer, request.c from the answer of
  * one.
  * Threads: one at a time per struct.

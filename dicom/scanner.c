@@ -8,6 +8,7 @@
 
 #include "core/compress.h"
 #include "core/file.h"
+#include "dicom/byte_order.h"
 #include "dicom/dictionary.h"
 #include "dicom/transfer_syntax.h"
 
@@ -97,30 +98,6 @@ struct mur_scanner {
     size_t creator_count;
     size_t creator_size;
 };
-
-static uint16_t read16(const unsigned char *at, bool big_endian)
-{
-    unsigned high = big_endian ? at[0] : at[1];
-    unsigned low = big_endian ? at[1] : at[0];
-    return (uint16_t)(high << 8 | low);
-}
-
-static uint32_t read32(const unsigned char *at, bool big_endian)
-{
-    return big_endian ? (uint32_t)read16(at, true) << 16 | read16(at + 2, true)
-                      : (uint32_t)read16(at + 2, false) << 16 | read16(at, false);
-}
-
-static uint64_t read64(const unsigned char *at, bool big_endian)
-{
-    return big_endian ? (uint64_t)read32(at, true) << 32 | read32(at + 4, true)
-                      : (uint64_t)read32(at + 4, false) << 32 | read32(at, false);
-}
-
-static uint32_t read_tag(const unsigned char *at, bool big_endian)
-{
-    return MUR_TAG(read16(at, big_endian), read16(at + 2, big_endian));
-}
 
 static enum mur_status fail_at(const struct mur_scanner *scanner, struct mur_error *error,
                                uint32_t tag, const char *what)
@@ -329,7 +306,7 @@ static size_t head_size(const struct mur_scanner *scanner, const unsigned char *
 {
     struct encoding encoding = scanner->items[scanner->depth].encoding;
     if (scanner->state != AT_ELEMENT || encoding.implicit || have < 8 ||
-        read16(head, encoding.big_endian) == 0xFFFE)
+        mur_get16(head, encoding.big_endian) == 0xFFFE)
         return 8;
     if (head[4] == 0 && head[5] == 0) /* padding after the end has no VR */
         return 8;
@@ -456,7 +433,7 @@ static enum mur_status take_element_head(struct mur_scanner *scanner, const unsi
 {
     const struct item *item = &scanner->items[scanner->depth];
     bool big_endian = item->encoding.big_endian;
-    uint32_t tag = read_tag(head, big_endian);
+    uint32_t tag = mur_get_tag(head, big_endian);
     uint64_t begin = scanner->offset;
     if (size > item->limit - begin)
         return fail_at(scanner, error, tag, "an element begins where an item must end");
@@ -478,14 +455,14 @@ static enum mur_status take_element_head(struct mur_scanner *scanner, const unsi
     enum mur_vr vr = MUR_VR_NONE;
     uint32_t length;
     if (item->encoding.implicit) {
-        length = read32(head + 4, false);
+        length = mur_get32(head + 4, false);
     } else {
         if (!is_vr_name(head + 4))
             return fail_at(scanner, error, tag, "not a Value Representation");
         vr = mur_vr_from_name((const char *)head + 4);
         if (vr == MUR_VR_NONE)
             vr = MUR_VR_UN;
-        length = size == 12 ? read32(head + 8, big_endian) : read16(head + 6, big_endian);
+        length = size == 12 ? mur_get32(head + 8, big_endian) : mur_get16(head + 6, big_endian);
     }
     scanner->offset += size;
     return begin_element(scanner, tag, vr, length, error);
@@ -495,8 +472,8 @@ static enum mur_status take_item_head(struct mur_scanner *scanner, const unsigne
                                       struct mur_error *error)
 {
     const struct sequence *sequence = &scanner->sequences[scanner->depth - 1];
-    uint32_t tag = read_tag(head, sequence->encoding.big_endian);
-    uint32_t length = read32(head + 4, sequence->encoding.big_endian);
+    uint32_t tag = mur_get_tag(head, sequence->encoding.big_endian);
+    uint32_t length = mur_get32(head + 4, sequence->encoding.big_endian);
     if (8 > sequence->limit - scanner->offset)
         return fail_at(scanner, error, tag, "an item begins where a sequence must end");
     scanner->offset += 8;
@@ -512,8 +489,8 @@ static enum mur_status take_fragment_head(struct mur_scanner *scanner, const uns
 {
     bool big_endian = scanner->items[scanner->depth].encoding.big_endian;
     uint64_t limit = scanner->items[scanner->depth].limit;
-    uint32_t tag = read_tag(head, big_endian);
-    uint32_t length = read32(head + 4, big_endian);
+    uint32_t tag = mur_get_tag(head, big_endian);
+    uint32_t length = mur_get32(head + 4, big_endian);
     if (8 > limit - scanner->offset)
         return fail_at(scanner, error, tag, "a fragment begins where an item must end");
     scanner->offset += 8;
@@ -549,7 +526,7 @@ static enum mur_status is_sequence(bool *out, const unsigned char *bytes, size_t
     static const struct mur_scan_events nothing = {.element = NULL};
     struct mur_error ignored = MUR_ERROR_INIT;
     MUR_AUTO(mur_scanner) *scanner = NULL;
-    if (length < 8 || read_tag(bytes, false) != MUR_TAG_Item) {
+    if (length < 8 || mur_get_tag(bytes, false) != MUR_TAG_Item) {
         *out = length == 0;
         return MUR_OK;
     }
@@ -831,96 +808,4 @@ enum mur_status mur_scanner_finish(struct mur_scanner *scanner, struct mur_error
                        MUR_TAG_ELEMENT(tag));
     return mur_error_set(error, MUR_PARSE, "the Data Set is cut after %llu bytes%s",
                          (unsigned long long)(scanner->offset + scanner->head_used), place);
-}
-
-/* ---- values -------------------------------------------------------------------------------- */
-
-struct mur_slice mur_scan_text(const struct mur_scan_element *element)
-{
-    struct mur_slice text = {.data = "", .length = 0};
-    if (element->value == NULL || element->length == 0)
-        return text;
-    text.data = (const char *)element->value;
-    text.length = (size_t)element->length;
-    while (text.length > 0 &&
-           (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\0'))
-        text.length--;
-    return text;
-}
-
-size_t mur_scan_count(const struct mur_scan_element *element)
-{
-    const struct mur_vr_traits *traits = mur_vr_info(element->vr);
-    if (element->value == NULL)
-        return 0;
-    if (traits->class_ == MUR_VR_CLASS_TAGS)
-        return (size_t)element->length / 4;
-    return traits->class_ == MUR_VR_CLASS_BINARY ? (size_t)element->length / traits->width : 0;
-}
-
-static bool is_signed(enum mur_vr vr)
-{
-    return vr == MUR_VR_SS || vr == MUR_VR_SL || vr == MUR_VR_SV;
-}
-
-static bool is_floating(enum mur_vr vr)
-{
-    return vr == MUR_VR_FL || vr == MUR_VR_FD || vr == MUR_VR_OF || vr == MUR_VR_OD;
-}
-
-bool mur_scan_int(int64_t *out, const struct mur_scan_element *element, size_t index)
-{
-    if (index >= mur_scan_count(element) || is_floating(element->vr))
-        return false;
-    unsigned width = element->vr == MUR_VR_AT ? 4 : mur_vr_info(element->vr)->width;
-    const unsigned char *at = element->value + index * width;
-    if (element->vr == MUR_VR_AT)
-        *out = read_tag(at, element->big_endian);
-    else if (width == 1)
-        *out = *at;
-    else if (width == 2)
-        *out = is_signed(element->vr) ? (int16_t)read16(at, element->big_endian)
-                                      : read16(at, element->big_endian);
-    else if (width == 4)
-        *out = is_signed(element->vr) ? (int64_t)(int32_t)read32(at, element->big_endian)
-                                      : (int64_t)read32(at, element->big_endian);
-    else
-        *out = (int64_t)read64(at, element->big_endian);
-    return true;
-}
-
-bool mur_scan_double(double *out, const struct mur_scan_element *element, size_t index)
-{
-    if (index >= mur_scan_count(element))
-        return false;
-    if (!is_floating(element->vr)) {
-        int64_t value;
-        if (!mur_scan_int(&value, element, index))
-            return false;
-        *out = (double)value;
-        return true;
-    }
-    unsigned width = mur_vr_info(element->vr)->width;
-    const unsigned char *at = element->value + index * width;
-    if (width == 4) {
-        uint32_t bits = read32(at, element->big_endian);
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        *out = (double)value;
-    } else {
-        uint64_t bits = read64(at, element->big_endian);
-        memcpy(out, &bits, sizeof *out);
-    }
-    return true;
-}
-
-bool mur_scan_path(struct mur_attribute_path *out, const struct mur_scan_element *element)
-{
-    if (element->depth >= MUR_ATTRIBUTE_DEPTH)
-        return false;
-    out->depth = element->depth + 1;
-    for (unsigned i = 0; i < element->depth; i++)
-        out->tags[i] = element->sequences[i];
-    out->tags[element->depth] = element->tag;
-    return true;
 }
