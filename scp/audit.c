@@ -153,7 +153,8 @@ static struct mur_audit_party receiver(const struct mur_retrieval *retrieval)
     };
 }
 
-void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_event event)
+void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_event event,
+                         const char *refusal)
 {
     if (!mur_audit_enabled())
         return;
@@ -162,7 +163,8 @@ void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_e
     bool begins = event == MUR_AUDIT_BEGIN_TRANSFERRING;
     struct mur_audit_entry entry = {
         .event = event,
-        .outcome = retrieval->failed > 0 ? MUR_AUDIT_MINOR_FAILURE : MUR_AUDIT_SUCCESS,
+        .outcome =
+            refusal != NULL || retrieval->failed > 0 ? MUR_AUDIT_MINOR_FAILURE : MUR_AUDIT_SUCCESS,
         .association = session->name,
         .source = ourselves(session->scp),
         .destination = receiver(retrieval),
@@ -170,12 +172,15 @@ void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_e
         .instances = begins ? retrieval->plan.count : retrieval->completed + retrieval->warning,
         .studies = studies,
         .study_count = gather_studies(studies, &retrieval->plan),
+        .detail = refusal,
     };
     MUR_AUTO_BUFFER struct mur_buffer asker = MUR_BUFFER_INIT;
     if (retrieval->we_are_requestor &&
-        mur_buffer_append_format(&asker, NULL, "asked for by %s at %s",
+        mur_buffer_append_format(&asker, NULL, "asked for by %s at %s%s%s",
                                  mur_association_calling_ae_title(session->association),
-                                 mur_association_peer_address(session->association)) == MUR_OK)
+                                 mur_association_peer_address(session->association),
+                                 refusal != NULL ? ": " : "",
+                                 refusal != NULL ? refusal : "") == MUR_OK)
         entry.detail = mur_buffer_text(&asker);
     tell(&entry);
 }

@@ -22,7 +22,9 @@ void mur_audit_stored(struct mur_session *session, const char *study);
 /** What an association brought since the last such line: at its end, and whenever as many studies
  * as one line names are full. */
 void mur_audit_stores(struct mur_session *session);
-/** @param event  MUR_AUDIT_BEGIN_TRANSFERRING or MUR_AUDIT_TRANSFERRED */
-void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_event event);
+/** @param event  MUR_AUDIT_BEGIN_TRANSFERRING or MUR_AUDIT_TRANSFERRED
+ * @param refusal  why nothing is sent at all; NULL = it is or was */
+void mur_audit_retrieval(const struct mur_retrieval *retrieval, enum mur_audit_event event,
+                         const char *refusal);
 
 #endif

@@ -85,15 +85,15 @@ enum mur_status mur_session_find(struct mur_session *session, const struct mur_r
 {
     struct mur_error reason = MUR_ERROR_INIT;
     MUR_AUTO_IDENTIFIER struct mur_identifier identifier = {.has_level = false};
-    bool refused = false;
     enum mur_status status =
-        mur_session_read_identifier(&identifier, &refused, session, request, error);
-    if (status != MUR_OK || refused)
+        mur_session_read_identifier(&identifier, session, request, &reason, error);
+    if (status != MUR_OK)
         return status;
     identifier.query.combined_datetime =
         mur_session_combines_datetime(session, request->context.abstract_syntax);
     MUR_AUTO(mur_cursor) *cursor = NULL;
-    if (mur_archive_find(&cursor, session->scp->archive, &identifier.query, &reason) != MUR_OK) {
+    if (reason.status != MUR_OK ||
+        mur_archive_find(&cursor, session->scp->archive, &identifier.query, &reason) != MUR_OK) {
         mur_audit_find(session, &identifier, 0, &reason);
         return mur_session_fail(session, request, &reason, error);
     }

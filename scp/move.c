@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dicom/transfer_syntax.h"
+#include "scp/audit.h"
 #include "scp/retrieve.h"
 
 enum {
@@ -179,6 +180,7 @@ static enum mur_status run(struct mur_retrieval *retrieval, const struct mur_req
         char why[96];
         (void)snprintf(why, sizeof(why), "unknown move destination \"%s\"", destination);
         log_destinations(session->scp->config);
+        mur_audit_retrieval(retrieval, MUR_AUDIT_BEGIN_TRANSFERRING, "unknown move destination");
         return mur_session_refuse(session, request, STATUS_DESTINATION_UNKNOWN, why, error);
     }
     retrieval->move_originator = mur_association_calling_ae_title(session->association);

@@ -33,15 +33,17 @@ enum mur_status mur_retrieval_begin(struct mur_retrieval *retrieval, bool *refus
     retrieval->session = session;
     retrieval->request = request;
     retrieval->delivery = delivery;
-    enum mur_status status =
-        mur_session_read_identifier(&retrieval->identifier, refused, session, request, error);
-    if (status != MUR_OK || *refused)
-        return status;
     struct mur_error reason = MUR_ERROR_INIT;
-    if (mur_archive_plan(&retrieval->plan, session->scp->archive, &retrieval->identifier.query,
+    enum mur_status status =
+        mur_session_read_identifier(&retrieval->identifier, session, request, &reason, error);
+    if (status != MUR_OK)
+        return status;
+    if (reason.status == MUR_OK &&
+        mur_archive_plan(&retrieval->plan, session->scp->archive, &retrieval->identifier.query,
                          &reason) == MUR_OK)
         return MUR_OK;
     *refused = true;
+    mur_audit_retrieval(retrieval, MUR_AUDIT_BEGIN_TRANSFERRING, mur_status_name(reason.status));
     return mur_session_fail(session, request, &reason, error);
 }
 
@@ -398,8 +400,9 @@ static enum mur_status run(struct mur_retrieval *retrieval, struct mur_error *er
 
 enum mur_status mur_retrieval_run(struct mur_retrieval *retrieval, struct mur_error *error)
 {
-    mur_audit_retrieval(retrieval, MUR_AUDIT_BEGIN_TRANSFERRING);
+    mur_audit_retrieval(retrieval, MUR_AUDIT_BEGIN_TRANSFERRING, NULL);
     enum mur_status status = run(retrieval, error);
-    mur_audit_retrieval(retrieval, MUR_AUDIT_TRANSFERRED); /* also where the association broke */
+    mur_audit_retrieval(retrieval, MUR_AUDIT_TRANSFERRED,
+                        NULL); /* also where the association broke */
     return status;
 }

@@ -128,35 +128,22 @@ enum mur_status mur_session_fail(struct mur_session *session, const struct mur_r
     return refuse(session, request, status, mur_session_comment(reason), error);
 }
 
-static enum mur_status read_identifier(struct mur_identifier *out, struct mur_session *session,
-                                       const struct mur_request *request, struct mur_error *reason,
-                                       struct mur_error *error)
+enum mur_status mur_session_read_identifier(struct mur_identifier *out, struct mur_session *session,
+                                            const struct mur_request *request,
+                                            struct mur_error *reason, struct mur_error *error)
 {
     const struct mur_presentation_context *context = &request->context;
     MUR_AUTO_BUFFER struct mur_buffer bytes = MUR_BUFFER_INIT;
+    if (!request->command.has_data_set) {
+        (void)mur_error_set(reason, MUR_INVALID, "no identifier");
+        return MUR_OK;
+    }
     enum mur_status status = mur_session_gather(&bytes, session, request, reason, error);
     if (status == MUR_OK && reason->status == MUR_OK)
         (void)!mur_identifier_parse(out, bytes.data, bytes.length,
                                     context->accepted_transfer_syntax, context->abstract_syntax,
                                     reason);
     return status;
-}
-
-enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *refused,
-                                            struct mur_session *session,
-                                            const struct mur_request *request,
-                                            struct mur_error *error)
-{
-    struct mur_error reason = MUR_ERROR_INIT;
-    enum mur_status status = MUR_OK;
-    if (request->command.has_data_set)
-        status = read_identifier(out, session, request, &reason, error);
-    else
-        (void)mur_error_set(&reason, MUR_INVALID, "no identifier");
-    if (status != MUR_OK || reason.status == MUR_OK)
-        return status;
-    *refused = true;
-    return mur_session_fail(session, request, &reason, error);
 }
 
 static enum mur_status ignore_data(void *user, const uint8_t *data, size_t length,

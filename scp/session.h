@@ -136,15 +136,15 @@ void mur_session_log_refusal(struct mur_session *session, const struct mur_reque
 const char *mur_session_comment(const struct mur_error *reason);
 
 /**
- * Reads the identifier of a C-FIND, C-MOVE or C-GET; if it is of no use the request is answered.
- * @param[out] refused  it was: nothing more to do
+ * Reads the identifier of a C-FIND, C-MOVE or C-GET.
+ * @param[out] reason  why it is of no use, where its status is not MUR_OK; the request is not
+ *         answered
  * @return other than MUR_OK: the association is over
  */
 MUR_NODISCARD
-enum mur_status mur_session_read_identifier(struct mur_identifier *out, bool *refused,
-                                            struct mur_session *session,
+enum mur_status mur_session_read_identifier(struct mur_identifier *out, struct mur_session *session,
                                             const struct mur_request *request,
-                                            struct mur_error *error);
+                                            struct mur_error *reason, struct mur_error *error);
 
 /** What a status of ours is to a peer, of C-STORE (PS3.4 B.2.3), C-FIND (C.4.1.1.4), C-MOVE and
  * C-GET (C.4.2.1.5, C.4.3.1.4). */

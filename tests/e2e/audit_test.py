@@ -124,6 +124,31 @@ class AuditTest(unittest.TestCase):
             self.assertNotIn("Unmistakable", text)
             self.assertNotIn("SECRETID", text)
 
+    def test_questions_that_are_refused_are_told_too(self):
+        served = self.serve()
+        bad = dimse.element(0x00080052, "CS", "NOLEVEL")
+        study = dimse.element(0x00080052, "CS", "STUDY") + dimse.element(0x0020000D, "UI", UID + "1")
+        try:
+            store(served.port)
+            models = (dimse.STUDY_FIND, dimse.STUDY_GET, dimse.STUDY_MOVE)
+            with dimse.Association(served.port, [(model, (dimse.EXPLICIT,)) for model in models],
+                                   calling="CURIOUS") as association:
+                for model, field, identifier, more in (
+                        (dimse.STUDY_FIND, dimse.C_FIND, bad, {}), (dimse.STUDY_GET, dimse.C_GET, bad, {}),
+                        (dimse.STUDY_MOVE, dimse.C_MOVE, study, {"MoveDestination": "NOWHERE"})):
+                    answer, _ = association.retrieve(model, field, identifier, **more)
+                    self.assertIn(answer[0x0900], (0xA900, 0xA801))
+        finally:
+            self.assertEqual(served.stop(), 0)
+        query, = self.lines("Query")
+        self.assertEqual((query["outcome"], query["answers"], query["source"]["aeTitle"]), (4, 0, "CURIOUS"))
+        got, moved = self.lines("Begin Transferring DICOM Instances")
+        self.assertEqual((got["outcome"], got["service"], got["instances"]), (4, "C-GET", 0))
+        self.assertEqual((moved["outcome"], moved["studies"]), (4, [UID + "1"]))
+        self.assertEqual(moved["destination"], {"aeTitle": "NOWHERE"})
+        self.assertRegex(moved["detail"], "asked for by CURIOUS at .*: unknown move destination")
+        self.assertEqual(len(self.lines("DICOM Instances Transferred")), 1)  # what was stored
+
     def test_a_file_that_was_moved_away_is_made_anew(self):
         served = self.serve()
         try:
