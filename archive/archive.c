@@ -134,7 +134,8 @@ static enum mur_status sweep(const struct mur_archive *archive, struct mur_error
     if (status != MUR_OK)
         return status;
     mur_file_sweep(certificates, MUR_CERTIFICATE_SUFFIX);
-    mur_file_sweep(archive->directory, ".json"); /* verify.json */
+    mur_file_sweep(archive->directory, ".json");           /* verify.json */
+    (void)!mur_new_index_remove(archive->directory, NULL); /* where it cannot be, verify tells */
     return MUR_OK;
 }
 

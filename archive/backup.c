@@ -20,7 +20,6 @@
 enum { PAGE = 1000, FILE_MODE = 0640, FOLDER_MODE = 0750 };
 
 #define MARKER "backup.json"
-#define NEW_INDEX "index.sqlite.new"
 #define NEW_MANIFEST "manifest.jsonl.new"
 
 struct backup {
@@ -148,7 +147,7 @@ static enum mur_status copy_index(struct backup *backup, struct mur_error *error
     MUR_AUTO_FREE char *path = NULL;
     struct mur_database *reader = NULL;
     mur_progress_update(backup->progress, 0, 0, "the index");
-    enum mur_status status = path_in(&path, backup, NEW_INDEX, error);
+    enum mur_status status = path_in(&path, backup, MUR_NEW_INDEX, error);
     if (status == MUR_OK)
         status = mur_reader_take(&reader, backup->archive, error);
     if (status == MUR_OK)
@@ -462,7 +461,7 @@ static enum mur_status remove_gone(struct backup *backup, struct mur_error *erro
     struct mur_manifest manifest = {.descriptor = -1};
     if (backup->gone_count == 0)
         return MUR_OK;
-    enum mur_status status = path_in(&index, backup, NEW_INDEX, error);
+    enum mur_status status = path_in(&index, backup, MUR_NEW_INDEX, error);
     if (status == MUR_OK)
         status = path_in(&manifest.path, backup, NEW_MANIFEST, error);
     if (status == MUR_OK)
@@ -500,7 +499,7 @@ static enum mur_status change_over(struct backup *backup, struct mur_error *erro
 {
     static const char *const logs[] = {"index.sqlite-wal", "index.sqlite-shm"};
     static const char *const names[][2] = {{NEW_MANIFEST, "manifest.jsonl"},
-                                           {NEW_INDEX, "index.sqlite"}};
+                                           {MUR_NEW_INDEX, "index.sqlite"}};
     mur_database_close(MUR_STEAL(backup->rows));
     mur_database_close(MUR_STEAL(backup->old_rows));
     enum mur_status status = remove_gone(backup, error);

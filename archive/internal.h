@@ -98,6 +98,12 @@ enum mur_status mur_archive_lock(int *out, const char *directory, bool serving,
 /** For one who works on it alone. @retval MUR_BUSY */
 enum mur_status mur_archive_lock_alone(int *out, const char *directory, struct mur_error *error);
 
+/* archive/reindex.c */
+#define MUR_NEW_INDEX "index.sqlite.new" /* beside the index, until it is whole */
+/** Removes what a rebuilding or a backup left that was killed. The archive is locked: none runs. */
+MUR_NODISCARD
+enum mur_status mur_new_index_remove(const char *directory, struct mur_error *error);
+
 /* archive/stored_header.c */
 /** Reads a sidecar, from its beginning. It is made from the object, which can make it again: it
  * must be there and expand to its end. */

@@ -305,13 +305,13 @@ static void reindex_free(struct mur_reindex *reindex)
 }
 
 /* An index that was begun, by this run or by one that was killed. */
-static enum mur_status remove_new(const struct mur_reindex *reindex, struct mur_error *error)
+enum mur_status mur_new_index_remove(const char *directory, struct mur_error *error)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(suffixes); i++) {
         MUR_AUTO_FREE char *path = NULL;
-        status = mur_text_format(&path, error, "%s%s", reindex->archive.index_path, suffixes[i]);
+        status = mur_text_format(&path, error, "%s/" MUR_NEW_INDEX "%s", directory, suffixes[i]);
         if (status == MUR_OK && unlink(path) != 0 && errno != ENOENT)
             status = mur_error_set_errno(error, errno, "cannot remove %s", path);
     }
@@ -334,10 +334,10 @@ static enum mur_status open_beside(struct mur_reindex *reindex, struct mur_error
     if (status == MUR_OK)
         status = mur_store_open(&reindex->archive.store, &store, error);
     if (status == MUR_OK)
-        status = mur_path_join(&reindex->archive.index_path, options->directory, "index.sqlite.new",
-                               error);
+        status =
+            mur_path_join(&reindex->archive.index_path, options->directory, MUR_NEW_INDEX, error);
     if (status == MUR_OK)
-        status = remove_new(reindex, error);
+        status = mur_new_index_remove(options->directory, error);
     if (status != MUR_OK)
         return status;
     status = mur_database_open(&reindex->archive.writer, reindex->archive.index_path,
@@ -404,7 +404,7 @@ static enum mur_status take_place(struct mur_reindex *reindex, struct mur_error 
 static void give_up(struct mur_reindex *reindex)
 {
     mur_database_close(MUR_STEAL(reindex->archive.writer));
-    (void)!remove_new(reindex, NULL);
+    (void)!mur_new_index_remove(reindex->archive.directory, NULL);
 }
 
 enum mur_status mur_archive_reindex(struct mur_reindex_summary *out,

@@ -41,8 +41,6 @@ static const char *explain(const char *name)
     if (strncmp(name, "manifest.jsonl.aside-", strlen("manifest.jsonl.aside-")) == 0)
         return "lines of the manifest were gone: this was left, and all was written anew but "
                "deletions";
-    if (strncmp(name, "index.sqlite.new", strlen("index.sqlite.new")) == 0)
-        return "left by a murpacs reindex or backup that was killed; the next one removes it";
     if (strcmp(name, ".copying") == 0 || strcmp(name, "manifest.jsonl.new") == 0)
         return "left by a murpacs backup that was killed; the next one removes it";
     return "it is no part of the archive";

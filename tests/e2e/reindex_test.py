@@ -10,6 +10,7 @@ import shutil
 import signal
 import sqlite3
 import struct
+import subprocess
 import unittest
 
 import pydicom
@@ -235,6 +236,27 @@ class Reindex(isa_late_test.Archive):
             self.assertTrue(os.path.lexists(aside))
             self.assertEqual(dump(self.data_dir), rows)
         self.assertEqual(sorted(path.name for path in self.data_dir.glob("*.new*")), [])
+
+    def test_one_that_is_killed_leaves_nothing_once_the_archive_is_opened(self):
+        self.node = node.Node(self.data_dir)
+        self.node.store(*self.write(1, PatientID="P")[1])
+        self.node.stop()
+        self.node = None
+        node.murpacs("verify", "--data-dir", self.data_dir)  # notes SHA-256
+        rows = dump(self.data_dir)
+        new = self.data_dir / "index.sqlite.new"
+        for _ in range(50):  # at times it is done before it is killed
+            with subprocess.Popen([node.MURPACS, "reindex", "--data-dir", str(self.data_dir)],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as work:
+                while not new.exists() and work.poll() is None:
+                    pass
+                work.kill()
+            if new.exists():
+                break
+        self.assertTrue(new.exists())
+        node.murpacs("verify", "--data-dir", self.data_dir)
+        self.assertEqual(list(self.data_dir.glob("index.sqlite.new*")), [])
+        self.assertEqual(dump(self.data_dir), rows)
 
     def test_an_index_of_another_day_is_refused_and_costs_nothing(self):
         """An old copy that was put back, or one whose log is gone: what it does not know stays."""
