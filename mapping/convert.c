@@ -249,30 +249,51 @@ static enum mur_status convert_number(struct mur_converted *out, const struct mu
     return mur_isa_intern(&out->text, strings, mur_slice_of(text), error);
 }
 
-/** PS3.5 6.2 AS: nnnD, nnnW, nnnM or nnnY; the first that has room. */
+/** The number in months, where its unit is one of the calendar's. */
+static bool get_months(struct mur_decimal *number, const struct mur_mapping *mapping,
+                       const struct mur_target *target, const struct mur_found *found)
+{
+    static const struct mur_unit month = {.factor = 1};
+    const struct mur_unit *unit = NULL;
+    bool known = true;
+    bool exact = true;
+    struct mur_error ignored = MUR_ERROR_INIT;
+    return read_quantity(number, &unit, &known, mapping, target, found, &ignored) == MUR_OK &&
+           unit != NULL && strcmp(unit->dimension, "calendar") == 0 &&
+           to_unit(number, &exact, unit, &month, &ignored) == MUR_OK;
+}
+
+/** PS3.5 6.2 AS: nnnD, nnnW, nnnM or nnnY; the first that has room. How long a month is in days
+ * depends on the month: an age in months or years becomes no days. */
 static enum mur_status convert_age(struct mur_converted *out, const struct mur_mapping *mapping,
                                    const struct mur_target *target, const struct mur_found *found,
                                    struct mur_isa_strings *strings, struct mur_error *error)
 {
     struct mur_decimal number;
-    bool good = false;
-    enum mur_status status = get_number(&number, &good, out, mapping, target, found);
+    bool is_calendar = get_months(&number, mapping, target, found);
+    bool good = is_calendar;
+    enum mur_status status =
+        is_calendar ? MUR_OK : get_number(&number, &good, out, mapping, target, found);
     if (status != MUR_OK || !good)
         return status;
-    int64_t days = 0;
+    int64_t value = 0; /* days or months */
     struct mur_error ignored = MUR_ERROR_INIT;
-    if (number.negative || mur_decimal_to_int(&days, &number, &ignored) != MUR_OK) {
+    if (number.negative || mur_decimal_to_int(&value, &number, &ignored) != MUR_OK) {
         drop(out, target, "bad-number", "is no age");
         return MUR_OK;
     }
+    if (is_calendar && !mur_decimal_is_integer(&number))
+        set_problem(out, target, "value-rounded", "was cut to whole months");
     static const struct {
         char letter;
-        int64_t numerator, denominator; /* days of one */
-    } steps[] = {{'D', 1, 1}, {'W', 7, 1}, {'M', 1461, 48}, {'Y', 1461, 4}};
-    for (size_t i = 0; i < MUR_COUNT(steps); i++) {
-        if (days > INT32_MAX)
+        int64_t numerator, denominator; /* days or months of one */
+    } steps[] = {{'D', 1, 1}, {'W', 7, 1}, {'M', 1461, 48}, {'Y', 1461, 4}, /* of days */
+                 {'M', 1, 1}, {'Y', 12, 1}};
+    enum { DAYS = 4, ALL = MUR_COUNT(steps) };
+    for (size_t i = is_calendar ? DAYS : 0; i < (is_calendar ? ALL : DAYS); i++) {
+        if (value > INT32_MAX)
             break;
-        int64_t count = days * steps[i].denominator / steps[i].numerator;
+        int64_t count = value * steps[i].denominator / steps[i].numerator;
         if (count > 999)
             continue;
         char text[32];
