@@ -24,8 +24,7 @@
 enum {
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
-    PLACE_TRIES = 5,
-    INCOMING_TRIES = 5,
+    FOLDER_TRIES = 1000, /* some 20 us each; where several work at once a few in a row may fail */
     AWAIT_STEP_MS = 2,
     AWAIT_MOST_MS = 60000,
 };
@@ -126,7 +125,7 @@ static enum mur_status make_incoming(struct mur_store *store, struct mur_error *
         status = lock_incoming(&gone, store, error);
         if (status != MUR_OK)
             return status;
-        if (gone && tries == INCOMING_TRIES)
+        if (gone && tries == FOLDER_TRIES)
             return mur_error_set(error, MUR_IO, "%s is taken away again and again",
                                  store->incoming);
     }
@@ -514,7 +513,7 @@ static enum mur_status place_object(struct mur_object *object, const struct mur_
         status = link_object(&failure, object, &place, path, error);
         if (status != MUR_OK || failure == 0)
             break;
-        if (failure == ENOENT && tries++ < PLACE_TRIES) {
+        if (failure == ENOENT && tries++ < FOLDER_TRIES) {
             status = make_folders(store, place.folder, error);
         } else if (failure == EEXIST && !replace) {
             return MUR_OK;

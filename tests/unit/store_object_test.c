@@ -351,9 +351,12 @@ static int begin_beside_others(const char *folder)
     for (int i = 0; i < 60; i++) {
         struct mur_store *store = NULL;
         struct mur_object *object = NULL;
-        bool good = mur_store_open(&store, &options, NULL) == MUR_OK &&
-                    mur_store_recover(store, know_nothing, NULL, NULL) == MUR_OK &&
-                    mur_object_create(&object, store, NULL) == MUR_OK;
+        struct mur_error error = MUR_ERROR_INIT;
+        bool good = mur_store_open(&store, &options, &error) == MUR_OK &&
+                    mur_store_recover(store, know_nothing, NULL, &error) == MUR_OK &&
+                    mur_object_create(&object, store, &error) == MUR_OK;
+        if (!good)
+            (void)fprintf(stderr, "%s\n", error.message);
         mur_object_free(object);
         mur_store_close(store);
         if (!good)
