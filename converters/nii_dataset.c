@@ -34,6 +34,8 @@ static bool decided_here(const struct mur_conversion *c, uint32_t tag)
     case MUR_TAG_SOPClassUID:
     case MUR_TAG_SOPInstanceUID:
     case MUR_TAG_SeriesInstanceUID:
+    case MUR_TAG_DerivationDescription:
+    case MUR_TAG_SliceThickness:
     case MUR_TAG_SpacingBetweenSlices:
     case MUR_TAG_InstanceNumber:
     case MUR_TAG_ImagePositionPatient:

@@ -9,7 +9,7 @@
 #include "dicom/dictionary.h"
 #include "dicom/uid.h"
 
-enum { NAME_GROUP_CHARACTERS = 64, AGE_DIGITS = 3, SHOWN = 40 };
+enum { NAME_GROUP_CHARACTERS = 64, AGE_DIGITS = 3, SHOWN = 40, ESCAPE = 0x1B };
 
 static const char UPPER[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static const char DIGITS[] = "0123456789";
@@ -45,6 +45,18 @@ static bool is_name(struct mur_slice text)
         begin = at + 1;
     }
     return true;
+}
+
+/* Lines and pages are for the VRs of long text. Escape may switch repertoires. */
+static bool has_control(enum mur_vr vr, const char *stored)
+{
+    bool lines = vr == MUR_VR_ST || vr == MUR_VR_LT || vr == MUR_VR_UT;
+    for (const char *at = stored; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if ((c < ' ' && c != ESCAPE && !(lines && strchr("\t\n\f\r", c) != NULL)) || c == 0x7F)
+            return true;
+    }
+    return false;
 }
 
 /* What is wrong with one value that is not empty; NULL if nothing. */
@@ -103,25 +115,40 @@ static const char *fault_of(enum mur_vr vr, struct mur_slice value)
     return sound ? NULL : kind;
 }
 
+static enum mur_status refuse(uint32_t tag, enum mur_vr vr, struct mur_slice value,
+                              const char *fault, struct mur_error *error)
+{
+    const char *keyword = mur_dictionary_keyword(tag);
+    return mur_error_set(error, MUR_INVALID, "%s (%04x,%04x): \"%.*s\" %s",
+                         keyword != NULL ? keyword : mur_vr_name(vr), MUR_TAG_GROUP(tag),
+                         MUR_TAG_ELEMENT(tag), (int)mur_utf8_cut(value, SHOWN), value.data, fault);
+}
+
 static enum mur_status check_text(struct mur_dataset *dataset, uint32_t tag, enum mur_vr vr,
                                   struct mur_error *error)
 {
     MUR_AUTO_FREE char *text = NULL;
-    enum mur_status status = mur_dataset_get_text(&text, dataset, tag, error);
+    const char *stored = NULL; /* the text as such is given without control characters */
+    enum mur_status status = mur_dataset_get_string(&stored, dataset, tag, error);
+    if (status == MUR_OK && has_control(vr, stored))
+        return refuse(tag, vr, mur_slice_of(stored), "has a control character", error);
+    if (status == MUR_OK)
+        status = mur_dataset_get_text(&text, dataset, tag, error);
     if (status != MUR_OK)
         return status;
+    const struct mur_dictionary_entry *entry = mur_dictionary_find(tag, NULL);
     bool multi = mur_vr_info(vr)->multi;
+    unsigned count = 0;
     for (const char *at = text; at != NULL;) {
         const char *end = multi ? strchr(at, '\\') : NULL;
         struct mur_slice value = {.data = at,
                                   .length = end != NULL ? (size_t)(end - at) : strlen(at)};
         const char *fault = mur_slice_trim(value).length > 0 ? fault_of(vr, value) : NULL;
-        const char *keyword = mur_dictionary_keyword(tag);
         if (fault != NULL)
-            return mur_error_set(error, MUR_INVALID, "%s (%04x,%04x): \"%.*s\" %s",
-                                 keyword != NULL ? keyword : mur_vr_name(vr), MUR_TAG_GROUP(tag),
-                                 MUR_TAG_ELEMENT(tag), (int)mur_utf8_cut(value, SHOWN), value.data,
-                                 fault);
+            return refuse(tag, vr, value, fault, error);
+        if (entry != NULL && entry->maximum_values > 0 && ++count > entry->maximum_values)
+            return refuse(tag, vr, mur_slice_of(text), "has more values than the attribute may",
+                          error);
         at = end != NULL ? end + 1 : NULL;
     }
     return MUR_OK;

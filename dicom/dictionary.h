@@ -59,6 +59,7 @@ struct mur_dictionary_entry {
     uint32_t tag; /**< private: without the block (gggg,00ee) */
     enum mur_vr vr;
     bool by_pixel_representation; /**< US, or SS where Pixel Representation is 1 */
+    unsigned maximum_values;      /**< Value Multiplicity (PS3.6), its upper end; 0: no end */
     const char *keyword;
     const char *creator; /**< "" for standard attributes */
 };

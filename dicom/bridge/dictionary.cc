@@ -102,6 +102,9 @@ mur_dictionary_entry entry_of(Dictionary &into, const DcmDictEntry &from, uint32
     entry.tag = tag;
     entry.vr = mur::vr_of(from.getEVR());
     entry.by_pixel_representation = from.getEVR() == EVR_xs;
+    entry.maximum_values = from.getVMMax() > 0 && from.getVMMax() != DcmVariableVM
+                               ? static_cast<unsigned>(from.getVMMax())
+                               : 0;
     /* DCMTK marks what the standard has retired; the keyword of PS3.6 has no such mark. */
     const char *name = from.getTagName();
     entry.keyword = into.keep(std::strncmp(name, "RETIRED_", 8) == 0 ? name + 8 : name);
