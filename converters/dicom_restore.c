@@ -7,12 +7,11 @@
 
 #include "converters/nifti_write.h"
 #include "converters/original.h"
+#include "converters/slice_steps.h"
 #include "converters/values.h"
 #include "core/digest.h"
 
 enum { EXTENDER_SIZE = 4, OPACITY = 255 };
-/* Twice what a conversion may lose in the decimals of positions (conversion.md 3.1 item 6). */
-static const double SAME_CORNER_MM = 2e-3;
 static const double SAME_FACTOR = 1e-6; /* of the value: decimals of a float32 */
 
 struct mur_restoration {
@@ -85,6 +84,8 @@ static void set_geometry(struct mur_restoration *r)
 static bool same_place(const struct mur_restoration *r)
 {
     enum { WAYS = 8 };
+    /* twice what a conversion may lose in the decimals of positions (conversion.md 3.1 item 6) */
+    double same = 2 * mur_slice_same_place(r->geometry.spacing_mm);
     for (unsigned way = 0; way < WAYS; way++) {
         const struct mur_orientation_options options = {
             .prefer_qform = (way & 1) != 0,
@@ -93,7 +94,7 @@ static bool same_place(const struct mur_restoration *r)
         };
         struct mur_volume_geometry there;
         if (mur_nifti_geometry(&there, r->nifti, &options, NULL, NULL) == MUR_OK &&
-            mur_geometry_corner_distance(&there, &r->geometry) <= SAME_CORNER_MM)
+            mur_geometry_corner_distance(&there, &r->geometry) <= same)
             return true;
     }
     return false;

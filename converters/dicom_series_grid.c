@@ -7,8 +7,6 @@
 #include "converters/dicom_series_internal.h"
 #include "converters/slice_steps.h"
 
-static const double SAME_POSITION_MM = 1e-3;
-
 static int compare_planes(const void *a_pointer, const void *b_pointer)
 {
     const struct mur_series_plane *a = a_pointer, *b = b_pointer;
@@ -27,11 +25,12 @@ static bool before_in_series(const struct mur_series_plane *a, const struct mur_
 /* Leaves one plane at each position, the first of the series, in ascending order. */
 static uint32_t keep_first_volume(struct mur_series_reader *reader, bool *even)
 {
+    double same = mur_slice_same_place(reader->spacing);
     size_t kept = 0, most = 0, fewest = SIZE_MAX;
     for (size_t begin = 0; begin < reader->plane_count;) {
         size_t end = begin + 1, first = begin;
         while (end < reader->plane_count &&
-               reader->planes[end].along - reader->planes[begin].along < SAME_POSITION_MM)
+               reader->planes[end].along - reader->planes[begin].along < same)
             end++;
         for (size_t index = begin + 1; index < end; index++)
             if (before_in_series(&reader->planes[index], &reader->planes[first]))

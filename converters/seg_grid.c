@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double SAME_POSITION_MM = 1e-3; /* Decimal Strings are rounded */
-static const double STEP_TOLERANCE = 0.01;   /* of a step */
+#include "converters/slice_steps.h"
+
+static const double STEP_TOLERANCE = 0.01; /* of a step */
 /* A step that is a smaller part of the smallest distance, or of the usual one, is none: positions
  * are uneven. */
 static const double PART_OF_SMALLEST = 8, PART_OF_USUAL = 64;
@@ -39,9 +40,10 @@ static enum mur_status list_positions(double **out, size_t *count, const struct 
     for (size_t index = 0; index < info->frame_count; index++)
         along[index] = dot(normal, info->frames[index].position);
     qsort(along, info->frame_count, sizeof *along, compare_doubles);
+    double same = mur_slice_same_place(info->spacing);
     size_t kept = 1;
     for (size_t index = 1; index < info->frame_count; index++)
-        if (along[index] - along[kept - 1] > SAME_POSITION_MM)
+        if (along[index] - along[kept - 1] > same)
             along[kept++] = along[index];
     *out = along;
     *count = kept;
@@ -73,7 +75,7 @@ static double step_of(const double *along, size_t count, const struct mur_seg_in
     if (count == 1)
         return stated > 0 ? stated : 1;
     double smallest = smallest_distance(along, count);
-    double tolerance = fmax(2 * SAME_POSITION_MM, STEP_TOLERANCE * smallest);
+    double tolerance = fmax(2 * mur_slice_same_place(info->spacing), STEP_TOLERANCE * smallest);
     tolerance = fmin(tolerance, 0.25 * smallest);
     double step = along[1] - along[0];
     for (size_t index = 2; index < count; index++)

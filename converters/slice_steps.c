@@ -9,6 +9,14 @@
 enum { LISTED = 8 }; /* slices in a message */
 
 static const double STEP_TOLERANCE = 0.01; /* of the step */
+static const double ROUNDING_MM = 1e-3;    /* of positions */
+static const double PART_OF_PIXEL = 0.1;
+
+double mur_slice_same_place(const double pixel_spacing[2])
+{
+    double part = PART_OF_PIXEL * fmin(pixel_spacing[0], pixel_spacing[1]);
+    return part > 0 ? fmin(part, ROUNDING_MM) : ROUNDING_MM;
+}
 
 /* From the slice before. */
 static double step_before(const struct mur_slice_places *places, size_t index)

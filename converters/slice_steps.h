@@ -16,6 +16,14 @@ struct mur_slice_places {
     size_t count;
 };
 
+/**
+ * Slices that lie closer together than this, in mm, are at one place: Decimal Strings are rounded;
+ * but of pixels of a few micrometres the planes may lie as close, and no more than a tenth of a
+ * pixel counts.
+ * @param[in] pixel_spacing  of rows and of columns, in mm
+ */
+double mur_slice_same_place(const double pixel_spacing[2]);
+
 /** Whether each slice follows the one before by the mean step, within 1 % (conversion.md 3.1 item
  * 7). */
 bool mur_slice_steps_are_even(const struct mur_slice_places *places);

@@ -9,8 +9,7 @@
 #include "converters/slice_steps.h"
 #include "core/buffer.h"
 
-enum { LISTED = 8 }; /* slices in a message */
-static const double SAME_POSITION_MM = 1e-3;
+enum { LISTED = 8 };                       /* slices in a message */
 static const double STEP_TOLERANCE = 0.01; /* of the step (conversion.md 3.1 item 7) */
 
 /* A plane on its way into a stack. */
@@ -115,14 +114,15 @@ static enum mur_status find_positions(struct stacking *s, struct mur_error *erro
 {
     qsort(s->planes, s->count, sizeof *s->planes, compare_places);
     size_t most = 0, fewest = SIZE_MAX;
+    double same = mur_slice_same_place(s->planes[0].plane->spacing);
     double pixel = fmin(s->planes[0].plane->spacing[0], s->planes[0].plane->spacing[1]);
     for (size_t begin = 0; begin < s->count; s->positions++) {
         size_t end = begin + 1;
-        while (end < s->count && s->planes[end].along - s->planes[begin].along < SAME_POSITION_MM)
+        while (end < s->count && s->planes[end].along - s->planes[begin].along < same)
             end++;
         for (size_t index = begin + 1; index < end; index++)
             if (distance(s->planes[begin].plane->position, s->planes[index].plane->position) >
-                0.1 * pixel + SAME_POSITION_MM)
+                0.1 * pixel + same)
                 return mur_error_set(error, MUR_MISMATCH,
                                      "series %s: %s and %s lie in one plane beside each other, "
                                      "which no volume holds",
@@ -140,7 +140,7 @@ static enum mur_status find_positions(struct stacking *s, struct mur_error *erro
     size_t noted = 0;
     for (size_t begin = 0, end; begin < s->count; begin = end) {
         for (end = begin + 1;
-             end < s->count && s->planes[end].along - s->planes[begin].along < SAME_POSITION_MM;)
+             end < s->count && s->planes[end].along - s->planes[begin].along < same;)
             end++;
         if (end - begin == most)
             continue;

@@ -185,9 +185,13 @@ class RoundTrip(Back):
             self.same_bytes(self.folder / "a.nii", *(["--keep-order"] if number % 2 else []))
 
     def test_micron_and_codes(self):
-        affine = numpy.diag([70.0, 70.0, 140.0, 1.0])
-        save(self.folder / "a.nii", ramp((6, 5, 4)), affine, unit="micron")
-        self.same_bytes(self.folder / "a.nii")
+        # down to slices closer than positions are usually rounded to
+        for size, step in ((70.0, 140.0), (1.0, 1.0), (0.5, 0.4)):
+            with self.subTest(size=size):
+                affine = numpy.diag([size, size, step, 1.0])
+                affine[:3, 3] = -3000, 2000, 1234
+                save(self.folder / "a.nii", ramp((6, 5, 4)), affine, unit="micron")
+                self.same_bytes(self.folder / "a.nii")
         image = nibabel.Nifti1Image(ramp((6, 5, 4)), self.AFFINE)
         image.set_sform(oblique(6), 1)
         image.set_qform(oblique(7), 1)

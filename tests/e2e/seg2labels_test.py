@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -590,15 +591,21 @@ class WayBack(Folder):
         self.assertIn("do not lie on the grid of its kept header", self.said.stderr)
 
     def test_plainly_on_request(self):
-        image = nibabel.Nifti1Image(self.labels(numpy.int16), numpy.diag([0.2, 0.3, 0.4, 1]))
-        self.there_and_back(image)
-        back = self.convert(self.path("seg.dcm"), "--plain", "--source", self.path("dicom"))
-        self.assertEqual(back.get_data_dtype(), numpy.uint8)
-        self.assertEqual(self.table["Grid"], "source")
-        to_voxels = numpy.linalg.inv(back.affine) @ image.affine
-        for at in numpy.argwhere(image.dataobj):
-            i, j, k = numpy.round(to_voxels @ [*at, 1])[:3].astype(int)
-            self.assertEqual(back.dataobj[i, j, k], image.dataobj[tuple(at)])
+        for unit in (1, 0.001):  # millimetres, and voxels smaller than a micrometre
+            with self.subTest(unit=unit):
+                affine = numpy.diag([0.2 * unit, 0.3 * unit, 0.4 * unit, 1])
+                image = nibabel.Nifti1Image(self.labels(numpy.int16), affine)
+                shutil.rmtree(self.path("dicom"), ignore_errors=True)
+                self.there_and_back(image)
+                for grid, options in (("source", ["--source", self.path("dicom")]),
+                                      ("frames", [])):
+                    back = self.convert(self.path("seg.dcm"), "--plain", *options)
+                    self.assertEqual(back.get_data_dtype(), numpy.uint8)
+                    self.assertEqual(self.table["Grid"], grid)
+                    to_voxels = numpy.linalg.inv(back.affine) @ image.affine
+                    for at in numpy.argwhere(image.dataobj):
+                        i, j, k = numpy.round(to_voxels @ [*at, 1])[:3].astype(int)
+                        self.assertEqual(back.dataobj[i, j, k], image.dataobj[tuple(at)])
 
     def test_by_segment_numbers(self):
         image = nibabel.Nifti1Image(self.labels(numpy.uint8), numpy.diag([0.2, 0.3, 0.4, 1]))
