@@ -19,7 +19,7 @@ static int keep_going;
 static int plain;
 static int no_sidecar;
 static int compress;
-static int level;
+static int level = 1;
 static int json;
 
 struct poptOption mur_dcm2nii_options[] = {
@@ -166,7 +166,7 @@ static enum mur_status convert(struct mur_dicom_to_nii_report *report, struct so
         .complete = complete,
         .complete_user = source,
     };
-    if (level < 0 || level > 9)
+    if (level < 1 || level > 9)
         return mur_error_set(error, MUR_INVALID, "--gzip-level must be 1 to 9");
     if (!cli->quiet && mur_progress_line_create(&line, "dcm2nii", error) == MUR_OK)
         options.progress = mur_progress_line_reporter(line);

@@ -21,7 +21,7 @@ static char *overlap;
 static double threshold = 0.5;
 static int segment_numbers;
 static int plain;
-static int gzip_level;
+static int gzip_level = 1;
 static int no_table;
 static char *itksnap;
 static int as_json;
@@ -96,7 +96,7 @@ static enum mur_status read_options(struct plan *plan, struct mur_error *error)
     volume->overlap = MUR_SEG_REFUSE;
     if (!(threshold > 0 && threshold <= 1))
         return mur_error_set(error, MUR_INVALID, "--threshold must be above 0, and at most 1");
-    if (gzip_level < 0 || gzip_level > 9)
+    if (gzip_level < 1 || gzip_level > 9)
         return mur_error_set(error, MUR_INVALID, "--level is between 1 and 9");
     if (overlap == NULL || strcmp(overlap, "error") == 0)
         return MUR_OK;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +30,31 @@ enum mur_status mur_certify_go_on(const struct mur_certify_job *job, uint64_t do
         return mur_error_set(error, MUR_CANCELLED, "stopped by request");
     mur_progress_update(&options->progress, done, total, NULL);
     return MUR_OK;
+}
+
+/* Takes out @p folder wherever a name begins with it. */
+static void cut_folder(char *message, const char *folder, size_t length)
+{
+    for (char *at = message; length > 0 && (at = strstr(at, folder)) != NULL;) {
+        if (at == message || at[-1] == ' ')
+            memmove(at, at + length, strlen(at + length) + 1);
+        else
+            at++;
+    }
+}
+
+/* The certificate is the same wherever the files lie. */
+static void cut_folders(char *message, const char *const *paths, size_t count)
+{
+    char folder[PATH_MAX];
+    for (size_t index = 0; index < count; index++) {
+        int length = snprintf(folder, sizeof folder, "%s/", paths[index]);
+        if (length < 0 || (size_t)length >= sizeof folder)
+            continue;
+        cut_folder(message, folder, (size_t)length);
+        folder[mur_path_base(paths[index]) - paths[index]] = '\0';
+        cut_folder(message, folder, strlen(folder));
+    }
 }
 
 enum mur_status mur_certify_finding(const struct mur_certify_job *job, bool converted,
@@ -59,6 +86,8 @@ enum mur_status mur_certify_finding(const struct mur_certify_job *job, bool conv
         return error->status;
     struct mur_error found = *error;
     *error = (struct mur_error)MUR_ERROR_INIT;
+    cut_folders(found.message, job->plain, job->plain_count);
+    cut_folders(found.message, job->dicom, job->dicom_count);
     return mur_certificate_fail(job->out, error, "%s", found.message);
 }
 

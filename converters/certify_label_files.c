@@ -8,6 +8,7 @@
 #include "converters/certify_labels_internal.h"
 #include "converters/label_bits.h"
 #include "converters/label_values.h"
+#include "core/file.h"
 #include "core/own.h"
 
 enum {
@@ -214,9 +215,9 @@ static enum mur_status compare_slice(struct mur_label_check *c, const struct mur
         c->out, error,
         "slice k=%" PRIu32 "%s of %s: %" PRIu64 " voxel%s, the first at (%zu, %zu, %" PRIu32
         "): segment %u by the label map, %u in the segmentation",
-        slice, which, mur_label_map_path(file->map), count, count == 1 ? " differs" : "s differ",
-        first % columns, first / columns, slice, number_at(c->wanted, size, first),
-        number_at(c->found, size, first));
+        slice, which, mur_path_base(mur_label_map_path(file->map)), count,
+        count == 1 ? " differs" : "s differ", first % columns, first / columns, slice,
+        number_at(c->wanted, size, first), number_at(c->found, size, first));
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

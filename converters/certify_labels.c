@@ -6,6 +6,7 @@
 #include "converters/certify_labels_internal.h"
 #include "converters/original.h"
 #include "converters/seg_grid.h"
+#include "core/file.h"
 #include "core/own.h"
 #include "core/text.h"
 
@@ -179,8 +180,8 @@ static enum mur_status find_grid(struct mur_label_check *c, struct mur_label_sid
         return MUR_OK;
     }
     return mur_certificate_fail(c->out, error, "it does not lie on the grid of %s%s%s",
-                                mur_label_map_path(file->map), why.message[0] != '\0' ? ": " : "",
-                                why.message);
+                                mur_path_base(mur_label_map_path(file->map)),
+                                why.message[0] != '\0' ? ": " : "", why.message);
 }
 
 static enum mur_status place_file(struct mur_label_check *c, size_t index, struct mur_error *error)

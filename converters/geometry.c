@@ -54,7 +54,7 @@ enum mur_status mur_geometry_from_ras(struct mur_volume_geometry *out,
         for (unsigned row = 0; row < 3; row++)
             step[row] = to_lps[row] * affine_ras_mm[row][axis];
         double spacing = length_of(step);
-        if (!isfinite(spacing) || spacing <= 0 || !(spacing < 1e9))
+        if (!(spacing > 1e-9 && spacing < 1e9)) /* smaller than atoms: positions lose them */
             return mur_error_set(error, MUR_PARSE,
                                  "the voxel-to-world matrix gives axis %c a step of %g mm",
                                  "ijk"[axis], spacing);

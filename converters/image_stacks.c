@@ -514,7 +514,8 @@ enum mur_status mur_image_set_arrange(struct mur_image_set *set,
     }
     free_groups(&groups);
     if (status == MUR_OK && set->stack_count == 0)
-        return mur_error_set(error, MUR_NOT_FOUND, "no DICOM images that can be arranged");
+        return mur_error_set(error, set->refused > 0 ? MUR_MISMATCH : MUR_NOT_FOUND,
+                             "no DICOM images that can be arranged");
     for (size_t index = 0; status == MUR_OK && index < set->stack_count; index++)
         status = choose_values(&set->stacks[index], set, warnings, error);
     if (status == MUR_OK)

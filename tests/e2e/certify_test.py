@@ -74,6 +74,7 @@ class Folder(unittest.TestCase):
             self.assertTrue(any(name in text for text in certificate["Failures"]),
                             (name, certificate["Failures"]))
             self.assertIn(name, self.said)
+        self.assertNotIn(str(self.folder), json.dumps(certificate))
         return certificate
 
 

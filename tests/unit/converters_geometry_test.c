@@ -143,6 +143,11 @@ static void a_matrix_without_extent_is_refused(void **state)
     assert_int_equal(mur_geometry_from_ras(&out, (const double(*)[4])affine, dims, &error),
                      MUR_PARSE);
     assert_non_null(strstr(error.message, "axis k"));
+    affine[2][2] = 1;
+    affine[1][1] = 5e-21; /* a broken header */
+    assert_int_equal(mur_geometry_from_ras(&out, (const double(*)[4])affine, dims, &error),
+                     MUR_PARSE);
+    assert_non_null(strstr(error.message, "axis j"));
 }
 
 static void decimals_are_short_and_exact(void **state)
