@@ -8,6 +8,7 @@
 
 #include "cli/options.h"
 #include "cli/remedies.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/own.h"
 #include "core/suggest.h"
@@ -79,6 +80,16 @@ int mur_cli_usage(const struct mur_cli *cli, const char *format, ...)
     (void)fprintf(stderr, "\nTry: murpacs help %s\n", cli->command);
     va_end(arguments);
     return MUR_EXIT_USAGE;
+}
+
+enum mur_status mur_cli_spare_inputs(const char *output, const char *const *inputs, size_t count,
+                                     struct mur_error *error)
+{
+    for (size_t index = 0; index < count; index++)
+        if (mur_file_is_same(output, inputs[index]))
+            return mur_error_set(error, MUR_INVALID,
+                                 "%s is to be read; name another file for what is written", output);
+    return MUR_OK;
 }
 
 int mur_cli_print(const struct mur_cli *cli, const struct mur_buffer *text)

@@ -88,6 +88,12 @@ int mur_cli_fail(const struct mur_cli *cli, const struct mur_error *error);
 int mur_cli_usage(const struct mur_cli *cli, const char *format, ...) MUR_PRINTF(2, 3);
 enum mur_exit mur_exit_of_status(enum mur_status status);
 
+/** Before an output is written over what is there.
+ * @retval MUR_INVALID  @p output is one of @p inputs, which would be lost */
+MUR_NODISCARD
+enum mur_status mur_cli_spare_inputs(const char *output, const char *const *inputs, size_t count,
+                                     struct mur_error *error);
+
 /** Writes to stdout and flushes. @return MUR_EXIT_OK, or MUR_EXIT_OUTPUT with a message */
 int mur_cli_print(const struct mur_cli *cli, const struct mur_buffer *text);
 

@@ -52,7 +52,11 @@ int mur_command_certify(struct mur_cli *cli)
     MUR_AUTO_BUFFER struct mur_buffer text = MUR_BUFFER_INIT;
     if (cli->argument_count < 2)
         return mur_cli_usage(cli, "an original and what it was converted to are needed");
-    enum mur_status status = certify(&certificate, &warnings, cli, &error);
+    enum mur_status status = MUR_OK;
+    if (output != NULL)
+        status = mur_cli_spare_inputs(output, cli->arguments, cli->argument_count, &error);
+    if (status == MUR_OK)
+        status = certify(&certificate, &warnings, cli, &error);
     for (size_t index = 0; !cli->quiet && index < warnings.count; index++)
         (void)fprintf(stderr, "murpacs %s: warning: %s\n", cli->command, warnings.texts[index]);
     if (status == MUR_OK)

@@ -8,8 +8,11 @@
 #include "cli/interrupt.h"
 #include "cli/label_names.h"
 #include "converters/labels_to_seg.h"
+#include "converters/value_check.h"
+#include "core/file.h"
 #include "core/json_write.h"
 #include "core/own.h"
+#include "dicom/attribute.h"
 #include "mapping/organs.h"
 
 static char *labels_path;
@@ -25,7 +28,7 @@ static int labelmap;
 static int deflate;
 static char *resample;
 static char *series_description;
-static int series_number;
+static int series_number = 300;
 static char *creator;
 static int prefer_qform;
 static char *when_unset;
@@ -76,6 +79,9 @@ struct poptOption mur_labels2seg_options[] = {
 static enum mur_status read_algorithm(enum mur_segment_algorithm *out, struct mur_error *error)
 {
     *out = MUR_SEGMENT_MANUAL;
+    if ((algorithm == NULL || strcmp(algorithm, "manual") == 0) && algorithm_name != NULL)
+        return mur_error_set(error, MUR_INVALID,
+                             "--algorithm-name needs --algorithm semiautomatic or automatic");
     if (algorithm == NULL || strcmp(algorithm, "manual") == 0)
         return MUR_OK;
     *out = strcmp(algorithm, "automatic") == 0 ? MUR_SEGMENT_AUTOMATIC : MUR_SEGMENT_SEMIAUTOMATIC;
@@ -88,12 +94,40 @@ static enum mur_status read_algorithm(enum mur_segment_algorithm *out, struct mu
     return MUR_OK;
 }
 
+/* What is written as it was given must be what the attribute may hold. */
+static enum mur_status check_texts(struct mur_error *error)
+{
+    const struct {
+        const char *option, *text;
+        uint32_t tag;
+    } given[] = {
+        {"--algorithm-name", algorithm_name, MUR_TAG_SegmentAlgorithmName},
+        {"--series-description", series_description, MUR_TAG_SeriesDescription},
+        {"--creator", creator, MUR_TAG_ContentCreatorName},
+    };
+    MUR_AUTO(mur_dataset) *dataset = NULL;
+    enum mur_status status = mur_dataset_create(&dataset, error);
+    if (status == MUR_OK)
+        status = mur_dataset_set_utf8(dataset, error);
+    for (size_t index = 0; status == MUR_OK && index < MUR_COUNT(given); index++) {
+        if (given[index].text == NULL)
+            continue;
+        status = mur_dataset_put_string(dataset, given[index].tag, MUR_VR_NONE, given[index].text,
+                                        error);
+        if (status == MUR_OK)
+            status = mur_value_check_element(dataset, given[index].tag, error);
+        if (status != MUR_OK)
+            return mur_error_prefix(error, "%s", given[index].option);
+    }
+    return status;
+}
+
 static enum mur_status read_options(struct mur_seg_options *options, struct mur_error *error)
 {
     if (resample != NULL && strcmp(resample, "nearest") != 0)
         return mur_error_set(error, MUR_INVALID, "--resample must be nearest");
     options->other_grid = resample != NULL ? MUR_OTHER_GRID_NEAREST : MUR_OTHER_GRID_KEEP;
-    if (series_number < 0)
+    if (series_number < 1)
         return mur_error_set(error, MUR_INVALID, "--series-number must be positive");
     if (when_unset != NULL && strcmp(when_unset, "spm") != 0 && strcmp(when_unset, "nifti") != 0)
         return mur_error_set(error, MUR_INVALID, "--codes-zero must be nifti or spm");
@@ -112,6 +146,23 @@ static enum mur_status read_options(struct mur_seg_options *options, struct mur_
     if (analyze_order != NULL)
         options->orientation.analyze_order =
             analyze_order[0] == 'l' ? MUR_ANALYZE_LAS : MUR_ANALYZE_RAS;
+    return check_texts(error);
+}
+
+/* A segmentation beside its images may be written anew, an image that it is made of not. */
+static enum mur_status spare_image(const char *output, const struct mur_source_series *source,
+                                   struct mur_error *error)
+{
+    MUR_AUTO(mur_dataset) *there = NULL;
+    const char *instance = NULL;
+    if (!mur_file_exists(output) || mur_dataset_load(&there, output, MUR_HEADER, NULL) != MUR_OK ||
+        mur_dataset_get_string(&instance, there, MUR_TAG_SOPInstanceUID, NULL) != MUR_OK)
+        return MUR_OK;
+    for (size_t index = 0; index < source->instance_count; index++)
+        if (strcmp(source->instances[index], instance) == 0)
+            return mur_error_set(error, MUR_INVALID,
+                                 "%s is one of the images; name another file for what is written",
+                                 output);
     return MUR_OK;
 }
 
@@ -122,9 +173,13 @@ static enum mur_status convert(struct mur_seg_report *report, struct mur_seg_opt
     MUR_AUTO(mur_file_output) *files = NULL;
     enum mur_status status = mur_source_series_read_path(
         &source, cli->arguments[options->file_count], series_uid, &report->warnings, error);
+    const char *target = cli->arguments[options->file_count + 1];
     if (status == MUR_OK)
-        status =
-            mur_file_output_create(&files, NULL, cli->arguments[options->file_count + 1], error);
+        status = mur_cli_spare_inputs(target, options->files, options->file_count, error);
+    if (status == MUR_OK)
+        status = spare_image(target, source, error);
+    if (status == MUR_OK)
+        status = mur_file_output_create(&files, NULL, target, error);
     if (status != MUR_OK)
         return status;
     struct mur_output output = mur_file_output_of(files);

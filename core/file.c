@@ -347,6 +347,13 @@ bool mur_file_exists(const char *path)
     return stat(path, &details) == 0 && S_ISREG(details.st_mode);
 }
 
+bool mur_file_is_same(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 bool mur_directory_exists(const char *path)
 {
     int saved_errno = errno;

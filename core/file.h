@@ -63,6 +63,8 @@ enum mur_status mur_directory_create(const char *path, mode_t mode, struct mur_e
 void mur_directory_remove(const char *path);
 bool mur_file_exists(const char *path);
 bool mur_directory_exists(const char *path);
+/** Both are there, and are one file, whatever it is called. */
+bool mur_file_is_same(const char *a, const char *b);
 
 /** @param[out] out  malloc'ed "a/b" with one slash; @p b alone when @p a is "" */
 MUR_NODISCARD

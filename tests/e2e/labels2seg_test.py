@@ -618,6 +618,13 @@ class Segmentations(Folder):
             (["a.nii"], dcm, ["--organ", "liver", "--label", "1=liver"], 1, "excludes"),
             (["a.nii"], dcm, ["--resample", "linear"], 1, "nearest"),
             (["a.nii"], dcm, ["--algorithm", "automatic"], 1, "--algorithm-name"),
+            (["a.nii"], dcm, ["--algorithm-name", "net"], 1, "--algorithm"),
+            (["a.nii"], dcm, ["--algorithm", "automatic", "--algorithm-name", "x" * 65], 1,
+             "--algorithm-name: SegmentAlgorithmName"),
+            (["a.nii"], dcm, ["--series-description", "x" * 65], 1, "too long"),
+            (["a.nii"], dcm, ["--series-description", "one\\two"], 1, "--series-description"),
+            (["a.nii"], dcm, ["--creator", "one\ntwo"], 1, "--creator"),
+            (["a.nii"], dcm, ["--series-number", "0"], 1, "--series-number"),
         ]
         gone = run("labels2seg", self.folder / "a.nii", dcm, self.folder / "gone/out.dcm",
                    "--organs", ORGANS)
@@ -629,6 +636,21 @@ class Segmentations(Folder):
                 self.assertEqual(done.returncode, code, done.stderr)
                 self.assertIn(words, done.stderr)
                 self.assertEqual(list(self.folder.glob("out.dcm*")), [])
+
+    def test_what_is_read_is_not_written_over(self):
+        affine, masks, dcm = self.both_layers()
+        save(self.folder / "a.nii", masks[..., 0], affine)
+        (self.folder / "b.nii").symlink_to("a.nii")
+        image = next(iter(sorted(dcm.iterdir())))
+        for target in (self.folder / "a.nii", self.folder / "b.nii", image):
+            before = target.read_bytes()
+            done = run("labels2seg", self.folder / "a.nii", dcm, target, "--organs", ORGANS)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(str(target), done.stderr)
+            self.assertEqual(target.read_bytes(), before)
+        done = run("certify", self.folder / "a.nii", dcm, "-o", self.folder / "b.nii")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("another file", done.stderr)
 
     def test_labels_that_nobody_names_differ_in_colour(self):
         path = self.make(ramp((5, 4, 3)) % 4, numpy.diag([0.2, 0.3, 0.4, 1.0]))
