@@ -108,10 +108,67 @@ static void translate_codes(bool *labels, const bool *codes,
     }
 }
 
+/* Which labels a layer of the file has. @param codes  VALUES of them, to work with */
+static enum mur_status find_labels(bool *labels, bool *codes, const struct mur_label_side *file,
+                                   uint32_t layer, struct mur_error *error)
+{
+    const struct mur_label_map_header *header = file->header;
+    enum mur_status status = MUR_OK;
+    memset(labels, 0, VALUES * sizeof *labels);
+    memset(codes, 0, VALUES * sizeof *codes);
+    for (uint32_t slice = 0; status == MUR_OK && slice < header->dims[2]; slice++) {
+        const void *voxels = NULL;
+        status = mur_label_map_read_slice(&voxels, file->map, layer, slice, error);
+        if (status == MUR_OK)
+            see(labels, codes, header, voxels);
+    }
+    if (status == MUR_OK)
+        translate_codes(labels, codes, header);
+    return status;
+}
+
+/* Whether the segmentation, laid on the grid as for a label map, has these labels in this layer. */
+static bool explains(const struct mur_label_check *c, const struct mur_seg_volume *laid,
+                     uint32_t layer, const bool *labels)
+{
+    const struct mur_seg_label *of = mur_seg_volume_labels(laid);
+    for (uint32_t value = 1; value < VALUES; value++) {
+        bool found = !labels[value];
+        for (size_t index = 0; !found && index < c->info->segment_count; index++)
+            found = of[index].value == value && of[index].layer == layer;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* A value that was in several layers says nothing without them, and there may be fewer now. */
+static enum mur_status try_laid(struct mur_label_check *c, bool *labels, bool *codes,
+                                struct mur_error *error)
+{
+    const struct mur_label_side *file = &c->files[0];
+    const struct mur_seg_volume_options options = {.overlap = MUR_SEG_LAYERS,
+                                                   .numbers = MUR_SEG_ORIGINAL_NUMBERS};
+    MUR_AUTO(mur_seg_volume) *laid = NULL;
+    if (file->volume == NULL)
+        return MUR_OK;
+    enum mur_status status =
+        mur_seg_volume_create(&laid, c->reader, &file->grid, &options, c->job->warnings, error);
+    bool same = status == MUR_OK && mur_seg_volume_layers(laid) == file->header->layers;
+    for (uint32_t layer = 0; status == MUR_OK && same && layer < file->header->layers; layer++) {
+        status = find_labels(labels, codes, file, layer, error);
+        same = status == MUR_OK && explains(c, laid, layer, labels);
+    }
+    if (status == MUR_OK && same) {
+        c->laid = MUR_STEAL(laid);
+        c->meaning = MUR_LABELS_LAID;
+    }
+    return status;
+}
+
 enum mur_status mur_certify_label_meaning(struct mur_label_check *c, struct mur_error *error)
 {
     const struct mur_label_side *file = &c->files[0];
-    const struct mur_label_map_header *header = file->header;
     c->meaning = MUR_LABELS_RECORDED;
     if (!c->out->original_is_dicom || c->job->plain_count != 1 || c->job->options->segments != NULL)
         return MUR_OK;
@@ -122,24 +179,22 @@ enum mur_status mur_certify_label_meaning(struct mur_label_check *c, struct mur_
     MUR_AUTO_FREE bool *codes = calloc(VALUES, sizeof *codes);
     if (status == MUR_OK && (labels == NULL || codes == NULL))
         return mur_error_no_memory(error);
-    for (uint32_t layer = 0; status == MUR_OK && layer < header->layers; layer++) {
-        memset(labels, 0, VALUES * sizeof *labels);
-        memset(codes, 0, VALUES * sizeof *codes);
-        for (uint32_t slice = 0; status == MUR_OK && slice < header->dims[2]; slice++) {
-            const void *voxels = NULL;
-            status = mur_label_map_read_slice(&voxels, file->map, layer, slice, error);
-            if (status == MUR_OK)
-                see(labels, codes, header, voxels);
-        }
-        translate_codes(labels, codes, header);
-        for (uint32_t value = 1; value < VALUES; value++)
+    for (uint32_t layer = 0; status == MUR_OK && layer < file->header->layers; layer++) {
+        status = find_labels(labels, codes, file, layer, error);
+        for (uint32_t value = 1; status == MUR_OK && value < VALUES; value++)
             if (labels[value]) {
                 judge(&allowed, c, segments, layer, value);
                 if (segments == 1)
                     note_value(c, value);
             }
     }
-    if (status == MUR_OK && !allowed.recorded && (allowed.any_layer || allowed.numbers))
-        c->meaning = allowed.any_layer ? MUR_LABELS_ANY_LAYER : MUR_LABELS_NUMBERS;
+    if (status != MUR_OK || allowed.recorded)
+        return status;
+    if (allowed.any_layer)
+        c->meaning = MUR_LABELS_ANY_LAYER;
+    else
+        status = try_laid(c, labels, codes, error);
+    if (status == MUR_OK && c->meaning == MUR_LABELS_RECORDED && allowed.numbers)
+        c->meaning = MUR_LABELS_NUMBERS;
     return status;
 }

@@ -22,6 +22,7 @@ static void check_free(struct mur_label_check *c)
     for (size_t index = 0; c->digests != NULL && index < c->out->label_count; index++)
         mur_sha256_free(c->digests[index]);
     mur_sha256_free(c->voxels);
+    mur_seg_volume_free(c->laid);
     mur_seg_reader_free(c->reader);
     free(c->files);
     free(c->index_of);
@@ -93,7 +94,13 @@ static enum mur_status add_label(struct mur_label_check *c, const struct mur_seg
     if (segment->about.has_source_value)
         label.value = segment->about.source_value;
     enum mur_status status = MUR_OK;
-    if (c->meaning != MUR_LABELS_RECORDED) {
+    if (c->meaning == MUR_LABELS_LAID) {
+        const struct mur_seg_label *laid =
+            &mur_seg_volume_labels(c->laid)[segment - c->info->segments];
+        known = true;
+        label.value = laid->value;
+        label.layer = laid->value > 0 ? laid->layer + 1 : c->files[0].header->layers + 1;
+    } else if (c->meaning != MUR_LABELS_RECORDED) {
         known = true;
         label.layer = 0;
         if (c->meaning == MUR_LABELS_NUMBERS)
@@ -259,11 +266,12 @@ static enum mur_status run(struct mur_label_check *c, struct mur_error *error)
     status = open_segmentation(c, error);
     if (status != MUR_OK)
         return mur_certify_finding(c->job, !plain_is_converted, error);
-    status = mur_certify_label_meaning(c, error);
-    if (status == MUR_OK)
-        status = list_labels(c, error);
     for (size_t index = 0; status == MUR_OK && index < c->job->plain_count; index++)
         status = place_file(c, index, error);
+    if (status == MUR_OK)
+        status = mur_certify_label_meaning(c, error);
+    if (status == MUR_OK)
+        status = list_labels(c, error);
     c->entries = calloc(VALUES, sizeof *c->entries);
     c->raw = calloc(VALUES, sizeof *c->raw);
     c->kept = calloc(VALUES, sizeof *c->kept);

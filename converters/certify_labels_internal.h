@@ -28,6 +28,7 @@ struct mur_unlisted_label {
 enum mur_label_meaning {
     MUR_LABELS_RECORDED,  /**< the values and layers that the segmentation tells of its original */
     MUR_LABELS_ANY_LAYER, /**< these values, in whatever layer */
+    MUR_LABELS_LAID,      /**< what our way back makes of a value that several layers had */
     MUR_LABELS_NUMBERS,   /**< Segment Numbers */
 };
 
@@ -51,6 +52,7 @@ struct mur_label_check {
     const struct mur_seg_info *info;
     struct mur_label_side *files;
     enum mur_label_meaning meaning;
+    struct mur_seg_volume *laid; /**< with MUR_LABELS_LAID: as that is */
     uint32_t only_value;         /**< of a map that was made of a single segment; 0: any */
     uint32_t *index_of;          /**< of a Segment Number: index of out->labels, and 1; 0: none */
     struct mur_sha256 **digests; /**< of out->labels */
@@ -72,7 +74,7 @@ bool mur_certify_is_background(const struct mur_label_check *c,
  * Finds what the values of a label map that was made of the segmentation mean: programs write
  * Segment Numbers, and fewer layers than there were. A meaning is taken if it explains every value
  * of the map, what is recorded first; where none does, what is recorded. The segmentation and the
- * file are open.
+ * file are open, and places are known.
  */
 MUR_NODISCARD
 enum mur_status mur_certify_label_meaning(struct mur_label_check *c, struct mur_error *error);

@@ -425,6 +425,19 @@ class Labels(Folder):
         done = run("seg2labels", seg, self.path("again.nii"))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.path("again.nii").read_bytes(), self.path("layers.nii").read_bytes())
+        # a value that several layers have, with an empty one between, and voxels that overlap
+        for value in (1, 26):
+            data[..., 0], data[..., 2] = value * (self.data > 1), value * (self.data == 4)
+            seg = self.segment(self.save(data, "layers.nii"))
+            done = run("seg2labels", seg, self.path("back.nii"), "--plain", "--overlap", "layers")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.certify(seg, self.path("back.nii"))
+            image = nibabel.load(self.path("back.nii"))
+            there = numpy.asanyarray(image.dataobj).copy()
+            self.assertEqual(there.shape[3], 2)
+            there[tuple(numpy.argwhere(there)[-1])] = 0
+            nibabel.save(nibabel.Nifti1Image(there, image.affine), self.path("back.nii"))
+            self.damaged(seg, self.path("back.nii"), names=("1 voxel differs",))
 
     def test_another_grid(self):
         seg = self.segment(self.labels, *self.named(1, 4, 300))
