@@ -63,6 +63,8 @@ int mur_command_certify(struct mur_cli *cli)
         status = mur_certificate_json(&text, &certificate, &error);
     if (status == MUR_OK && output != NULL)
         status = mur_file_write_all(output, text.data, text.length, OUTPUT_MODE, &error);
+    if (status == MUR_NOT_FOUND && text.length > 0) /* not that an input is missing */
+        status = mur_error_set(&error, MUR_IO, "%s: its folder does not exist", output);
     if (status != MUR_OK)
         return mur_cli_fail(cli, &error);
     for (size_t index = 0; index < certificate.failures.count; index++)

@@ -9,6 +9,7 @@
 #include "cli/objects.h"
 #include "converters/seg_table.h"
 #include "converters/seg_to_labels.h"
+#include "core/file.h"
 #include "core/own.h"
 #include "core/progress.h"
 #include "core/text.h"
@@ -205,6 +206,14 @@ static enum mur_status convert(struct mur_buffer *text, struct mur_seg_to_labels
                           cli->arguments[0], objects->count);
     if (status == MUR_OK)
         status = mur_text_copy(&path, mur_slice_of(objects->paths[0]), error);
+    if (status == MUR_OK && mur_directory_exists(path))
+        status =
+            mur_error_set(error, MUR_INVALID, "%s is a folder; one segmentation is needed", path);
+    const char *const inputs[] = {path};
+    if (status == MUR_OK)
+        status = mur_cli_spare_inputs(output, inputs, MUR_COUNT(inputs), error);
+    if (status == MUR_OK && itksnap != NULL)
+        status = mur_cli_spare_inputs(itksnap, inputs, MUR_COUNT(inputs), error);
     bool from_archive = status == MUR_OK && strcmp(path, cli->arguments[0]) != 0;
     if (status == MUR_OK)
         status = read_source(&source, objects, cli, path, from_archive, &report->warnings, error);

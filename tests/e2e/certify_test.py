@@ -278,6 +278,11 @@ class DamagedImages(Folder):
             self.edit(path, RescaleIntercept="1")
         self.damaged(self.image, self.series, names=("voxels differ",))
 
+    def test_a_file_that_cannot_be_written_is_an_output(self):
+        done = run("certify", self.save(self.data), self.convert(self.path("image.nii")), "-o",
+                   self.path("none/certificate.json"))
+        self.assertEqual(done.returncode, 40, done.stderr)
+
     def test_what_cannot_be_compared_is_an_error(self):
         for files, code, text in (((self.image, self.image), 1, "must be DICOM"),
                                   ((self.series, self.series), 1, "must be DICOM"),

@@ -462,6 +462,8 @@ class WrongInput(Folder):
         self.path("text").write_bytes(b"nothing of the kind" * 100)
         self.refuse(self.path("text"), 22)
         self.refuse(self.path("absent"), 20)
+        (self.path("folder")).mkdir()
+        self.refuse(self.path("folder"), 1)
         seg = self.seg().save(self.path("whole.dcm"))
         raw = seg.read_bytes()
         for length in (200, len(raw) // 2, len(raw) - 10):
@@ -470,6 +472,16 @@ class WrongInput(Folder):
         done = run("seg2labels", seg, self.path("no.img"))
         self.assertEqual(done.returncode, 1)
         self.assertIn(".nii", done.stderr)
+
+    def test_the_segmentation_is_not_written_over(self):
+        seg = self.seg().save(self.path("seg.nii"))
+        before = seg.read_bytes()
+        for arguments in ([seg], [self.path("map.nii"), "--itksnap", seg]):
+            done = run("seg2labels", seg, *arguments)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("another file", done.stderr)
+            self.assertEqual(seg.read_bytes(), before)
+            self.assertFalse(self.path("map.nii").exists())
 
     def test_an_output_that_cannot_be_written(self):
         seg = self.seg().save(self.path("seg.dcm"))
