@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converters/body_part.h"
 #include "converters/conversion.h"
 #include "converters/identity.h"
 #include "core/own.h"
@@ -149,27 +150,32 @@ static void put_series(struct mur_put *put, const struct mur_conversion *c,
     mur_put_text(put, MUR_TAG_SeriesDescription, text != NULL ? text : "");
 }
 
+/* Of a part of the body that there is once it would be wrong even without a value. */
+static void put_laterality(struct mur_put *put)
+{
+    const char *part = NULL;
+    if (put->status == MUR_OK && mur_dataset_has_value(put->dataset, MUR_TAG_BodyPartExamined))
+        put->status =
+            mur_dataset_get_string(&part, put->dataset, MUR_TAG_BodyPartExamined, put->error);
+    if (put->status != MUR_OK || part == NULL || !mur_body_part_is_single(part))
+        mur_put_default(put, MUR_TAG_Laterality, "");
+    else if (!mur_dataset_has_value(put->dataset, MUR_TAG_Laterality))
+        put->status = mur_dataset_remove(put->dataset, MUR_TAG_Laterality, put->error);
+}
+
 static void put_patient_and_study(struct mur_put *put, const struct mur_conversion *c,
                                   const struct mur_conversion_part *part)
 {
     static const uint32_t type_2[] = {
-        MUR_TAG_PatientName,
-        MUR_TAG_PatientID,
-        MUR_TAG_PatientBirthDate,
-        MUR_TAG_PatientSex,
-        MUR_TAG_StudyDate,
-        MUR_TAG_StudyTime,
-        MUR_TAG_AccessionNumber,
-        MUR_TAG_StudyID,
-        MUR_TAG_ReferringPhysicianName,
-        MUR_TAG_Manufacturer,
-        MUR_TAG_Laterality,
-        MUR_TAG_PatientPosition,
-        MUR_TAG_PositionReferenceIndicator,
+        MUR_TAG_PatientName,       MUR_TAG_PatientID,       MUR_TAG_PatientBirthDate,
+        MUR_TAG_PatientSex,        MUR_TAG_StudyDate,       MUR_TAG_StudyTime,
+        MUR_TAG_AccessionNumber,   MUR_TAG_StudyID,         MUR_TAG_ReferringPhysicianName,
+        MUR_TAG_Manufacturer,      MUR_TAG_PatientPosition, MUR_TAG_PositionReferenceIndicator,
         MUR_TAG_AcquisitionNumber,
     };
     for (size_t index = 0; index < MUR_COUNT(type_2); index++)
         mur_put_default(put, type_2[index], "");
+    put_laterality(put);
     mur_put_animal_defaults(put);
     mur_put_text(put, MUR_TAG_StudyInstanceUID, part->series->study_instance);
     mur_put_text(put, MUR_TAG_FrameOfReferenceUID, part->series->frame_of_reference);

@@ -162,6 +162,10 @@ class Images(Converted):
             series = self.convert(self.folder / "a.nii", *options, modality=modality)
             for path in sorted(series.iterdir())[:2]:
                 self.no_errors(path)
+            for part in ("BRAIN", "WHOLEBODY", "KIDNEY"):  # Laterality by what there is once
+                series = self.convert(self.folder / "a.nii", *options, "--set",
+                                      f"BodyPartExamined={part}", modality=modality)
+                self.no_errors(sorted(series.iterdir())[0])
 
     def test_the_same_input_gives_the_same_bytes(self):
         save(self.folder / "a.nii", ramp((6, 5, 4)), oblique(6))
