@@ -107,7 +107,7 @@ static enum mur_status kind_of(enum side_kind *out, const char *path, struct mur
     *out = SIDE_IMAGES;
     if (mur_directory_exists(path))
         return MUR_OK;
-    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC);
+    MUR_AUTO_CLOSE int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return mur_error_set_errno(error, errno, "%s", path);
     bool named = has_suffix(path, ".nii") || has_suffix(path, ".gz") || has_suffix(path, ".hdr") ||

@@ -150,14 +150,16 @@ static void put_series(struct mur_put *put, const struct mur_conversion *c,
     mur_put_text(put, MUR_TAG_SeriesDescription, text != NULL ? text : "");
 }
 
-/* Of a part of the body that there is once it would be wrong even without a value. */
+/* Of a part of the body that there is once, or beside Image Laterality, it would be wrong even
+ * without a value. */
 static void put_laterality(struct mur_put *put)
 {
     const char *part = NULL;
     if (put->status == MUR_OK && mur_dataset_has_value(put->dataset, MUR_TAG_BodyPartExamined))
         put->status =
             mur_dataset_get_string(&part, put->dataset, MUR_TAG_BodyPartExamined, put->error);
-    if (put->status != MUR_OK || part == NULL || !mur_body_part_is_single(part))
+    if (put->status != MUR_OK || (!mur_dataset_has_value(put->dataset, MUR_TAG_ImageLaterality) &&
+                                  (part == NULL || !mur_body_part_is_single(part))))
         mur_put_default(put, MUR_TAG_Laterality, "");
     else if (!mur_dataset_has_value(put->dataset, MUR_TAG_Laterality))
         put->status = mur_dataset_remove(put->dataset, MUR_TAG_Laterality, put->error);
@@ -331,6 +333,12 @@ static void put_modality(struct mur_put *put, const struct mur_conversion *c,
     mur_put_text(put, MUR_TAG_ImageType, image_type);
     mur_put_default_value(put, MUR_TAG_ScanningSequence, "RM");
     mur_put_default_value(put, MUR_TAG_SequenceVariant, "NONE");
+    const char *sequences = NULL;
+    if (put->status == MUR_OK)
+        put->status =
+            mur_dataset_get_string(&sequences, put->dataset, MUR_TAG_ScanningSequence, put->error);
+    if (put->status == MUR_OK && strstr(sequences, "IR") != NULL) /* no other term has it */
+        mur_put_default(put, MUR_TAG_InversionTime, "");
     mur_put_default(put, MUR_TAG_ScanOptions, "");
     mur_put_default(put, MUR_TAG_MRAcquisitionType, "3D");
     mur_put_default(put, MUR_TAG_RepetitionTime, "");

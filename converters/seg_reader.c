@@ -72,7 +72,7 @@ static enum mur_status hold_decoded(struct mur_seg_reader *reader, const char *s
 static enum mur_status open_bytes(struct mur_seg_reader *reader, struct mur_error *error)
 {
     struct mur_part10 head;
-    reader->descriptor = open(reader->path, O_RDONLY | O_CLOEXEC);
+    reader->descriptor = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (reader->descriptor < 0)
         return mur_error_set_errno(error, errno, "%s", reader->path);
     enum mur_status status = mur_part10_read(&head, reader->descriptor, reader->path, error);

@@ -1,6 +1,8 @@
 #include "dicom/part10.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -270,6 +272,11 @@ static enum mur_status read_head(struct mur_part10 *out, struct source *source,
 enum mur_status mur_part10_read(struct mur_part10 *out, int descriptor, const char *name,
                                 struct mur_error *error)
 {
+    struct stat details;
+    if (fstat(descriptor, &details) != 0)
+        return mur_error_set_errno(error, errno, "%s", name);
+    if (!S_ISREG(details.st_mode))
+        return mur_error_set(error, MUR_PARSE, "%s: not a DICOM file, nor a regular one", name);
     struct source source;
     source.name = name;
     source.descriptor = descriptor;

@@ -125,7 +125,7 @@ extern "C" enum mur_status mur_dataset_load(mur_dataset **out, const char *path,
 {
     return mur::guard(error, [&] {
         mur::prepare_codecs();
-        MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        MUR_AUTO_CLOSE int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (descriptor < 0)
             return mur_error_set_errno(error, errno, "%s", path);
         mur_part10 head;

@@ -162,9 +162,12 @@ class Images(Converted):
             series = self.convert(self.folder / "a.nii", *options, modality=modality)
             for path in sorted(series.iterdir())[:2]:
                 self.no_errors(path)
-            for part in ("BRAIN", "WHOLEBODY", "KIDNEY"):  # Laterality by what there is once
-                series = self.convert(self.folder / "a.nii", *options, "--set",
-                                      f"BodyPartExamined={part}", modality=modality)
+            # what is to be there, if without a value, and what must not, by what is given
+            for given in ("BodyPartExamined=BRAIN", "BodyPartExamined=WHOLEBODY",
+                          "BodyPartExamined=KIDNEY", "ImageLaterality=L",
+                          "ScanningSequence=SE\\IR" if modality == "MR" else "KVP=80"):
+                series = self.convert(self.folder / "a.nii", *options, "--set", given,
+                                      modality=modality)
                 self.no_errors(sorted(series.iterdir())[0])
 
     def test_the_same_input_gives_the_same_bytes(self):

@@ -462,8 +462,10 @@ class WrongInput(Folder):
         self.path("text").write_bytes(b"nothing of the kind" * 100)
         self.refuse(self.path("text"), 22)
         self.refuse(self.path("absent"), 20)
-        (self.path("folder")).mkdir()
+        self.path("folder").mkdir()
         self.refuse(self.path("folder"), 1)
+        os.mkfifo(self.path("pipe"))  # which nobody writes into
+        self.refuse(self.path("pipe"), 22)
         seg = self.seg().save(self.path("whole.dcm"))
         raw = seg.read_bytes()
         for length in (200, len(raw) // 2, len(raw) - 10):
