@@ -41,14 +41,15 @@ static void paint_words(uint8_t *out, const uint64_t *mask, size_t words, uint16
         }
 }
 
-static enum mur_status paint_values(struct mur_seg_volume *volume, uint32_t frame,
+static enum mur_status paint_values(struct mur_seg_volume *volume, uint32_t layer, uint32_t frame,
                                     struct mur_error *error)
 {
     enum mur_status status = mur_seg_read_values(volume->values, volume->reader, frame, error);
     if (status != MUR_OK)
         return status;
     for (size_t index = 0; index < volume->pixels; index++) {
-        uint16_t value = volume->label_of[volume->values[index]];
+        uint16_t pixel = volume->values[index];
+        uint16_t value = volume->layer_of[pixel] == layer ? volume->label_of[pixel] : 0;
         if (volume->voxel_size == 1)
             volume->plane[index] = (uint8_t)value;
         else
@@ -68,7 +69,7 @@ static enum mur_status paint_plane(struct mur_seg_volume *volume, uint32_t layer
         uint32_t frame = volume->order[at];
         enum mur_status status = MUR_OK;
         if (mur_seg_is_label_map(volume)) {
-            status = paint_values(volume, frame, error);
+            status = paint_values(volume, layer, frame, error);
         } else {
             const struct mur_seg_label *label =
                 &volume->labels[volume->info->frames[frame].segment];

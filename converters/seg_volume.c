@@ -26,6 +26,7 @@ void mur_seg_volume_free(struct mur_seg_volume *volume)
     free(volume->taken);
     free(volume->values);
     free(volume->label_of);
+    free(volume->layer_of);
     free(volume->order);
     free(volume->begins);
     free(volume->ranks);
@@ -319,13 +320,22 @@ static enum mur_status refuse_overlaps(const struct mur_seg_volume *volume, bool
         MUR_REMEDY_OVERLAP);
 }
 
+/* Of a label map: a segment by name only. */
+static bool is_background(const struct mur_seg_volume *volume, size_t index)
+{
+    return mur_seg_is_label_map(volume) &&
+           volume->info->segments[index].number == volume->info->background;
+}
+
 /* The layers that the label map had, if segments do not overlap within them. */
 static bool take_recorded_layers(struct mur_seg_volume *volume, uint32_t known)
 {
     const struct mur_seg_info *info = volume->info;
-    uint32_t most = 0;
+    uint32_t most = 1;
     for (size_t a = 0; a < info->segment_count; a++) {
         uint32_t layer = info->segments[a].layer;
+        if (is_background(volume, a))
+            continue;
         if (layer == 0 || (layer > info->segment_count && layer > known))
             return false;
         most = layer > most ? layer : most;
@@ -334,7 +344,8 @@ static bool take_recorded_layers(struct mur_seg_volume *volume, uint32_t known)
                 return false;
     }
     for (size_t index = 0; index < info->segment_count; index++)
-        volume->labels[index].layer = info->segments[index].layer - 1;
+        if (!is_background(volume, index))
+            volume->labels[index].layer = info->segments[index].layer - 1;
     volume->layers = most;
     return true;
 }
@@ -394,8 +405,7 @@ static bool originals_fit(const struct mur_seg_volume *volume, bool *any)
         for (size_t index = 0; index < info->segment_count; index++) {
             const struct mur_segment *about = &info->segments[index].about;
             *any = *any || about->has_source_value;
-            if (volume->labels[index].layer != layer ||
-                (mur_seg_is_label_map(volume) && info->segments[index].number == info->background))
+            if (volume->labels[index].layer != layer || is_background(volume, index))
                 continue;
             if (!fit || !about->has_source_value || seen[about->source_value] == layer + 1)
                 fit = false;
@@ -420,8 +430,8 @@ static enum mur_status choose_values(struct mur_seg_volume *volume, enum mur_seg
     uint16_t largest = 0;
     for (size_t index = 0; index < info->segment_count; index++) {
         uint16_t number = info->segments[index].number;
-        if (mur_seg_is_label_map(volume) && number == info->background)
-            number = 0; /* it is not a segment */
+        if (is_background(volume, index))
+            number = 0;
         else if (original)
             number = (uint16_t)info->segments[index].about.source_value;
         volume->labels[index].value = number;
@@ -431,10 +441,13 @@ static enum mur_status choose_values(struct mur_seg_volume *volume, enum mur_seg
     if (!mur_seg_is_label_map(volume))
         return status;
     volume->label_of = calloc(VALUES, sizeof *volume->label_of);
-    if (volume->label_of == NULL)
+    volume->layer_of = calloc(VALUES, sizeof *volume->layer_of);
+    if (volume->label_of == NULL || volume->layer_of == NULL)
         return mur_error_no_memory(error);
-    for (size_t index = 0; index < info->segment_count; index++)
+    for (size_t index = 0; index < info->segment_count; index++) {
         volume->label_of[info->segments[index].number] = volume->labels[index].value;
+        volume->layer_of[info->segments[index].number] = volume->labels[index].layer;
+    }
     volume->label_of[info->background] = 0;
     return status;
 }

@@ -23,6 +23,7 @@ struct mur_seg_volume {
     uint64_t *mask, *other, *taken;
     uint16_t *values;    /**< of a frame of a label map */
     uint16_t *label_of;  /**< label maps: by pixel value */
+    uint32_t *layer_of;  /**< likewise */
     uint32_t *order;     /**< frames by slice, then rank, then segment */
     uint32_t *begins;    /**< in order, of each slice of placement.axis[2], and the end */
     int *ranks;          /**< of each segment: priority, the smaller wins; else UNRANKED */

@@ -548,6 +548,20 @@ class WayBack(Folder):
         self.assertEqual(self.table["Layers"], 3)
         self.assertIn("overlap", self.said.stderr)
 
+    def test_of_several_volumes_as_a_label_map(self):
+        one = self.labels(numpy.uint8)
+        data = numpy.stack([one * (one == 1), one * (one == 4), 1 - (one > 0)], 3).astype(numpy.uint8)
+        image = nibabel.Nifti1Image(data, numpy.diag([0.2, 0.3, 0.4, 1]))
+        series = self.image(data.shape[:3], image.affine)
+        nibabel.save(image, self.path("labels.nii"))
+        done = run("labels2seg", self.path("labels.nii"), series, self.path("seg.dcm"), "--labelmap")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.convert(self.path("seg.dcm"))
+        self.assertEqual(gzip.decompress(self.path("map.nii.gz").read_bytes()),
+                         self.path("labels.nii").read_bytes())
+        found = [(label["Layer"], label["Value"]) for label in self.table["Labels"] if label["Value"]]
+        self.assertEqual(found, [(1, 1), (2, 4), (3, 1)])
+
     def test_of_a_mask_whatever_its_value(self):
         for value in (1, 255, 1000):
             data = (self.labels(numpy.int16) == 4).astype(numpy.int16) * value
