@@ -75,6 +75,7 @@ struct mur_object {
     char *incoming; /**< first name */
     char *placed;   /**< second name, NULL until placed */
     uint64_t length;
+    uint64_t unchecked;   /**< bytes since free space was looked at */
     struct mur_sync sync; /**< begun when the object is finished */
     size_t gathered;
     char head[MUR_OBJECT_HEAD]; /**< small writes (Part 10 header, first PDVs) are gathered */

@@ -24,7 +24,8 @@
 enum {
     FOLDER_MODE = 0750,
     FILE_MODE = 0640,
-    FOLDER_TRIES = 1000, /* some 20 us each; where several work at once a few in a row may fail */
+    SPACE_STEP = 1 << 20, /* statvfs() takes 1 us */
+    FOLDER_TRIES = 1000,  /* some 20 us each; where several work at once a few in a row may fail */
     AWAIT_STEP_MS = 2,
     AWAIT_MOST_MS = 60000,
 };
@@ -335,6 +336,7 @@ static enum mur_status new_object(struct mur_object **out, struct mur_store *sto
     object->incoming = NULL;
     object->placed = NULL;
     object->length = 0;
+    object->unchecked = 0;
     object->sync = (struct mur_sync){.descriptor = -1};
     object->gathered = 0;
     status = mur_text_format(&object->incoming, error, "%s/%lu", store->incoming,
@@ -427,8 +429,14 @@ enum mur_status mur_object_write(struct mur_object *object, const void *bytes, s
     } else {
         status = write_through(object, bytes, length, error);
     }
-    if (status == MUR_OK)
-        object->length += length;
+    if (status != MUR_OK)
+        return status;
+    object->length += length;
+    object->unchecked += length;
+    if (object->unchecked >= SPACE_STEP) { /* how long it becomes, nobody has said before */
+        object->unchecked = 0;
+        status = mur_store_check_space(object->store, error);
+    }
     return status;
 }
 

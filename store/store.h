@@ -55,6 +55,7 @@ enum mur_status mur_store_check_space(struct mur_store *store, struct mur_error 
 MUR_NODISCARD
 enum mur_status mur_object_create(struct mur_object **out, struct mur_store *store,
                                   struct mur_error *error);
+/** @retval MUR_NO_SPACE also when less than options.min_free is left: each MiB is asked for */
 MUR_NODISCARD
 enum mur_status mur_object_write(struct mur_object *object, const void *bytes, size_t length,
                                  struct mur_error *error);

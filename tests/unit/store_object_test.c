@@ -224,6 +224,24 @@ static void too_little_space_is_refused(void **state)
     assert_int_equal(mur_store_check_space(f->store, &f->error), MUR_OK);
 }
 
+static void the_reserve_is_kept_while_an_object_grows(void **state)
+{
+    struct fixture *f = *state;
+    struct mur_store *greedy = open_store(f->folder, UINT64_MAX);
+    struct mur_object *object = NULL;
+    assert_int_equal(mur_object_create(&object, greedy, &f->error), MUR_OK);
+    static const char bytes[1 << 16];
+    enum mur_status status = MUR_OK;
+    size_t written = 0;
+    for (; status == MUR_OK && written < 4 << 20; written += sizeof bytes)
+        status = mur_object_write(object, bytes, sizeof bytes, &f->error);
+    assert_int_equal(status, MUR_NO_SPACE);
+    assert_true(written <= 1 << 20);
+    mur_object_free(object);
+    mur_store_close(greedy);
+    assert_int_equal(files_below(f->folder), 0);
+}
+
 struct knowledge {
     bool known;
     int asked;
@@ -414,6 +432,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(uids_never_become_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_little_space_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_reserve_is_kept_while_an_object_grows, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_a_dead_process_did_not_finish_is_taken_away, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_a_dead_process_had_committed_is_kept, set_up,
