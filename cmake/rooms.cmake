@@ -54,6 +54,7 @@ mur_room(cli ROOMS scp web scu workflow archive converters mapping isa db store 
 
 target_include_directories(mur_dicom SYSTEM PRIVATE ${DCMTK_INCLUDE_DIRS})
 
+target_compile_definitions(mur_web PRIVATE MUR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(mur_converters PRIVATE MUR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(mur_cli PRIVATE MUR_VERSION="${PROJECT_VERSION}"
                            MUR_DESCRIPTION="${PROJECT_DESCRIPTION}")

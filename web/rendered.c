@@ -278,24 +278,66 @@ static void read_grey(struct wish *wish, const struct mur_json *header)
 
 /* ---- the picture ----------------------------------------------------------------------------- */
 
-static enum mur_status make_picture(struct mur_picture *out, struct wish *wish,
+static bool has_items(const struct mur_json *header, uint32_t tag)
+{
+    const struct mur_json *sequence = mur_json_element(header, tag);
+    return sequence != NULL && mur_json_item(sequence, 0) != NULL;
+}
+
+/* Reads how values become grey. @param[out] whole  whether more is needed, that stands in the Data
+ * Set: tables */
+static enum mur_status read_look(bool *whole, struct wish *wish,
+                                 const struct mur_exchange *exchange,
+                                 const struct mur_instance *instance, const struct mur_image *image,
+                                 struct mur_error *error)
+{
+    MUR_AUTO(mur_json) *header = NULL;
+    enum mur_status status = read_header(&header, exchange, instance, error);
+    if (status != MUR_OK)
+        return status;
+    read_grey(wish, header);
+    *whole = strcmp(image->photometric, "PALETTE COLOR") == 0 ||
+             has_items(header, MUR_TAG_ModalityLUTSequence) ||
+             (!wish->grey.has_window && has_items(header, MUR_TAG_VOILUTSequence));
+    return MUR_OK;
+}
+
+/* The first table of a sequence. One that is damaged is passed over, as other readers do. */
+static const struct mur_table *table_of(struct mur_table *table, struct mur_dataset *object,
+                                        uint32_t sequence, bool is_signed)
+{
+    struct mur_dataset *item = NULL;
+    return mur_dataset_get_item(&item, object, sequence, 0, NULL) == MUR_OK &&
+                   mur_table_read(table, item, MUR_TAG_LUTDescriptor, MUR_TAG_LUTData, is_signed,
+                                  NULL) == MUR_OK
+               ? table
+               : NULL;
+}
+
+static enum mur_status make_picture(struct mur_picture *out, struct wish *wish, bool whole,
                                     const struct mur_exchange *exchange,
                                     const struct mur_instance *instance, int descriptor,
                                     const struct mur_image *image, struct mur_error *error)
 {
-    MUR_AUTO(mur_json) *header = NULL;
-    MUR_AUTO(mur_dataset) *palette = NULL;
+    struct mur_table modality;
+    struct mur_table voi;
+    MUR_AUTO(mur_dataset) *object = NULL;
     MUR_AUTO_PIXELS struct mur_pixels pixels = {.planar = 0};
-    enum mur_status status = read_header(&header, exchange, instance, error);
-    if (status == MUR_OK) {
-        read_grey(wish, header);
-        status =
-            mur_frame_decode(&pixels, exchange, instance, descriptor, image, wish->frame, error);
+    struct mur_grey grey = wish->grey;
+    enum mur_status status =
+        mur_frame_decode(&pixels, exchange, instance, descriptor, image, wish->frame, error);
+    if (status == MUR_OK && whole) {
+        status = mur_wado_load(&object, descriptor, MUR_HEADER, error);
+        if (status == MUR_OK) {
+            grey.modality =
+                table_of(&modality, object, MUR_TAG_ModalityLUTSequence, image->is_signed);
+            /* What it looks up is what values mean, which may be below 0 though none is stored. */
+            bool below = grey.modality == NULL && (image->is_signed || grey.intercept < 0);
+            grey.voi =
+                grey.has_window ? NULL : table_of(&voi, object, MUR_TAG_VOILUTSequence, below);
+        }
     }
-    if (status == MUR_OK && strcmp(pixels.photometric, "PALETTE COLOR") == 0)
-        status = mur_wado_load(&palette, descriptor, MUR_HEADER, error);
-    return status == MUR_OK ? mur_picture_make(out, image, &pixels, &wish->grey, palette, error)
-                            : status;
+    return status == MUR_OK ? mur_picture_make(out, image, &pixels, &grey, object, error) : status;
 }
 
 static enum mur_status fit(struct mur_picture *picture, const struct wish *wish,
@@ -334,8 +376,9 @@ static enum mur_status render(struct mur_buffer *out, struct wish *wish, bool pn
     uint64_t memory = mur_frame_memory(image) + 6 * (uint64_t)image->rows * image->columns +
                       (wish->has_viewport ? 3 * (uint64_t)wish->width * wish->height : 0);
     struct mur_measure size = {.length = 0};
-    enum mur_status status = MUR_OK;
-    if (strcmp(image->photometric, "PALETTE COLOR") == 0) /* which is in the Data Set */
+    bool whole = false;
+    enum mur_status status = read_look(&whole, wish, exchange, instance, image, error);
+    if (status == MUR_OK && whole)
         status = mur_wado_measure(&size, exchange, instance, descriptor, error);
     if (status == MUR_OK && __builtin_add_overflow(memory, mur_measure_loaded(&size), &memory))
         memory = UINT64_MAX;
@@ -343,7 +386,7 @@ static enum mur_status render(struct mur_buffer *out, struct wish *wish, bool pn
         status = mur_wado_take_memory(exchange, memory, error);
     if (status != MUR_OK)
         return status;
-    status = make_picture(&picture, wish, exchange, instance, descriptor, image, error);
+    status = make_picture(&picture, wish, whole, exchange, instance, descriptor, image, error);
     if (status == MUR_OK)
         status = fit(&picture, wish, error);
     if (status == MUR_OK)
@@ -381,14 +424,15 @@ static enum mur_status answer_image(struct mur_exchange *exchange, struct wish *
                              wish->frame + 1, image->frames);
     char representation[256];
     (void)snprintf(representation, sizeof representation,
-                   "rendered %s %u %u %d %g %g %d %u %u %u %u %u %u", type, (unsigned)wish->frame,
-                   wish->quality, wish->grey.has_window, wish->grey.centre, wish->grey.width,
-                   (int)wish->grey.function, wish->width, wish->height, wish->crop.x, wish->crop.y,
-                   wish->crop.width, wish->crop.height);
+                   "rendered " MUR_VERSION " %s %u %u %d %g %g %d %u %u %u %u %u %u", type,
+                   (unsigned)wish->frame, wish->quality, wish->grey.has_window, wish->grey.centre,
+                   wish->grey.width, (int)wish->grey.function, wish->width, wish->height,
+                   wish->crop.x, wish->crop.y, wish->crop.width, wish->crop.height);
     char etag[MUR_ETAG_SIZE];
     mur_wado_etag(etag, instance, representation);
     bool answered = false;
-    /* Later versions may render better: it is asked again whether it is the same. */
+    /* Later versions may render better: it is asked again whether it is the same, and the tag says
+     * by which one. */
     enum mur_status status = mur_answer_condition(&answered, exchange, etag, false, error);
     if (status != MUR_OK || answered)
         return status;

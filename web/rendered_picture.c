@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GREY_LEVELS = 255, PALETTE_LIMIT = 65536 };
+enum { GREY_LEVELS = 255 };
 
 void mur_picture_free(struct mur_picture *picture)
 {
@@ -68,6 +68,23 @@ static double windowed(double value, const struct mur_grey *grey)
     return (value - grey->centre) / grey->width + 0.5;
 }
 
+/* What a stored value means (PS3.3 C.11.1). */
+static double meant(const struct mur_grey *grey, double stored)
+{
+    return grey->modality != NULL ? mur_table_look_up(grey->modality, stored)
+                                  : stored * grey->slope + grey->intercept;
+}
+
+/* From 0 to 1, and beyond where the window ends (PS3.3 C.11.2). */
+static double level_of(const struct mur_grey *grey, double value)
+{
+    if (!isfinite(value))
+        return 0;
+    if (grey->voi != NULL)
+        return mur_table_look_up(grey->voi, value) / (ldexp(1.0, (int)grey->voi->bits) - 1);
+    return windowed(value, grey);
+}
+
 static struct mur_grey whole_range(const struct mur_grey *grey, const struct mur_image *image,
                                    const unsigned char *bytes, size_t count)
 {
@@ -75,7 +92,7 @@ static struct mur_grey whole_range(const struct mur_grey *grey, const struct mur
     double highest = -DBL_MAX;
     for (size_t i = 0; i < count; i++) {
         double stored = value_at(image, bytes, i);
-        double value = stored * grey->slope + grey->intercept;
+        double value = meant(grey, stored);
         if (!isfinite(value) ||
             (grey->has_padding && stored >= grey->padding_low && stored <= grey->padding_high))
             continue;
@@ -99,12 +116,11 @@ static enum mur_status make_grey(struct mur_picture *picture, const struct mur_i
     enum mur_status status = mur_buffer_reserve(&picture->bytes, count + 1, error);
     if (status != MUR_OK)
         return status;
-    struct mur_grey used =
-        grey->has_window && grey->width > 0 ? *grey : whole_range(grey, image, bytes, count);
+    bool told = grey->voi != NULL || (grey->has_window && grey->width > 0);
+    struct mur_grey used = told ? *grey : whole_range(grey, image, bytes, count);
     bool inverse = strcmp(pixels->photometric, "MONOCHROME1") == 0;
     for (size_t i = 0; i < count; i++) {
-        double value = value_at(image, bytes, i) * used.slope + used.intercept;
-        double level = isfinite(value) ? windowed(value, &used) : 0;
+        double level = level_of(&used, meant(&used, value_at(image, bytes, i)));
         level = level < 0 ? 0 : level > 1 ? 1 : level;
         if (inverse)
             level = 1 - level;
@@ -162,45 +178,16 @@ static enum mur_status make_colour(struct mur_picture *picture, const struct mur
     return MUR_OK;
 }
 
-/* One of the three tables (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6). */
-struct table {
-    const uint8_t *entries;
-    int64_t count, first, bits;
-};
-
-static enum mur_status read_palette(struct table *out, struct mur_dataset *header,
-                                    uint32_t descriptor, uint32_t data, struct mur_error *error)
+/* PS3.3 C.7.6.3.1.5, C.7.6.3.1.6 */
+static enum mur_status read_palette(struct mur_table *out, struct mur_dataset *header,
+                                    uint32_t descriptor, uint32_t data, bool is_signed,
+                                    struct mur_error *error)
 {
-    int64_t numbers[3] = {0, 0, 0};
-    size_t length = 0;
-    enum mur_status status = MUR_OK;
-    for (size_t i = 0; status == MUR_OK && i < MUR_COUNT(numbers); i++)
-        status = mur_dataset_get_int(&numbers[i], header, descriptor, i, error);
-    if (status == MUR_OK)
-        status = mur_dataset_get_bytes(&out->entries, &length, header, data, error);
-    if (status != MUR_OK)
-        return status == MUR_NOT_FOUND
-                   ? mur_error_set(error, MUR_UNSUPPORTED, "the palette is not a plain one")
-                   : status;
-    out->count = (uint16_t)numbers[0] == 0 ? PALETTE_LIMIT : (uint16_t)numbers[0];
-    out->first = numbers[1];
-    out->bits = numbers[2];
-    size_t width = numbers[2] == 8 && length < 2 * (size_t)out->count ? 1 : 2;
-    if ((numbers[2] != 8 && numbers[2] != 16) || length < width * (size_t)out->count)
+    enum mur_status status = mur_table_read(out, header, descriptor, data, is_signed, error);
+    if (status == MUR_NOT_FOUND || status == MUR_UNSUPPORTED ||
+        (status == MUR_OK && out->bits != 8 && out->bits != 16))
         return mur_error_set(error, MUR_UNSUPPORTED, "the palette is not a plain one");
-    if (width == 1)
-        out->bits = 1; /* entries of one byte */
-    return MUR_OK;
-}
-
-static unsigned char look_up(const struct table *table, double value)
-{
-    int64_t index = (int64_t)value - table->first;
-    index = index < 0 ? 0 : index >= table->count ? table->count - 1 : index;
-    if (table->bits == 1)
-        return table->entries[index];
-    unsigned entry = table->entries[2 * index] | (unsigned)table->entries[2 * index + 1] << 8;
-    return (unsigned char)(table->bits == 8 ? entry : entry >> 8);
+    return status;
 }
 
 static enum mur_status make_palette(struct mur_picture *picture, const struct mur_image *image,
@@ -211,11 +198,11 @@ static enum mur_status make_palette(struct mur_picture *picture, const struct mu
         {MUR_TAG_RedPaletteColorLookupTableDescriptor, MUR_TAG_RedPaletteColorLookupTableData},
         {MUR_TAG_GreenPaletteColorLookupTableDescriptor, MUR_TAG_GreenPaletteColorLookupTableData},
         {MUR_TAG_BluePaletteColorLookupTableDescriptor, MUR_TAG_BluePaletteColorLookupTableData}};
-    struct table tables[3];
+    struct mur_table tables[3];
     size_t count = (size_t)picture->width * picture->height;
     enum mur_status status = MUR_OK;
     for (size_t i = 0; status == MUR_OK && i < 3; i++)
-        status = read_palette(&tables[i], header, tags[i][0], tags[i][1], error);
+        status = read_palette(&tables[i], header, tags[i][0], tags[i][1], image->is_signed, error);
     if (status == MUR_OK)
         status = mur_buffer_reserve(&picture->bytes, 3 * count + 1, error);
     if (status != MUR_OK)
@@ -223,7 +210,8 @@ static enum mur_status make_palette(struct mur_picture *picture, const struct mu
     for (size_t i = 0; i < count; i++) {
         double value = value_at(image, (const unsigned char *)pixels->bytes.data, i);
         for (size_t k = 0; k < 3; k++)
-            picture->bytes.data[3 * i + k] = (char)look_up(&tables[k], value);
+            picture->bytes.data[3 * i + k] =
+                (char)(unsigned char)(mur_table_look_up(&tables[k], value) >> (tables[k].bits - 8));
     }
     picture->bytes.length = 3 * count;
     return MUR_OK;

@@ -7,13 +7,16 @@
 
 #include "dicom/data_set.h"
 #include "web/frames.h"
+#include "web/rendered_table.h"
 
 enum mur_voi { MUR_VOI_LINEAR, MUR_VOI_LINEAR_EXACT, MUR_VOI_SIGMOID };
 
 /** How stored values become grey. */
 struct mur_grey {
     double slope, intercept;
-    bool has_window; /**< else from the lowest value to the highest */
+    const struct mur_table *modality; /**< takes their place; NULL: none. Borrowed, like voi */
+    const struct mur_table *voi;      /**< takes the window's place; NULL: none */
+    bool has_window;                  /**< else from the lowest value to the highest */
     double centre, width;
     enum mur_voi function;
     bool has_padding; /**< stored values that are no image (PS3.3 C.7.5.1.1.2) and in no range */
