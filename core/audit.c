@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/json_write.h"
 #include "core/own.h"
+#include "core/stderr_write.h"
 #include "core/text.h"
 
 enum { STUDIES_LIMIT = 1000, MODE = 0640, CLOSED = -1 };
@@ -167,8 +168,12 @@ enum mur_status mur_audit_write(const struct mur_audit_entry *entry, struct mur_
         return MUR_OK;
     MUR_AUTO_BUFFER struct mur_buffer line = MUR_BUFFER_INIT;
     enum mur_status status = encode(&line, entry, error);
-    if (status == MUR_OK)
-        status =
-            mur_write_full(atomic_load(&descriptor), line.data, line.length, "audit lines", error);
-    return status;
+    if (status != MUR_OK)
+        return status;
+    int to = atomic_load(&descriptor);
+    if (to != STDERR_FILENO)
+        return mur_write_full(to, line.data, line.length, "audit lines", error);
+    if (!mur_stderr_write(mur_buffer_text(&line), line.length))
+        return mur_error_set(error, MUR_IO, "audit lines: nobody reads them");
+    return MUR_OK;
 }

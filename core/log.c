@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utf8proc.h>
 
 #include "core/clock.h"
 #include "core/own.h"
 #include "core/progress_line.h"
+#include "core/stderr_write.h"
 #include "core/text.h"
 
 static const char *const level_names[] = {"error", "warning", "info", "debug", "trace"};
@@ -29,6 +29,7 @@ enum journal_state { JOURNAL_UNKNOWN, JOURNAL_NO, JOURNAL_YES };
 static atomic_int current_level = MUR_LOG_LEVEL_INFO;
 static atomic_int current_format = MUR_LOG_FORMAT_TEXT;
 static atomic_int journal = JOURNAL_UNKNOWN;
+static atomic_ulong lost; /* lines that nobody took */
 static _Thread_local char current_association[MUR_LOG_ASSOCIATION_SIZE];
 
 /* Who is told, under a flag that is held for as long as it takes to tell: rare, and short. */
@@ -202,19 +203,6 @@ static bool stderr_is_journal(void)
     return yes;
 }
 
-static void write_line(const struct line *line)
-{
-    size_t done = 0;
-    while (done < line->used) {
-        ssize_t written = write(STDERR_FILENO, line->text + done, line->used - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return; /* nobody is left to tell */
-        done += (size_t)written;
-    }
-}
-
 static void lock_watch(void)
 {
     while (atomic_flag_test_and_set_explicit(&watch_busy, memory_order_acquire))
@@ -254,6 +242,28 @@ static void tell_watcher(enum mur_log_level level, const char *message)
     unlock_watch();
 }
 
+/* Counts what is not taken: @p lines of them. */
+static void write_line(enum mur_log_level level, enum mur_log_category category,
+                       const char *association, const char *message, unsigned long lines)
+{
+    struct line line;
+    build_line(&line, level, category,
+               (enum mur_log_format)atomic_load_explicit(&current_format, memory_order_relaxed),
+               stderr_is_journal(), mur_clock_now_us(), association, message);
+    if (!mur_stderr_write(line.text, line.used))
+        (void)atomic_fetch_add(&lost, lines);
+}
+
+static void tell_what_was_lost(void)
+{
+    unsigned long count = atomic_exchange(&lost, 0);
+    if (count == 0)
+        return;
+    char message[64];
+    (void)snprintf(message, sizeof message, "log lines that nobody read were lost: %lu", count);
+    write_line(MUR_LOG_LEVEL_WARNING, MUR_LOG_MAIN, NULL, message, count);
+}
+
 void mur_log(enum mur_log_level level, enum mur_log_category category, const char *format, ...)
 {
     if (!mur_log_enabled(level))
@@ -265,12 +275,9 @@ void mur_log(enum mur_log_level level, enum mur_log_category category, const cha
     if (vsnprintf(message, sizeof message, format, arguments) < 0)
         message[0] = '\0';
     va_end(arguments);
-    struct line line;
-    build_line(&line, level, category,
-               (enum mur_log_format)atomic_load_explicit(&current_format, memory_order_relaxed),
-               stderr_is_journal(), mur_clock_now_us(), current_association, message);
     mur_progress_line_hide();
-    write_line(&line);
+    tell_what_was_lost();
+    write_line(level, category, current_association, message, 1);
     tell_watcher(level, message);
     errno = saved_errno;
 }

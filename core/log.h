@@ -8,6 +8,8 @@
  * JSON format: {"time":...,"level":...,"category":...,"association":...,"message":...}.
  * Control characters and bytes that are not UTF-8 are written as \n, \t, \xNN, so that text from a
  * peer cannot forge a line. No patient's name at info level or above.
+ * Where stderr is a pipe or socket that nobody reads any more, lines are lost, after a wait of two
+ * seconds once, and counted; a line says how many when there is room again.
  * Threads: any, all functions.
  */
 #ifndef MUR_CORE_LOG_H

@@ -133,6 +133,50 @@ static void lines_of_several_threads_do_not_mix(void **state)
     assert_int_equal(lines, THREADS * LINES);
 }
 
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void who_stops_reading_keeps_nobody_waiting_and_is_told_later(void **state)
+{
+    enum { FAR_TOO_MANY = 4000 };
+    (void)state;
+    int ends[2];
+    char text[1 << 17];
+    assert_int_equal(pipe(ends), 0);
+    int saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    mur_log_configure(MUR_LOG_LEVEL_INFO, MUR_LOG_FORMAT_TEXT);
+    for (int i = 0; i < FAR_TOO_MANY; i++)
+        mur_log_info(MUR_LOG_SCP, "line %d", i);
+    size_t length = 0;
+    int failures = fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0;
+    for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)got;
+    text[length] = '\0';
+    size_t kept = count_lines(text);
+    mur_log_info(MUR_LOG_SCP, "again");
+    ssize_t rest = read(ends[0], text, sizeof text - 1);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_int_equal(failures, 0);
+    assert_true(length > 0 && rest > 0);
+    assert_in_range(kept, 100, FAR_TOO_MANY - 1);
+    text[rest] = '\0';
+    char expected[80];
+    (void)snprintf(expected, sizeof expected, "log lines that nobody read were lost: %zu\n",
+                   FAR_TOO_MANY - kept);
+    assert_non_null(strstr(text, expected));
+    assert_int_equal(count_lines(text), 2);
+    assert_non_null(strstr(text, "again\n"));
+}
+
 static void progress_tells_rate_and_remaining_time(void **state)
 {
     (void)state;
@@ -157,6 +201,7 @@ int main(void)
         cmocka_unit_test(text_from_a_peer_cannot_forge_a_line),
         cmocka_unit_test(an_endless_message_is_cut_in_both_formats),
         cmocka_unit_test(lines_of_several_threads_do_not_mix),
+        cmocka_unit_test(who_stops_reading_keeps_nobody_waiting_and_is_told_later),
         cmocka_unit_test(progress_tells_rate_and_remaining_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
