@@ -28,6 +28,7 @@ DATASET = pathlib.Path(os.environ["MURPACS_PHANTOM_DATA"])
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MURPACS_SCREENSHOTS")  # a folder for pictures of all that was seen
 ENHANCED = {"CT": "1.2.840.10008.5.1.4.1.1.2.1", "MR": "1.2.840.10008.5.1.4.1.1.4.1"}
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"  # what OHIF 3.13 saves
 MAPS = ("map", "map-enhanced")
 ORGANS = {1: "liver", 2: "spleen", 3: "heart"}
 TO_LPS = numpy.diag([-1.0, -1.0, 1.0, 1.0])
@@ -225,17 +226,17 @@ class BrowserTest(unittest.TestCase):
         for name, uid in cls.made.studies.items():
             overlay = ({"overlay": "map"} if name in MAPS else {} if name == "fractions" else
                        {"overlay": "segmentation", "colours": colours})
-            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique", **overlay}
+            plan["studies"][name] = {"uid": uid, "mpr": name == "oblique", "save": name == "oblique", **overlay}
         done = subprocess.run(["node", modules / "browser.js", CHROMIUM], input=json.dumps(plan), text=True,
                               capture_output=True, timeout=550, check=False)
         cls.seen = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"failure": done.stderr}
         if "failure" in cls.seen:
             raise AssertionError(cls.seen["failure"])
 
-    def voxels_are(self, name, image, organs):
+    def voxels_are(self, name, image, organs, what="segmentation"):
         """Each voxel that the viewer holds has the label of the file @image at that place of the animal; and they
         are all there."""
-        seen = self.seen["studies"][name]["segmentation"]
+        seen = self.seen["studies"][name][what]
         voxels = numpy.asarray(image.dataobj)
         expected = {organ: int((voxels == value).sum()) for value, organ in organs.items()}
         counts = dict.fromkeys(expected, 0)
@@ -311,6 +312,15 @@ class BrowserTest(unittest.TestCase):
         for name in ("oblique", "labelmap", "enhanced-ct", "enhanced-mr"):
             with self.subTest(name):
                 self.voxels_are(name, self.made.labels[name], ORGANS)
+
+    def test_what_the_viewer_saves_is_stored_with_every_voxel(self):
+        query = urllib.parse.urlencode({"SOPClassUID": LABEL_MAP, "includefield": "SegmentSequence"})
+        with urllib.request.urlopen(f"{self.origin}/dicom-web/studies/{self.made.studies['oblique']}/instances"
+                                    f"?{query}") as answer:
+            saved, = json.load(answer)
+        self.assertEqual([item["00620005"]["Value"] for item in saved["00620002"]["Value"]
+                          if item["00620004"]["Value"] != [0]], [[organ] for organ in ORGANS.values()])
+        self.voxels_are("oblique", self.made.labels["oblique"], ORGANS, "saved")
 
     def test_a_segmentation_one_slice_beside_its_image_would_be_seen(self):
         with self.assertRaises(AssertionError):

@@ -1,5 +1,5 @@
 // Looks at the node through a browser: node browser.js CHROMIUM < PLAN.json
-// The plan: { origin, screenshots, studies: { name: { uid, overlay, mpr, colours } }, page: { query } }
+// The plan: { origin, screenshots, studies: { name: { uid, overlay, mpr, colours, save } }, page: { query } }
 // Prints what it saw as one JSON object; browser_test.py judges it.
 "use strict";
 const fs = require("fs");
@@ -122,12 +122,13 @@ async function lookAtList(page, origin) {
   return { total: Number((await total.innerText()).split(" of ")[1]), text: await page.locator("body").innerText() };
 }
 
-async function openOverlay(page) {
-  await page.locator("[data-cy=study-browser-thumbnail-no-image]").first().dblclick({ timeout: PATIENCE_MS });
+async function openOverlay(page, text = "") {
+  const overlays = page.locator("[data-cy=study-browser-thumbnail-no-image]").filter({ hasText: text });
+  await overlays.first().dblclick({ timeout: PATIENCE_MS });
 }
 
-async function openSegmentation(page) {
-  await openOverlay(page);
+async function openSegmentation(page, text) {
+  await openOverlay(page, text);
   await page.locator("[data-cy=yes-hydrate-btn]").click({ timeout: PATIENCE_MS });
   await page.waitForFunction("window.services.segmentationService.getSegmentations().length > 0", null,
     { timeout: PATIENCE_MS });
@@ -144,6 +145,23 @@ async function lookUntil(page, look, enough) {
     seen = await look();
   }
   return seen;
+}
+
+// Has the viewer store the segmentation under its own name for it, as a person does, and then open what the
+// node has got.
+async function saveSegmentation(page, address) {
+  const stored = page.waitForResponse((response) => response.request().method() === "POST",
+    { timeout: PATIENCE_MS });
+  await page.evaluate(() => {
+    const [{ segmentationId }] = window.services.segmentationService.getSegmentations();
+    window.commandsManager.runCommand("storeSegmentation", { segmentationId, modality: "SEG" }, "SEGMENTATION");
+  });
+  await page.getByRole("dialog").getByText("Save", { exact: true }).click({ timeout: PATIENCE_MS });
+  await (await stored).finished();
+  await page.goto(address);
+  await waitForImages(page, 1);
+  await openSegmentation(page, "Research Derived series");
+  return page.evaluate(readSegmentation);
 }
 
 // In each slice where a segment is largest: pixels of its colour. The viewer goes to a slice of its own choice
@@ -174,7 +192,7 @@ async function lookAtMpr(page, colours) {
     (seen) => seen.every(isTinted));
 }
 
-async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) {
+async function lookAtStudy(page, origin, { uid, overlay, mpr, colours, save }, first) {
   const seen = {};
   const address = `${origin}/viewer?StudyInstanceUIDs=${uid}`;
   await page.goto(address);
@@ -201,6 +219,7 @@ async function lookAtStudy(page, origin, { uid, overlay, mpr, colours }, first) 
     await openSegmentation(page);
     seen.mpr = await lookAtMpr(page, wanted);
   }
+  if (save) seen.saved = await saveSegmentation(page, address);
   return seen;
 }
 
